@@ -1,0 +1,50 @@
+import type { Account } from '../directory/types.ts';
+import type { StoreError } from '../volumes/error.ts';
+
+/** One accepted recipient: the address as the client gave it and the account it resolved to. */
+export interface Recipient {
+  readonly address: string;
+  readonly account: Account;
+}
+
+export interface IncomingOptions {
+  /** Trace id, for logs. */
+  readonly id: string;
+  readonly recipients: readonly Recipient[];
+  /**
+   * Trace header for one volume's share (LF line ends): recipients are given so that `for` and
+   * Delivered-To stand there only when the share has one recipient, or Bcc would leak.
+   */
+  readonly header: (share: readonly Recipient[]) => Uint8Array;
+}
+
+/** Result for each recipient in the order given; `error` undefined means durable on its volume. */
+export interface Delivered {
+  readonly recipient: Recipient;
+  readonly error: StoreError | undefined;
+  /** Base name in the Maildir, for the log. */
+  readonly name: string | undefined;
+}
+
+/**
+ * A message on its way in. Two phases (see delivery/README.md): everything is written and
+ * fsynced into tmp on every volume concerned, only then published. Memory is bounded: beyond
+ * a buffer the bytes go to the volumes as they come.
+ */
+export interface Incoming {
+  /** Appends stored-form bytes (LF line ends). Resolves when more may come. Throws StoreError. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes it durable and visible. Never rejects for storage trouble: each recipient has its result. */
+  commit(): Promise<readonly Delivered[]>;
+  /** Forgets the message; what lies in tmp is removed. Never rejects. */
+  abort(): Promise<void>;
+}
+
+export interface Delivery {
+  /**
+   * May this account get mail now? Checks volume, mailbox and quota, from caches; makes the
+   * mailbox on a first delivery. @throws StoreError (over-quota, volume-down, volume-full, …)
+   */
+  check(account: Account, bytes: number): Promise<void>;
+  begin(options: IncomingOptions): Incoming;
+}
