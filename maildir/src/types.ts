@@ -1,0 +1,130 @@
+/** What the engine is given. Structural types: any clock, any chance, any file system will do. */
+export interface Clock {
+  /** Milliseconds since 1970, with a fraction where there is one. */
+  now(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+export interface Random {
+  bytes(n: number): Uint8Array;
+}
+
+/**
+ * The file system as the engine uses it: one method a system call, nothing cached. Errors are
+ * NodeJS.ErrnoException with `errno` set (ESTALE and EDQUOT have no `code` of their own).
+ * Handles stay inside the engine; they appear in no type that leaves it.
+ */
+export interface Fs {
+  /** O_WRONLY|O_CREAT|O_EXCL, mode 0600. */
+  create(path: string): Promise<number>;
+  /** O_WRONLY on a file that exists. */
+  openWrite(path: string): Promise<number>;
+  /** O_RDONLY, of a file or a directory. */
+  openRead(path: string): Promise<number>;
+  write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
+  read(fd: number, into: Uint8Array, position: number): Promise<number>;
+  size(fd: number): Promise<number>;
+  fsync(fd: number): Promise<void>;
+  close(fd: number): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  link(existing: string, added: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  rmdir(path: string): Promise<void>;
+  /** Names only: types would cost a LOOKUP each on NFS. */
+  list(directory: string): Promise<string[]>;
+  /** Modification time in milliseconds: for the sweep of tmp only, never to learn of new mail. */
+  modified(path: string): Promise<number>;
+}
+
+/** A Maildir is named by its absolute path; a message by the Maildir and its name. */
+export interface Entry {
+  /** `new` or `cur`. */
+  readonly directory: 'new' | 'cur';
+  /** File name as listed, with `:2,FLAGS` in cur. */
+  readonly name: string;
+}
+
+export interface StageRequest {
+  readonly maildir: string;
+  /** From uniqueName(). */
+  readonly base: string;
+  /** Octets already staged; 0 creates the file exclusively. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** The last piece: fsync before close. Nothing is durable before. */
+  readonly last: boolean;
+}
+
+export interface PublishRequest {
+  /** Maildir in whose tmp the message was staged. */
+  readonly maildir: string;
+  readonly base: string;
+  /** Stored octets, for S=. */
+  readonly octets: number;
+  /** Octets with CRLF line ends, for W=. */
+  readonly wireOctets: number;
+  /** Maildirs on the same volume that get it: linked to all but the last, renamed to the last. */
+  readonly targets: readonly string[];
+}
+
+export interface Published {
+  readonly target: string;
+  /** Name in new/, or undefined with the error that kept it from there. */
+  readonly name: string | undefined;
+  readonly error: Error | undefined;
+}
+
+/**
+ * The engine's coarse operations: values in, values out. They reject with the errno of the
+ * first call that failed; `nfs.ts` says which answers of NFS they do not believe.
+ */
+export interface Maildirs {
+  uniqueName(): string;
+  /** Makes tmp, new and cur (and missing parents below `root`); idempotent between hosts. */
+  create(maildir: string, options: { readonly root: string }): Promise<void>;
+  exists(maildir: string): Promise<boolean>;
+  stage(request: StageRequest): Promise<void>;
+  publish(request: PublishRequest): Promise<readonly Published[]>;
+  /** Removes a staged file; absent is fine. */
+  discard(request: { readonly maildir: string; readonly base: string }): Promise<void>;
+  /** new and cur, listed until two successive listings agree in base names (at most three). */
+  list(maildir: string): Promise<readonly Entry[]>;
+  /** One listing of new and cur: for quota, where a miss is harmless. */
+  listOnce(maildir: string): Promise<readonly Entry[]>;
+  /**
+   * A range of the stored file. A name that changed flags meanwhile is found again by its base.
+   * @returns bytes (shorter than asked at the end), the entry it was found under.
+   */
+  read(request: {
+    readonly maildir: string;
+    readonly entry: Entry;
+    readonly offset: number;
+    readonly length: number;
+  }): Promise<{ readonly bytes: Uint8Array; readonly entry: Entry; readonly end: boolean }>;
+  /** Adds and removes flags by rename from the exact name; moves from new to cur. */
+  setFlags(request: {
+    readonly maildir: string;
+    readonly entry: Entry;
+    readonly add: string;
+    readonly remove: string;
+  }): Promise<Entry>;
+  /** Renames so that the name carries S= and W=; flags and base up to the first comma stay. */
+  setSizes(request: {
+    readonly maildir: string;
+    readonly entry: Entry;
+    readonly octets: number;
+    readonly wireOctets: number;
+  }): Promise<Entry>;
+  /** Deletes; already gone is success. @returns one error or undefined per entry, in order. */
+  remove(request: {
+    readonly maildir: string;
+    readonly entries: readonly Entry[];
+  }): Promise<readonly (Error | undefined)[]>;
+  /** Maildir++ folders (`.Sent`, `.Archive.2026`), without the leading dot. */
+  folders(maildir: string): Promise<readonly string[]>;
+  createFolder(maildir: string, folder: string): Promise<void>;
+  removeFolder(maildir: string, folder: string): Promise<void>;
+  /** Removes files in tmp not modified for `olderThanMs` by the volume server's own clock. */
+  sweep(maildir: string, options: { readonly olderThanMs: number }): Promise<number>;
+}

@@ -1,0 +1,66 @@
+/**
+ * Metrics of this process. Labels are closed sets, born at zero: an alert on `increase()` needs
+ * the zero, and a label made from a client's text would be a memory leak. Each module declares
+ * its own in its `metrics.ts`; names are `mailfarm_<area>_<what>_<unit|total>`.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+export const registry = new Registry();
+
+export interface LabelledCounter<L extends string> {
+  inc(label: L, by?: number): void;
+  value(label: L): number;
+}
+
+/** A counter with one label whose values are known when it is declared. */
+export function counter<const L extends string>(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  readonly values: readonly L[];
+}): LabelledCounter<L> {
+  const metric = new Counter({
+    name: options.name,
+    help: options.help,
+    labelNames: [options.label],
+    registers: [registry],
+  });
+  const totals = new Map<L, number>(options.values.map((value) => [value, 0]));
+  const children = new Map(options.values.map((v) => [v, metric.labels({ [options.label]: v })]));
+  for (const child of children.values()) child.inc(0);
+  return {
+    inc: (label, by = 1) => {
+      children.get(label)?.inc(by);
+      totals.set(label, (totals.get(label) ?? 0) + by);
+    },
+    value: (label) => totals.get(label) ?? 0,
+  };
+}
+
+/** A gauge whose value is asked for when somebody scrapes. `read` must not touch a volume. */
+export function gauge(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => number;
+}): void {
+  const metric: Gauge = new Gauge({
+    name: options.name,
+    help: options.help,
+    registers: [registry],
+    collect: () => metric.set(options.read()),
+  });
+}
+
+/** A histogram of seconds (or whatever the name's unit says). */
+export function histogram(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly buckets: readonly number[];
+}): { observe(value: number): void } {
+  return new Histogram({
+    name: options.name,
+    help: options.help,
+    buckets: [...options.buckets],
+    registers: [registry],
+  });
+}
