@@ -1,0 +1,27 @@
+import type { Account, AccountService } from '../directory/types.ts';
+
+/** One attempt to log in. `password` never reaches a log, a metric or an error. */
+export interface Attempt {
+  /** As the client sent it, with or without a domain. */
+  readonly login: string;
+  readonly password: string;
+  /** The client's address, IPv4 in its plain form. */
+  readonly address: string;
+  readonly service: AccountService;
+}
+
+/**
+ * Every answer there is. An unknown user and a wrong password are both `refused`, after the same
+ * time. `suspended` is said only to whom knows the password. `throttled` was not checked at all.
+ */
+export type Verdict =
+  | { readonly kind: 'accepted'; readonly account: Account }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'suspended' }
+  | { readonly kind: 'throttled'; readonly retryAfterMs: number }
+  | { readonly kind: 'unavailable' };
+
+/** Verifies who somebody is, for every protocol. Never throws for what a client or the directory does. */
+export interface Authenticator {
+  verify(attempt: Attempt): Promise<Verdict>;
+}
