@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util';
+import { EXIT } from '../config/exit.ts';
+import { UsageError, type Call, type Command } from './command.ts';
+import { COMMANDS } from './commands.ts';
+import { explain } from './explain.ts';
+import { helpFor, helpOverview } from './help.ts';
+import { createOutput, type Output } from './output.ts';
+
+const COMMON = {
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  config: { type: 'string' },
+} as const;
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
+}
+
+/** Finds the longest command name at the head of the words: `user add`, `serve`. */
+function findCommand(words: readonly string[]): { name: string; rest: readonly string[] } | undefined {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ');
+    if (words.length >= length && Object.hasOwn(COMMANDS, name)) {
+      return { name, rest: words.slice(length) };
+    }
+  }
+  return undefined;
+}
+
+function parse(name: string, command: Command, rest: readonly string[], out: Output): Call | 'help' {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: [...rest],
+      options: { ...COMMON, ...command.options },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  const flags = parsed.values as Call['flags'];
+  if (flags['help'] === true) return 'help';
+  const [min, max] = command.args;
+  if (parsed.positionals.length < min || parsed.positionals.length > max) {
+    throw new UsageError(`mailfarm ${name} takes: ${command.usage || 'no arguments'}`);
+  }
+  const json = flags['json'] === true;
+  return { args: parsed.positionals, flags, out, json, env: process.env, readInput };
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const out = createOutput({ out: process.stdout, err: process.stderr });
+  if (words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '')) {
+    const asked = findCommand(words.slice(1));
+    const row = asked && COMMANDS[asked.name];
+    out.line(asked && row ? helpFor(asked.name, row) : helpOverview(COMMANDS));
+    return words.length === 0 ? EXIT.usage : EXIT.ok;
+  }
+  const found = findCommand(words);
+  const command = found && COMMANDS[found.name];
+  if (!found || !command) {
+    out.note(`mailfarm: no command "${words.slice(0, 2).join(' ')}"; mailfarm help lists them all`);
+    return EXIT.usage;
+  }
+  try {
+    const call = parse(found.name, command, found.rest, out);
+    if (call === 'help') {
+      out.line(helpFor(found.name, command));
+      return EXIT.ok;
+    }
+    return (await command.run(call)) ?? EXIT.ok;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      out.note(`mailfarm: ${error.message}\nusage: mailfarm ${found.name} ${command.usage}`);
+      return EXIT.usage;
+    }
+    const { text, code } = explain(error);
+    out.note(`mailfarm: ${text}`);
+    return code;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
