@@ -37,6 +37,41 @@ export interface Fs {
   modified(path: string): Promise<number>;
 }
 
+/**
+ * What file systems, above all NFS, say that is not so; each is met in one wrapper of `nfs.ts`
+ * and counted there. A closed set: it serves as a metric's label.
+ */
+export const LIES = [
+  'rename', // Reported as failed, though it worked (lost reply).
+  'link', // The same.
+  'unlink', // The same, of a file that only we could remove.
+  'mkdir', // The same.
+  'rmdir', // The same.
+  'lookup', // "No such file" from a cache, though another host had made it.
+  'stale', // A handle or path went stale (ESTALE) and worked when asked again.
+  'listing', // Two successive listings differed.
+  'write', // Bytes were accepted and the error came at fsync or close only.
+] as const;
+export type Lie = (typeof LIES)[number];
+
+export interface MaildirsOptions {
+  readonly fs: Fs;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** This host's name; a token of it, at most 12 characters, goes into message names. */
+  readonly node: string;
+  readonly pid: number;
+  /**
+   * Whether a name is durable only after fsync of its directory: 'always' on a local file
+   * system; 'never' on NFS, where the server commits names before it replies.
+   */
+  readonly directorySync: 'always' | 'never';
+  /** Called once for each lie met. */
+  readonly onLie?: (lie: Lie) => void;
+  /** How often a flag change or a removal that lost a race is tried again; 5 by default. */
+  readonly maxLieRetries?: number;
+}
+
 /** A Maildir is named by its absolute path; a message by the Maildir and its name. */
 export interface Entry {
   /** `new` or `cur`. */

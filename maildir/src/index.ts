@@ -1,0 +1,37 @@
+export { errnoOf, isErrno, isOneOf, systemError, UnknownResultError } from './errno.ts';
+export type { ErrnoName } from './errno.ts';
+export { folderNameFault } from './folders.ts';
+export { openMaildirs } from './maildirs.ts';
+export {
+  encodeUidl,
+  hasKey,
+  isMessageName,
+  nameBase,
+  nameFlags,
+  nameKey,
+  nameOctets,
+  nameUidl,
+  nameWireOctets,
+  nodeToken,
+  parseName,
+  publishedName,
+  uniqueNames,
+  withFlags,
+  withSizes,
+} from './names.ts';
+export type { NameParts, UniqueNameOptions } from './names.ts';
+export { nodeFs } from './nodeFs.ts';
+export { systemClock, systemRandom } from './system.ts';
+export { LIES } from './types.ts';
+export type {
+  Clock,
+  Entry,
+  Fs,
+  Lie,
+  Maildirs,
+  MaildirsOptions,
+  Published,
+  PublishRequest,
+  Random,
+  StageRequest,
+} from './types.ts';

@@ -1,0 +1,50 @@
+import { publish, stage } from './deliver.ts';
+import {
+  createFolder,
+  createMaildir,
+  listFolders,
+  maildirExists,
+  removeFolder,
+} from './folders.ts';
+import { listOnce, listStable } from './listing.ts';
+import { changeName, flagged, readMessage, removeMessages, sized } from './message.ts';
+import { uniqueNames } from './names.ts';
+import { removeIfThere, type Nfs } from './nfs.ts';
+import { sweepTmp } from './sweep.ts';
+import type { Maildirs, MaildirsOptions } from './types.ts';
+
+const RETRIES_DEFAULT = 5;
+
+/**
+ * The engine over a file system. It holds no state but the count in its names: two engines, in
+ * one process or on two hosts, may work on the same Maildirs at once.
+ */
+export function openMaildirs(options: MaildirsOptions): Maildirs {
+  const { fs, directorySync } = options;
+  const nfs: Nfs = { fs, directorySync, lie: options.onLie ?? (() => {}) };
+  const retries = options.maxLieRetries ?? RETRIES_DEFAULT;
+  const uniqueName = uniqueNames(options);
+  return {
+    uniqueName,
+    create: (maildir, { root }) => createMaildir(nfs, maildir, root),
+    exists: (maildir) => maildirExists(nfs, maildir),
+    stage: (request) => stage(nfs, request),
+    publish: (request) => publish(nfs, request),
+    discard: async ({ maildir, base }) => {
+      await removeIfThere(nfs, `${maildir}/tmp/${base}`);
+    },
+    list: (maildir) => listStable(nfs, maildir),
+    listOnce: (maildir) => listOnce(nfs, maildir),
+    read: (request) => readMessage(nfs, request, retries),
+    setFlags: ({ maildir, entry, add, remove }) =>
+      changeName(nfs, { maildir, entry, wanted: flagged(add, remove) }, retries),
+    setSizes: ({ maildir, entry, octets, wireOctets }) =>
+      changeName(nfs, { maildir, entry, wanted: sized(octets, wireOctets) }, retries),
+    remove: ({ maildir, entries }) => removeMessages(nfs, maildir, entries, retries),
+    folders: (maildir) => listFolders(nfs, maildir),
+    createFolder: (maildir, folder) => createFolder(nfs, maildir, folder),
+    removeFolder: (maildir, folder) => removeFolder(nfs, maildir, folder, uniqueName()),
+    sweep: (maildir, { olderThanMs }) =>
+      sweepTmp(nfs, maildir, { olderThanMs, probe: uniqueName() }),
+  };
+}

@@ -1,0 +1,266 @@
+import { asError, isErrno, isOneOf, UnknownResultError } from './errno.ts';
+import { hasKey, nameKey } from './names.ts';
+import type { Fs, Lie } from './types.ts';
+
+/**
+ * Every lie that NFS tells the engine is met here, in one function each, and counted.
+ *
+ * - A reply is lost and the call is sent again: rename, unlink and rmdir then say ENOENT, link
+ *   and mkdir say EEXIST, though they worked. Names are ours alone (64 random bits), so a fresh
+ *   listing decides: the name is there, or it is not. Only listings count as evidence; stat,
+ *   access and open answer from caches.
+ * - A negative look-up is cached for up to a minute: ENOENT for what another host has just made.
+ *   Listing the parent makes the client ask the server; then the call is tried once more.
+ * - ESTALE: the file went away under a handle, or the server failed over. Asked again by path.
+ * - ENOSPC, EDQUOT and EIO show only at fsync or close, so both are awaited; fsync is never
+ *   repeated (the kernel has dropped the pages and would say success), nor is close (the
+ *   descriptor is gone and may be another's already).
+ *
+ * Invariants: success is reported only when the name was seen or the call said so. When the call
+ * failed without an answer of the server (EIO, ETIMEDOUT and all that is not in REFUSED or
+ * ANSWERED) and a listing does not show the name, it may still happen: UnknownResultError.
+ *
+ * Races: between a rename that worked and our listing another host may move the message on to
+ * cur/ (looked for there) or delete it (unknown; the sender repeats, as it would after a crash).
+ *
+ * Rejected: comparing inode, size or link count (cached; the reuse of inodes is legal); link and
+ * unlink in place of rename (two calls more, and a reader between them sees the message twice);
+ * trusting EEXIST of link as "another made it" (nobody else can make our name).
+ *
+ * Standards: RFC 1813 §3.3.14, RFC 8881 §18.26.    Errors: UnknownResultError
+ */
+
+/** The server, or the kernel before it, refused: the call had no effect. */
+const REFUSED = [
+  'EACCES',
+  'EDQUOT',
+  'EINVAL',
+  'EISDIR',
+  'ELOOP',
+  'EMLINK',
+  'ENAMETOOLONG',
+  'ENOSPC',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+  'EXDEV',
+] as const;
+
+/** The server answered, but perhaps the second sending of a call whose first one worked. */
+const ANSWERED = ['ENOENT', 'EEXIST', 'ESTALE'] as const;
+
+/** Parents listed in search of one that exists, when a path is said not to. */
+const PARENTS_MAX = 4;
+
+export interface Nfs {
+  readonly fs: Fs;
+  readonly directorySync: 'always' | 'never';
+  readonly lie: (lie: Lie) => void;
+}
+
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+const leafOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/**
+ * Runs a call that has no effect when it fails (open, list); answers ENOENT only after the
+ * parents were listed, and ESTALE only when it came twice.
+ */
+export async function believed<T>(nfs: Nfs, path: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (isErrno(error, 'ESTALE')) {
+      const value = await run();
+      nfs.lie('stale');
+      return value;
+    }
+    if (!isErrno(error, 'ENOENT')) throw error;
+    await refreshLookups(nfs, path);
+    const value = await run();
+    nfs.lie('lookup');
+    return value;
+  }
+}
+
+/** Names in a directory, as fresh as the server has them; [] is an empty directory. */
+export const listFresh = (nfs: Nfs, directory: string): Promise<string[]> =>
+  believed(nfs, directory, () => nfs.fs.list(directory));
+
+/** Names in a directory; one that does not exist has none. */
+export async function listIfThere(nfs: Nfs, directory: string): Promise<string[]> {
+  try {
+    return await listFresh(nfs, directory);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+export interface Commit {
+  /** `rename` takes the name in tmp away, `link` leaves it. */
+  readonly call: 'rename' | 'link';
+  /** Directory and name of the staged file. */
+  readonly from: { readonly directory: string; readonly name: string };
+  /** Maildir and name in its new/, which nobody else can make. */
+  readonly to: { readonly maildir: string; readonly name: string };
+}
+
+/**
+ * Gives a staged file its name in new/. Nothing is overwritten: the name carries 64 random bits.
+ * @throws UnknownResultError when the message may be there, now or later; a system error when it
+ *   is not and will not be.
+ */
+export async function commitName(nfs: Nfs, commit: Commit): Promise<void> {
+  const from = `${commit.from.directory}/${commit.from.name}`;
+  const to = `${commit.to.maildir}/new/${commit.to.name}`;
+  let first: unknown;
+  for (;;) {
+    try {
+      await nfs.fs[commit.call](from, to);
+      if (first !== undefined) nfs.lie(isErrno(first, 'ESTALE') ? 'stale' : 'lookup');
+      return;
+    } catch (error) {
+      if (isOneOf(error, REFUSED)) throw error;
+      if ((await whatHappened(nfs, commit, error)) === 'done') return nfs.lie(commit.call);
+      if (first !== undefined) throw error;
+      first = error;
+    }
+  }
+}
+
+/** After a failed commit: done, or safe to repeat. @throws UnknownResultError for the rest. */
+async function whatHappened(nfs: Nfs, commit: Commit, error: unknown): Promise<'done' | 'not'> {
+  const unknown = new UnknownResultError(`${commit.call} to ${commit.to.maildir}/new`, error);
+  try {
+    const key = nameKey(commit.to.name);
+    for (const directory of ['new', 'cur'] as const) {
+      const names = await listIfThere(nfs, `${commit.to.maildir}/${directory}`);
+      if (names.some((name) => hasKey(name, key))) return 'done';
+    }
+    if (!isOneOf(error, ANSWERED) || isErrno(error, 'EEXIST')) throw unknown;
+    const staged = await listIfThere(nfs, commit.from.directory);
+    if (staged.includes(commit.from.name)) return 'not';
+  } catch {
+    throw unknown; // What cannot be listed cannot be judged.
+  }
+  throw unknown;
+}
+
+/**
+ * Renames from a name that others may rename too: the compare-and-swap of flags.
+ * @returns 'lost' when the name was not there (another was quicker, or the reply was lost: the
+ *   caller looks for the message by its key and sees which). @throws any other system error.
+ */
+export async function renameExact(
+  nfs: Nfs,
+  from: string,
+  to: string,
+): Promise<'renamed' | 'lost'> {
+  try {
+    await nfs.fs.rename(from, to);
+    return 'renamed';
+  } catch (error) {
+    if (isOneOf(error, ['ENOENT', 'ESTALE'])) return 'lost';
+    if (isOneOf(error, REFUSED)) throw error;
+    throw new UnknownResultError(`rename to ${to}`, error);
+  }
+}
+
+/** Removes a file that only we would remove; absent is what was wanted. */
+export async function removeOurs(nfs: Nfs, path: string): Promise<void> {
+  try {
+    await nfs.fs.unlink(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return nfs.lie('unlink');
+    if (!isErrno(error, 'ESTALE')) throw error;
+    await removeIfThere(nfs, path);
+    nfs.lie('stale');
+  }
+}
+
+/**
+ * Removes a file that others may have removed or renamed.
+ * @returns 'absent' when it was not there under this name.
+ */
+export async function removeIfThere(nfs: Nfs, path: string): Promise<'removed' | 'absent'> {
+  try {
+    await nfs.fs.unlink(path);
+    return 'removed';
+  } catch (error) {
+    if (isOneOf(error, ['ENOENT', 'ESTALE'])) return 'absent';
+    throw error;
+  }
+}
+
+/** Makes a directory that several hosts may make at once; there already is what was wanted. */
+export async function makeDirectory(nfs: Nfs, path: string): Promise<'made' | 'there'> {
+  try {
+    await nfs.fs.mkdir(path);
+    return 'made';
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return 'there';
+    if (!isErrno(error, 'ESTALE')) throw error;
+    await refreshLookups(nfs, path);
+    nfs.lie('stale');
+    return makeDirectory({ ...nfs, lie: () => {} }, path);
+  }
+}
+
+/** Removes an empty directory; absent is what was wanted. */
+export async function removeDirectory(nfs: Nfs, path: string): Promise<void> {
+  try {
+    await nfs.fs.rmdir(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    const names = await listIfThere(nfs, parentOf(path));
+    if (names.includes(leafOf(path))) throw error;
+  }
+}
+
+/** Makes the names in a directory durable, where the file system needs to be told. */
+export async function syncDirectory(nfs: Nfs, directory: string): Promise<void> {
+  if (nfs.directorySync === 'never') return;
+  const fd = await believed(nfs, directory, () => nfs.fs.openRead(directory));
+  try {
+    await nfs.fs.fsync(fd);
+  } finally {
+    await nfs.fs.close(fd);
+  }
+}
+
+/**
+ * Ends writing: fsync when this was the last piece, and close. Each may bring the error that
+ * write did not.
+ */
+export async function finishWriting(nfs: Nfs, fd: number, last: boolean): Promise<void> {
+  let failed: unknown;
+  if (last) {
+    try {
+      await nfs.fs.fsync(fd);
+    } catch (error) {
+      failed = error;
+    }
+  }
+  try {
+    await nfs.fs.close(fd);
+  } catch (error) {
+    failed ??= error;
+  }
+  if (failed === undefined) return;
+  nfs.lie('write');
+  throw asError(failed);
+}
+
+/** Lists upwards from `path` until a directory answers: that makes the client ask the server. */
+async function refreshLookups(nfs: Nfs, path: string): Promise<void> {
+  let directory = parentOf(path);
+  for (let up = 0; up < PARENTS_MAX && directory !== ''; up++) {
+    try {
+      await nfs.fs.list(directory);
+      return;
+    } catch (error) {
+      if (!isOneOf(error, ['ENOENT', 'ESTALE'])) throw error;
+      directory = parentOf(directory);
+    }
+  }
+}
