@@ -1,0 +1,169 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { EXIT, exitCode } from './exit.ts';
+import { readNodeFile, type NodeFileResult } from './node-file.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'mailfarm-config-'));
+afterAll(() => rmSync(dir, { recursive: true }));
+mkdirSync(join(dir, 'state'));
+for (const name of ['c.pem', 'k.pem', 'password', 'ca.pem']) writeFileSync(join(dir, name), 'x');
+
+const read = (text: string): Promise<NodeFileResult> => {
+  const path = join(dir, 'node.yaml');
+  writeFileSync(path, text);
+  return readNodeFile(path);
+};
+
+const problemsOf = async (text: string): Promise<string[]> => {
+  const result = await read(text);
+  return result.ok ? [] : result.problems.map(({ line, message }) => `${line}: ${message}`);
+};
+
+const LEAST = `name: front1
+data: state
+directory:
+  urls: ["ldap://127.0.0.1:10389"]
+  base: dc=example,dc=test
+`;
+
+test('[S0-17] the least file: a name, a state directory, where the directory is', async () => {
+  const result = await read(LEAST);
+  expect(result).toEqual({
+    ok: true,
+    value: {
+      name: 'front1',
+      data: join(dir, 'state'),
+      workers: availableParallelism(),
+      directory: {
+        urls: ['ldap://127.0.0.1:10389'],
+        base: 'dc=example,dc=test',
+        bind: undefined,
+        startTls: false,
+        ca: undefined,
+      },
+      tls: { default: undefined, domains: [] },
+      log: { level: 'info', time: 'iso' },
+    },
+  });
+});
+
+test('the whole file, relative paths being relative to it', async () => {
+  const result = await read(`
+name: front-1.example.test
+data: ${dir}/state
+workers: 3
+directory:
+  urls:
+    - ldaps://ldap1.example.test
+    - ldap://[::1]:389/
+  base: dc=example,dc=test
+  bind-dn: cn=front1,dc=example,dc=test
+  password-file: password
+  ca: ca.pem
+tls:
+  default: { cert: c.pem, key: k.pem }
+  domains:
+    - { name: '*.Example.org', cert: c.pem, key: k.pem }
+log: { level: debug, time: epoch }
+`);
+  expect(result.ok && result.value).toMatchObject({
+    workers: 3,
+    directory: { bind: { passwordFile: join(dir, 'password') }, ca: join(dir, 'ca.pem') },
+    tls: {
+      default: { cert: join(dir, 'c.pem'), key: join(dir, 'k.pem') },
+      domains: [{ name: '*.example.org' }],
+    },
+    log: { level: 'debug', time: 'epoch' },
+  });
+});
+
+test('ten mistakes give ten messages, each with its line', async () => {
+  const messages = await problemsOf(`name: Front One
+data: /nowhere/at/all
+worker: 2
+directory:
+  urls: [ldap2.example.test, "ldaps://ok.example.test"]
+  base: example.test
+  bind-dn: cn=front1,dc=example
+tls:
+  default: { cert: missing.pem, key: k.pem }
+  domains:
+    - { nam: a.example.org, cert: c.pem, key: k.pem }
+log: { level: loud }
+`);
+  expect(messages).toEqual([
+    '1: name: "Front One" is not a host name in lower case',
+    '2: data: "/nowhere/at/all" does not exist',
+    '3: "worker" is not a known name; did you mean workers?',
+    '5: directory.urls[1]: "ldap2.example.test" is not a URL such as ldaps://ldap1.example.test:636',
+    '6: directory.base: "example.test" is not a DN such as dc=example,dc=test',
+    '7: directory.bind-dn needs directory.password-file beside it',
+    `9: tls.default.cert: "${dir}/missing.pem" does not exist`,
+    '11: tls.domains[1].name is missing: a server name such as mail.example.org or *.example.org',
+    '11: "tls.domains[1].nam" is not a known name; did you mean name?',
+    '12: log.level: "loud" is not one of debug, info, warn, error',
+  ]);
+});
+
+const FAULTS: readonly [what: string, text: string, problems: readonly RegExp[]][] = [
+  ['an empty file', '', [/^1: The file is not a mapping/]],
+  ['a list', '- a\n- b\n', [/^1: The file is not a mapping/]],
+  ['a broken bracket', 'name: [a\n', [/^\d: /]],
+  ['a key twice', `${LEAST}name: front2\n`, [/^6: Map keys must be unique/]],
+  ['no directory', 'name: a\ndata: state\n', [/^1: directory is missing$/]],
+  ['an empty directory', 'name: a\ndata: state\ndirectory:\n', [/^3: directory is not a mapping/]],
+  ['no URL', LEAST.replace('"ldap://127.0.0.1:10389"', ''), [/^4: .* at least one item$/]],
+  ['a number as name', LEAST.replace('front1', '12'), [/^1: name: 12 is not a host name/]],
+  ['no workers', `${LEAST}workers: 0\n`, [/^6: workers: 0 is not a whole number, 1 to 256$/]],
+  ['workers as text', `${LEAST}workers: four\n`, [/"four" is not a whole number/]],
+  ['a mapping as name', LEAST.replace('front1', '{a: b}'), [/^1: name is not a host name/]],
+  ['a file as state', LEAST.replace('state', 'c.pem'), [/^2: data: .* is not a directory$/]],
+  ['an alias', `a: &x 1\n${LEAST.replace('front1', '*x')}`, [/"a" is not/, /name is not a host/]],
+  [
+    'start-tls on ldaps',
+    LEAST.replace('ldap:', 'ldaps:').concat('  start-tls: true\n'),
+    [/^4: directory\.urls: ldaps.* is TLS from the start/],
+  ],
+  ['start-tls maybe', `${LEAST}  start-tls: maybe\n`, [/^6: .*"maybe" is not true or false/]],
+  ['domains alone', `${LEAST}tls: { domains: [] }\n`, []],
+  [
+    'domains without default',
+    `${LEAST}tls:\n  domains: [{ name: a.test, cert: c.pem, key: k.pem }]\n`,
+    [/^7: tls\.domains needs tls\.default/],
+  ],
+  [
+    'a domain twice',
+    `${LEAST}tls:\n  default: { cert: c.pem, key: k.pem }\n  domains:\n` +
+      '    - { name: a.test, cert: c.pem, key: k.pem }\n'.repeat(2),
+    [/^10: tls\.domains: a\.test stands there twice$/],
+  ],
+];
+
+test.for(FAULTS)('%s', async ([, text, expected]) => {
+  const problems = await problemsOf(text);
+  expect(problems).toHaveLength(expected.length);
+  for (const [i, pattern] of expected.entries()) expect(problems[i]).toMatch(pattern);
+});
+
+test('a file that is not there, or is far too big, is a message', async () => {
+  const missing = await readNodeFile(join(dir, 'none.yaml'));
+  expect(missing).toMatchObject({ ok: false, problems: [{ line: 1 }] });
+  const huge = await read(`# ${'x'.repeat(300_000)}\n${LEAST}`);
+  expect(huge).toMatchObject({ ok: false, problems: [{ message: /more than/ }] });
+});
+
+test('a file that cannot be used is a message with the reason', async () => {
+  symlinkSync('loop.pem', join(dir, 'loop.pem'));
+  expect(await problemsOf(`${LEAST}  ca: loop.pem\n`)).toEqual([
+    `6: directory.ca: "${dir}/loop.pem" cannot be used (ELOOP)`,
+  ]);
+});
+
+test('exit codes are those of sysexits.h, each used once', () => {
+  const named = ['ok', 'usage', 'config', 'unavailable', 'tempfail', 'port-taken'] as const;
+  expect(named.map(exitCode)).toEqual([0, 64, 78, 69, 75, 71]);
+  const codes = Object.values(EXIT).map((exit) => exit.code);
+  expect(new Set(codes).size).toBe(codes.length);
+});

@@ -1,0 +1,199 @@
+/**
+ * The node's own file: its name, where its state lies, how to reach the directory, its TLS files.
+ * Everything else is in the directory (S0-17), so that all nodes are alike.
+ *
+ *     name: front1
+ *     data: /var/lib/mailfarm
+ *     workers: 4                      # default: one for each core
+ *     directory:
+ *       urls: [ldaps://ldap1.example.test, ldaps://ldap2.example.test]
+ *       base: dc=example,dc=test
+ *       bind-dn: cn=front1,ou=nodes,dc=example,dc=test
+ *       password-file: /etc/mailfarm/ldap.password
+ *       ca: /etc/mailfarm/ca.pem
+ *     tls:
+ *       default: { cert: /etc/mailfarm/tls/default.pem, key: /etc/mailfarm/tls/default.key }
+ *       domains:
+ *         - { name: '*.example.org', cert: tls/example.org.pem, key: tls/example.org.key }
+ *     log: { level: info, time: iso }
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { ITEM, YamlMap, type FileContext, type FileProblem, type Yaml } from './yaml-map.ts';
+
+export type { FileProblem } from './yaml-map.ts';
+
+export interface KeyPairFiles {
+  /** PEM: the certificate, then its chain. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface NodeFile {
+  readonly name: string;
+  /** Absolute path of the directory for state that may be lost (last good settings). */
+  readonly data: string;
+  readonly workers: number;
+  readonly directory: {
+    readonly urls: readonly string[];
+    readonly base: string;
+    /** Undefined binds anonymously. */
+    readonly bind: { readonly dn: string; readonly passwordFile: string } | undefined;
+    readonly startTls: boolean;
+    /** PEM file of the authorities that may have signed the directory's certificate. */
+    readonly ca: string | undefined;
+  };
+  readonly tls: {
+    readonly default: KeyPairFiles | undefined;
+    /** By server name: `mail.example.org`, or `*.example.org` for one label in front. */
+    readonly domains: readonly (KeyPairFiles & { readonly name: string })[];
+  };
+  readonly log: { readonly level: LogLevelName; readonly time: 'iso' | 'epoch' };
+}
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+type LogLevelName = (typeof LOG_LEVELS)[number];
+
+export type NodeFileResult =
+  | { readonly ok: true; readonly value: NodeFile }
+  | { readonly ok: false; readonly problems: readonly FileProblem[] };
+
+const FILE_BYTES_MAX = 256 * 1024;
+const WORKERS_MAX = 256;
+const HOST_LABELS =
+  /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+const SERVER_NAME = /^(?:\*\.)?(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
+const LDAP_URL = /^ldaps?:\/\/(?:\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?\/?$/i;
+const DN = /^[a-z][a-z0-9.-]* *=[^\0]+$/i;
+
+/**
+ * Reads and checks the whole file: unknown names, wrong values and missing files are all reported,
+ * each with its line. Never throws for what stands in the file or for a file that is not there.
+ */
+export async function readNodeFile(path: string): Promise<NodeFileResult> {
+  let text: string;
+  try {
+    const { size } = statSync(path);
+    if (size > FILE_BYTES_MAX) return failed(1, `The file has more than ${FILE_BYTES_MAX} octets`);
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    return failed(1, `The file cannot be read: ${(error as Error).message}`);
+  }
+  return parseNodeFile(text, resolve(path), await import('yaml'));
+}
+
+const failed = (line: number, message: string): NodeFileResult => ({
+  ok: false,
+  problems: [{ line, message }],
+});
+
+function parseNodeFile(text: string, path: string, yaml: Yaml): NodeFileResult {
+  const lines = new yaml.LineCounter();
+  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const problems: FileProblem[] = document.errors.map((error) => ({
+    line: lines.linePos(error.pos[0]).line,
+    message: error.message,
+  }));
+  // After a broken bracket the rest of the tree is guesswork; a double key disturbs nothing else.
+  if (document.errors.some((error) => error.code !== 'DUPLICATE_KEY')) {
+    return { ok: false, problems };
+  }
+  const context: FileContext = { path, yaml, lines, problems };
+  const value = readRoot(new YamlMap(context, '', document.contents, 1));
+  if (value && problems.length === 0) return { ok: true, value };
+  return { ok: false, problems: problems.toSorted((a, b) => a.line - b.line) };
+}
+
+function readRoot(root: YamlMap): NodeFile | undefined {
+  if (!root.present) return undefined;
+  const name = root.text('name', 'required', 'a host name in lower case', HOST_LABELS);
+  const data = root.path('data', 'required', 'directory');
+  const workers = root.value('workers', 'optional', `a whole number, 1 to ${WORKERS_MAX}`, (v) =>
+    typeof v === 'number' && Number.isInteger(v) && v >= 1 && v <= WORKERS_MAX ? v : undefined,
+  );
+  const directory = readDirectory(root.map('directory', 'required'));
+  const tls = readTls(root.map('tls'));
+  const log = readLog(root.map('log'));
+  root.finish();
+  if (name === undefined || data === undefined || !directory || !tls) return undefined;
+  return { name, data, workers: workers ?? availableParallelism(), directory, tls, log };
+}
+
+function readDirectory(map: YamlMap): NodeFile['directory'] | undefined {
+  if (!map.present) return undefined; // Said once, not once more for each key in it.
+  const urls = map.list('urls', 'required', 'texts').map((item) => {
+    const expected = 'a URL such as ldaps://ldap1.example.test:636';
+    return { line: item.line(ITEM), url: item.text(ITEM, 'required', expected, LDAP_URL) };
+  });
+  const base = map.text('base', 'required', 'a DN such as dc=example,dc=test', DN);
+  const dn = map.text('bind-dn', 'optional', 'a DN such as cn=front1,dc=example,dc=test', DN);
+  const passwordFile = map.path('password-file', 'optional', 'file');
+  const startTls = map.value('start-tls', 'optional', 'true or false', (v) =>
+    typeof v === 'boolean' ? v : undefined,
+  );
+  const ca = map.path('ca', 'optional', 'file');
+  for (const { line, url } of urls) {
+    if (startTls && url?.toLowerCase().startsWith('ldaps:')) {
+      map.complain(line, `directory.urls: ${url} is TLS from the start; start-tls is for ldap:`);
+    }
+  }
+  const [has, lacks] = map.has('bind-dn')
+    ? ['bind-dn', 'password-file']
+    : ['password-file', 'bind-dn'];
+  if (map.has(has) && !map.has(lacks)) {
+    map.complain(map.line(has), `directory.${has} needs directory.${lacks} beside it`);
+  }
+  map.finish();
+  if (base === undefined) return undefined;
+  return {
+    urls: urls.flatMap(({ url }) => url ?? []),
+    base,
+    bind: dn !== undefined && passwordFile !== undefined ? { dn, passwordFile } : undefined,
+    startTls: startTls ?? false,
+    ca,
+  };
+}
+
+function readTls(map: YamlMap): NodeFile['tls'] | undefined {
+  const preset = map.has('default') ? readKeyPair(map.map('default')) : undefined;
+  const domains = map.list('domains', 'optional', 'mappings').map((item) => {
+    const expected = 'a server name such as mail.example.org or *.example.org';
+    const name = item.text('name', 'required', expected, SERVER_NAME)?.toLowerCase();
+    const pair = readKeyPair(item);
+    return { line: item.line('name'), name, pair };
+  });
+  if (domains.length > 0 && !map.has('default')) {
+    map.complain(map.line('domains'), 'tls.domains needs tls.default for all other names');
+  }
+  const seen = new Set<string>();
+  for (const { name, line } of domains) {
+    if (name !== undefined && seen.has(name)) {
+      map.complain(line, `tls.domains: ${name} stands there twice`);
+    }
+    if (name !== undefined) seen.add(name);
+  }
+  map.finish();
+  return {
+    default: preset,
+    domains: domains.flatMap(({ name, pair }) => (name && pair ? [{ name, ...pair }] : [])),
+  };
+}
+
+function readKeyPair(map: YamlMap): KeyPairFiles | undefined {
+  const cert = map.path('cert', 'required', 'file');
+  const key = map.path('key', 'required', 'file');
+  map.finish();
+  return cert !== undefined && key !== undefined ? { cert, key } : undefined;
+}
+
+function readLog(map: YamlMap): NodeFile['log'] {
+  const level = map.value('level', 'optional', `one of ${LOG_LEVELS.join(', ')}`, (v) =>
+    LOG_LEVELS.find((name) => name === v),
+  );
+  const time = map.value('time', 'optional', 'one of iso, epoch', (v) =>
+    v === 'iso' || v === 'epoch' ? v : undefined,
+  );
+  map.finish();
+  return { level: level ?? 'info', time: time ?? 'iso' };
+}
