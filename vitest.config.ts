@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 
 import { defineConfig } from 'vitest/config';
 
-// Unit tests stand beside their source and run in parallel. What lies in test/ starts servers, peers
-// and clients and measures time, so its files run one after another, after the unit tests.
+// Unit tests stand beside their source and run in parallel. What lies in test/ starts servers,
+// peers and clients and measures time: its files run one after another, after the unit tests.
 export default defineConfig({
   test: {
     pool: 'forks',

@@ -1,6 +1,6 @@
 // The one plain-JavaScript file: every npm script starts here, on whatever Node (20 or newer) the
-// machine has and with nothing installed. It installs what is missing, then runs the target with the
-// pinned Node from node_modules. Errors are for a newcomer: what is wrong and what to do.
+// machine has and with nothing installed. It installs what is missing, then runs the target with
+// the pinned Node from node_modules. Errors are for a newcomer: what is wrong, what to do.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -48,14 +48,12 @@ function nodePackage() {
   }
   process.report.excludeNetwork = true;
   if (!process.report.getReport().header.glibcVersionRuntime) {
-    fail(
-      'Mailfarm needs a Linux with glibc (Debian, Ubuntu, Fedora, …); this one has another C library',
-    );
+    fail('Mailfarm needs a Linux with glibc (Debian, Ubuntu, Fedora); not another C library');
   }
   return `node-linux-${process.arch}`;
 }
 
-/** Names of packages that package-lock.json wants and node_modules has not, or in another version. */
+/** Packages that package-lock.json wants and node_modules has not, or in another version. */
 function missingPackages(node) {
   const wanted = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')).packages;
   const record = path.join(ROOT, 'node_modules', '.package-lock.json');
@@ -110,7 +108,7 @@ function npm(args) {
 
 function explain(output) {
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network/i.test(output)) {
-    return 'npm cannot reach its registry: a network is needed the first time (npm config get registry)';
+    return 'npm cannot reach its registry: the first run needs a network';
   }
   if (/ENOSPC/.test(output)) return 'the disk is full';
   if (/EACCES|EPERM|EROFS/.test(output)) return `no permission to write to ${ROOT}/node_modules`;

@@ -33,7 +33,7 @@ export function read(root: string, file: string): string {
   return readFileSync(path.join(root, file), 'utf8');
 }
 
-/** What git tracks, relative to `root`; undefined where `root` is no git tree (a release tarball). */
+/** What git tracks; undefined where `root` is no git tree, as in a release tarball. */
 export function tracked(root: string): ReadonlySet<string> | undefined {
   const result = spawnSync('git', ['ls-files', '-z', '--cached'], { cwd: root, encoding: 'utf8' });
   if (result.status !== 0) return undefined;
