@@ -1,0 +1,134 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestCertificate } from './certificate.ts';
+import { MAIL_GID, MAIL_UID, startInPeers } from './inPeers.ts';
+import { type Running, freePort, waitForPort } from './process.ts';
+
+export interface DovecotOptions {
+  /** A directory of the test's own; configuration, sockets and log go to `dovecot` in it. */
+  readonly directory: string;
+  /** Where mail is, with Dovecot's variables: `/dir/%u` or one path for everyone. */
+  readonly maildir: string;
+  /** Login name → password. */
+  readonly users: Readonly<Record<string, string>>;
+  /** Directories that it must see beside `directory`. */
+  readonly bind?: readonly string[];
+  /** Processes kept and shared instead of one per connection: what a benchmark compares with. */
+  readonly tuned?: boolean;
+  readonly tls?: TestCertificate;
+}
+
+export interface DovecotServer {
+  readonly imap: number;
+  readonly pop3: number;
+  readonly lmtp: number;
+  /** Implicit TLS; 0 without a certificate. */
+  readonly imaps: number;
+  readonly pop3s: number;
+  readonly process: Running;
+  stop(): Promise<void>;
+}
+
+/** Starts Dovecot on 127.0.0.1 and waits until it accepts. */
+export async function startDovecot(options: DovecotOptions): Promise<DovecotServer> {
+  const home = join(options.directory, 'dovecot');
+  mkdirSync(home, { recursive: true });
+  const port = { imap: await freePort(), pop3: await freePort(), lmtp: await freePort() };
+  const secure = options.tls !== undefined;
+  const tlsPort = {
+    imaps: secure ? await freePort() : 0,
+    pop3s: secure ? await freePort() : 0,
+  };
+  const passwd = Object.entries(options.users).map(([name, secret]) => `${name}:{PLAIN}${secret}`);
+  writeFileSync(join(home, 'passwd'), `${passwd.join('\n')}\n`, { mode: 0o644 });
+  const file = join(home, 'dovecot.conf');
+  writeFileSync(file, configuration(home, options, { ...port, ...tlsPort }));
+  const running = startInPeers(['/usr/sbin/dovecot', '-F', '-c', file], {
+    bind: [options.directory, ...(options.bind ?? [])],
+  });
+  const wanted = [port.imap, port.pop3, port.lmtp, ...(secure ? Object.values(tlsPort) : [])];
+  for (const each of wanted) await waitForPort(each, running);
+  return { ...port, ...tlsPort, process: running, stop: () => running.stop() };
+}
+
+type Ports = Readonly<Record<'imap' | 'pop3' | 'lmtp' | 'imaps' | 'pop3s', number>>;
+
+function configuration(home: string, options: DovecotOptions, port: Ports): string {
+  const tls = options.tls;
+  return `
+base_dir = ${home}/run
+state_dir = ${home}/state
+log_path = ${home}/log
+protocols = imap pop3 lmtp
+listen = 127.0.0.1
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+first_valid_uid = ${MAIL_UID}
+mail_location = maildir:${options.maildir}
+mail_max_userip_connections = 100000
+mail_fsync = always
+ssl = ${tls === undefined ? 'no' : 'yes'}
+${tls === undefined ? '' : `ssl_cert = <${tls.certificate}\nssl_key = <${tls.key}`}
+passdb {
+  driver = passwd-file
+  args = username_format=%u ${home}/passwd
+}
+userdb {
+  driver = static
+  args = uid=${MAIL_UID} gid=${MAIL_GID} home=${home}/home/%u allow_all_users=yes
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+${login('imap', port.imap, port.imaps, options.tuned === true)}
+${login('pop3', port.pop3, port.pop3s, options.tuned === true)}
+service lmtp {
+  inet_listener lmtp {
+    port = ${port.lmtp}
+  }
+}
+protocol lmtp {
+  auth_username_format = %Lu
+}
+${options.tuned === true ? TUNED : ''}
+`;
+}
+
+/** Sessions handled by processes that stay: six times the polls per second of the default. */
+const TUNED = `
+service imap {
+  service_count = 0
+  process_min_avail = 2
+  process_limit = 2
+  client_limit = 5000
+}
+service pop3 {
+  service_count = 0
+  process_min_avail = 2
+  process_limit = 2
+  client_limit = 5000
+}
+service anvil {
+  client_limit = 20000
+}
+service auth {
+  client_limit = 20000
+}
+maildir_very_dirty_syncs = yes
+verbose_proctitle = no
+`;
+
+const login = (protocol: string, plain: number, secure: number, tuned: boolean): string => `
+service ${protocol}-login {
+  inet_listener ${protocol} {
+    port = ${plain}
+  }
+  inet_listener ${protocol}s {
+    port = ${secure}
+    ${secure === 0 ? '' : 'ssl = yes'}
+  }
+  ${tuned ? 'service_count = 0\n  process_min_avail = 2\n  process_limit = 2\n  client_limit = 5000' : ''}
+}
+`;

@@ -1,0 +1,93 @@
+/**
+ * `node test/harness/install.ts`: installs what the tests with real clients and real peers need.
+ * Quick and quiet when all is there. Where it may not install, it says loudly what is missing;
+ * the tests concerned are skipped then. In CI (CI set) anything missing is a failure.
+ */
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { run } from './process.ts';
+import { buildPeersRoot, peersReady } from './peersRoot.ts';
+
+/** Debian package → a program of it, and the tests that fall away without it. */
+const CLIENTS: Readonly<Record<string, { readonly program: string; readonly tests: string }>> = {
+  curl: { program: 'curl', tests: 'clients (SMTP and POP3)' },
+  swaks: { program: 'swaks', tests: 'clients (SMTP)' },
+  msmtp: { program: 'msmtp', tests: 'clients (SMTP)' },
+  mpop: { program: 'mpop', tests: 'clients (POP3)' },
+  fetchmail: { program: 'fetchmail', tests: 'clients (POP3)' },
+  getmail6: { program: 'getmail', tests: 'clients (POP3)' },
+  mutt: { program: 'mutt', tests: 'Maildir readers' },
+  python3: { program: 'python3', tests: 'clients, Maildir readers' },
+  'ldap-utils': { program: 'ldapsearch', tests: 'directory with ldapadd' },
+  openssl: { program: 'openssl', tests: 'everything with TLS' },
+  debootstrap: { program: 'debootstrap', tests: 'everything with Postfix, Dovecot, Courier' },
+  'ca-certificates': { program: 'update-ca-certificates', tests: 'clients with TLS' },
+  iproute2: { program: 'ip', tests: 'network namespaces' },
+};
+const POLICY = '/usr/sbin/policy-rc.d';
+const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const isMissing = (name: string): boolean =>
+  !DIRECTORIES.some((directory) => existsSync(`${directory}/${CLIENTS[name]?.program}`));
+const missing = (): string[] => Object.keys(CLIENTS).filter(isMissing);
+
+/** Installs packages; nothing that they bring is started. @returns what went wrong, or ''. */
+async function aptInstall(names: readonly string[]): Promise<string> {
+  // invoke-rc.d asks this program, and 101 says no. An existing one is the machine's own business.
+  const ours = !existsSync(POLICY);
+  if (ours) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n');
+  if (ours) chmodSync(POLICY, 0o755);
+  try {
+    const env = { DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
+    const flags = ['-q', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
+    const install = ['apt-get', 'install', ...flags, ...names];
+    const options = { env, ms: 600_000 };
+    let result = await run(install, options);
+    if (result.code !== 0) {
+      say('  package lists are fetched');
+      await run(['apt-get', 'update', '-q'], options);
+      result = await run(install, options);
+    }
+    return result.code === 0 ? '' : result.stderr.trim();
+  } finally {
+    if (ours) rmSync(POLICY, { force: true });
+  }
+}
+
+async function installClients(): Promise<void> {
+  const names = missing();
+  if (names.length === 0) return;
+  say(`installing clients: ${names.join(' ')}`);
+  const trouble = await aptInstall(names);
+  if (trouble !== '') say(`  apt-get: ${trouble}`);
+}
+
+async function installPeers(): Promise<void> {
+  if (peersReady() || missing().includes('debootstrap')) return;
+  say('building the root with Postfix, Dovecot, OpenLDAP and Courier (once, about a minute)');
+  try {
+    await buildPeersRoot();
+  } catch (error) {
+    say(`  ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** @returns the exit code. */
+async function main(): Promise<number> {
+  const mayInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+  if (mayInstall) {
+    await installClients();
+    await installPeers();
+  }
+  const absent = missing();
+  if (absent.length === 0 && peersReady()) return 0;
+  say('');
+  say('!!! NOT EVERYTHING THAT THE TESTS NEED IS HERE. Skipped will be:');
+  for (const name of absent) say(`!!!   without ${name}: ${CLIENTS[name]?.tests}`);
+  if (!peersReady()) say('!!!   without the root of peers: tests with Postfix, Dovecot, Courier');
+  if (!mayInstall) say('!!! Run it as root on Debian to have them installed.');
+  say('');
+  return process.env['CI'] === undefined ? 0 : 1;
+}
+
+process.exitCode = await main();
