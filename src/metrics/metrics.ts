@@ -30,24 +30,72 @@ export function counter<const L extends string>(options: {
   for (const child of children.values()) child.inc(0);
   return {
     inc: (label, by = 1) => {
-      children.get(label)?.inc(by);
+      const child = children.get(label);
+      if (!child) return; // Not one of the closed set: a text of a peer is never a label.
+      child.inc(by);
       totals.set(label, (totals.get(label) ?? 0) + by);
     },
     value: (label) => totals.get(label) ?? 0,
   };
 }
 
+/** How the values of several processes become one: 40 and 2 connections are 42, lags are not. */
+export type Aggregation = 'sum' | 'max' | 'average';
+
 /** A gauge whose value is asked for when somebody scrapes. `read` must not touch a volume. */
 export function gauge(options: {
   readonly name: string;
   readonly help: string;
   readonly read: () => number;
+  /** `sum` where nothing is said. */
+  readonly aggregation?: Aggregation;
 }): void {
   const metric: Gauge = new Gauge({
     name: options.name,
     help: options.help,
+    aggregator: options.aggregation ?? 'sum',
     registers: [registry],
     collect: () => metric.set(options.read()),
+  });
+}
+
+/** A gauge for each member of a closed set, such as one for each protocol. */
+export function labelledGauge<const L extends string>(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  readonly values: readonly L[];
+  readonly read: (label: L) => number;
+  readonly aggregation?: Aggregation;
+}): void {
+  const metric: Gauge = new Gauge({
+    name: options.name,
+    help: options.help,
+    labelNames: [options.label],
+    aggregator: options.aggregation ?? 'sum',
+    registers: [registry],
+    collect: () => {
+      for (const label of options.values) {
+        metric.set({ [options.label]: label }, options.read(label));
+      }
+    },
+  });
+}
+
+/** A counter that is kept elsewhere and asked for when somebody scrapes; it must never go down. */
+export function readCounter(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => number;
+}): void {
+  const metric: Counter = new Counter({
+    name: options.name,
+    help: options.help,
+    registers: [registry],
+    collect: () => {
+      metric.reset();
+      metric.inc(Math.max(0, options.read()));
+    },
   });
 }
 
