@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { checkGenerated } from './generate.ts';
 import { checkLayers } from './layers.ts';
 import { checkRfcs } from './rfc-index.ts';
+import { checkStatements } from './statements.ts';
 import { checkTidy } from './tidy.ts';
 import { ROOT, show, tool, type Finding } from './tree.ts';
 
@@ -40,6 +41,7 @@ const CHECKS: readonly Check[] = [
   { name: 'layers', run: async () => report(checkLayers(ROOT)) },
   { name: 'tidy', run: async () => report(checkTidy(ROOT)) },
   { name: 'rfcs', run: async () => report(checkRfcs(ROOT)) },
+  { name: 'statements', run: async () => report(checkStatements(ROOT)) },
   { name: 'generated', run: async () => report(await checkGenerated(ROOT)) },
 ];
 

@@ -79,7 +79,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /[ \t]+$/,
     instead: 'no trailing blanks',
-    files: /\.(ts|mjs|md|tsv|ya?ml)$/,
+    files: /\.(ts|mjs|md|ya?ml)$/,
     everywhere: true,
   },
 ];
