@@ -52,9 +52,9 @@ export function createLedger<Key>(): MetricsLedger<Key> {
     retire: (key) => {
       const last = running.get(key);
       if (!last) return;
+      running.delete(key);
       folding = folding.then(async () => {
         ended = await fold([ended, last.filter(isLasting)]).getMetricsAsJSON();
-        running.delete(key);
       });
     },
     render: async (...others) => {
