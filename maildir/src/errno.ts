@@ -5,6 +5,7 @@ const ERRNO: Readonly<Record<string, number>> = constants.errno;
 /** The errors the engine tells apart. Values are the platform's. */
 export type ErrnoName =
   | 'EACCES'
+  | 'EAGAIN'
   | 'EDQUOT'
   | 'EEXIST'
   | 'EINVAL'

@@ -1,10 +1,11 @@
-import { isErrno, isOneOf, systemError, UnknownResultError } from './errno.ts';
+import { isErrno, isOneOf, systemError } from './errno.ts';
 import { FILE_NAME_OCTETS_MAX } from './names.ts';
 import {
-  believed,
   finishWriting,
   listFresh,
   makeDirectory,
+  makeInOurs,
+  moveDirectory,
   parentOf,
   removeDirectory,
   removeIfThere,
@@ -25,7 +26,6 @@ const TREE_DEPTH_MAX = 6;
 export function folderNameFault(folder: string): string | undefined {
   if (folder === '') return 'A folder needs a name';
   if (folder.includes('/')) return 'A folder name has no slash';
-  // eslint-disable-next-line no-control-regex -- Control characters are what is looked for.
   if (/[\u0000-\u001f\u007f]/.test(folder)) return 'A folder name has no control characters';
   if (folder.split('.').includes('')) return 'A folder name has no empty part';
   if (Buffer.byteLength(folder) + 1 > FILE_NAME_OCTETS_MAX) return 'The folder name is too long';
@@ -41,21 +41,25 @@ export async function createMaildir(nfs: Nfs, maildir: string, root: string): Pr
     throw systemError('EINVAL', 'mkdir', maildir);
   }
   let path = root;
+  let made: 'made' | 'there' = 'there';
   for (const part of parts) {
     path = `${path}/${part}`;
-    await makeAndSync(nfs, path);
+    made = await makeAndSync(nfs, path);
   }
-  await makeParts(nfs, maildir);
+  await makeParts(nfs, maildir, made);
 }
 
-async function makeParts(nfs: Nfs, maildir: string): Promise<void> {
-  for (const part of PARTS) await makeDirectory(nfs, `${maildir}/${part}`);
+async function makeParts(nfs: Nfs, maildir: string, made: 'made' | 'there'): Promise<void> {
+  const make = made === 'made' ? makeInOurs : makeDirectory;
+  for (const part of PARTS) await make(nfs, `${maildir}/${part}`);
   await syncDirectory(nfs, maildir);
 }
 
-async function makeAndSync(nfs: Nfs, path: string): Promise<void> {
-  const made = await believed(nfs, path, () => makeDirectory(nfs, path));
-  if (made === 'made') await syncDirectory(nfs, parentOf(path));
+async function makeAndSync(nfs: Nfs, path: string): Promise<'made' | 'there'> {
+  const made = await makeDirectory(nfs, path);
+  // Also when it was there: whoever made it may have died before its fsync.
+  await syncDirectory(nfs, parentOf(path));
+  return made;
 }
 
 /** Whether tmp, new and cur are all there; false only after a fresh look. */
@@ -83,13 +87,13 @@ export async function listFolders(nfs: Nfs, maildir: string): Promise<readonly s
 /** Makes a Maildir++ folder with its `maildirfolder` mark. There already is success. */
 export async function createFolder(nfs: Nfs, maildir: string, folder: string): Promise<void> {
   const path = folderPath(maildir, folder);
-  await makeAndSync(nfs, path);
+  const made = await makeAndSync(nfs, path);
   try {
     await finishWriting(nfs, await nfs.fs.create(`${path}/maildirfolder`), false);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   }
-  await makeParts(nfs, path);
+  await makeParts(nfs, path, made);
 }
 
 /**
@@ -99,37 +103,13 @@ export async function createFolder(nfs: Nfs, maildir: string, folder: string): P
  */
 export async function removeFolder(
   nfs: Nfs,
-  maildir: string,
-  folder: string,
-  trash: string,
+  request: { readonly maildir: string; readonly folder: string; readonly trash: string },
 ): Promise<void> {
-  const path = folderPath(maildir, folder);
-  const away = `${maildir}/tmp/${trash}`;
-  try {
-    await nfs.fs.rename(path, away);
-  } catch (error) {
-    if (!(await wasMoved(nfs, maildir, folder, trash, error))) throw error;
-    nfs.lie('rename');
-  }
+  const { maildir, folder } = request;
+  const away = `${maildir}/tmp/${request.trash}`;
+  await moveDirectory(nfs, folderPath(maildir, folder), away);
   await syncDirectory(nfs, maildir);
   await removeTree(nfs, away).catch(() => {}); // The folder is gone; the sweep does the rest.
-}
-
-async function wasMoved(
-  nfs: Nfs,
-  maildir: string,
-  folder: string,
-  trash: string,
-  error: unknown,
-): Promise<boolean> {
-  try {
-    if ((await listFresh(nfs, `${maildir}/tmp`)).includes(trash)) return true;
-    if (isErrno(error, 'ENOENT')) return false;
-    if ((await listFresh(nfs, maildir)).includes(`.${folder}`)) return false;
-  } catch {
-    // Falls through: what cannot be listed cannot be judged.
-  }
-  throw new UnknownResultError(`removal of folder ${folder}`, error);
 }
 
 /** Removes a file, or a directory with all in it. */

@@ -1,4 +1,4 @@
-import { hasKey, isMessageName, keyLength, nameKey } from './names.ts';
+import { isMessageName, keyLength, nameKey } from './names.ts';
 import { listFresh, type Nfs } from './nfs.ts';
 import type { Entry } from './types.ts';
 
@@ -96,9 +96,7 @@ function merge(names: Names): Entry[] {
   let previous = '';
   const add = (directory: 'new' | 'cur', name: string): void => {
     if (!isMessageName(name)) return;
-    if (entries.length > 0 && name.startsWith(previous.slice(0, keyLength(previous)))) {
-      doubled = true;
-    }
+    doubled ||= entries.length > 0 && beginsWithKeyOf(previous, name);
     previous = name;
     entries.push({ directory, name });
   };
@@ -111,6 +109,13 @@ function merge(names: Names): Entry[] {
   }
   for (; next < fresh.length; next++) add('new', fresh[next] as string);
   return doubled ? union([entries]) : entries;
+}
+
+/** Compared from the end, where the keys of one host and second differ first. */
+function beginsWithKeyOf(previous: string, name: string): boolean {
+  let index = keyLength(previous);
+  while (index > 0 && name.charCodeAt(index - 1) === previous.charCodeAt(index - 1)) index--;
+  return index === 0;
 }
 
 function sorted(names: readonly string[]): readonly string[] {
@@ -135,6 +140,3 @@ function union(listings: readonly (readonly Entry[])[]): Entry[] {
   }
   return [...byKey.values()].toSorted((a, b) => byCodeUnit(a.name, b.name));
 }
-
-/** Whether `entry` is this message. */
-export const isMessage = (entry: Entry, key: string): boolean => hasKey(entry.name, key);

@@ -10,6 +10,7 @@ import { listOnce, listStable } from './listing.ts';
 import { changeName, flagged, readMessage, removeMessages, sized } from './message.ts';
 import { uniqueNames } from './names.ts';
 import { removeIfThere, type Nfs } from './nfs.ts';
+import { checkEntry, checkFlags, checkName } from './check.ts';
 import { sweepTmp } from './sweep.ts';
 import type { Maildirs, MaildirsOptions } from './types.ts';
 
@@ -28,22 +29,30 @@ export function openMaildirs(options: MaildirsOptions): Maildirs {
     uniqueName,
     create: (maildir, { root }) => createMaildir(nfs, maildir, root),
     exists: (maildir) => maildirExists(nfs, maildir),
-    stage: (request) => stage(nfs, request),
-    publish: (request) => publish(nfs, request),
-    discard: async ({ maildir, base }) => {
+    stage: async (request) => stage(nfs, checkName(request)),
+    publish: async (request) => publish(nfs, checkName(request)),
+    discard: async (request) => {
+      const { maildir, base } = checkName(request);
       await removeIfThere(nfs, `${maildir}/tmp/${base}`);
     },
     list: (maildir) => listStable(nfs, maildir),
     listOnce: (maildir) => listOnce(nfs, maildir),
-    read: (request) => readMessage(nfs, request, retries),
-    setFlags: ({ maildir, entry, add, remove }) =>
-      changeName(nfs, { maildir, entry, wanted: flagged(add, remove) }, retries),
-    setSizes: ({ maildir, entry, octets, wireOctets }) =>
-      changeName(nfs, { maildir, entry, wanted: sized(octets, wireOctets) }, retries),
-    remove: ({ maildir, entries }) => removeMessages(nfs, maildir, entries, retries),
+    read: async (request) => readMessage(nfs, checkEntry(request), retries),
+    setFlags: async (request) => {
+      const { maildir, entry, add, remove } = checkFlags(checkEntry(request));
+      return changeName(nfs, { maildir, entry, wanted: flagged(add, remove) }, retries);
+    },
+    setSizes: async (request) => {
+      const { maildir, entry, octets, wireOctets } = checkEntry(request);
+      return changeName(nfs, { maildir, entry, wanted: sized(octets, wireOctets) }, retries);
+    },
+    remove: async ({ maildir, entries }) => {
+      for (const entry of entries) checkEntry({ entry });
+      return removeMessages(nfs, { maildir, entries }, retries);
+    },
     folders: (maildir) => listFolders(nfs, maildir),
     createFolder: (maildir, folder) => createFolder(nfs, maildir, folder),
-    removeFolder: (maildir, folder) => removeFolder(nfs, maildir, folder, uniqueName()),
+    removeFolder: (maildir, folder) => removeFolder(nfs, { maildir, folder, trash: uniqueName() }),
     sweep: (maildir, { olderThanMs }) =>
       sweepTmp(nfs, maildir, { olderThanMs, probe: uniqueName() }),
   };

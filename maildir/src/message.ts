@@ -1,7 +1,7 @@
-import { asError, isErrno, isOneOf, systemError, UnknownResultError } from './errno.ts';
+import { asError, isErrno, isOneOf, systemError } from './errno.ts';
 import { findKeys } from './listing.ts';
 import { nameKey, nameOctets, withFlags, withSizes } from './names.ts';
-import { believed, removeIfThere, renameExact, type Nfs } from './nfs.ts';
+import { removeIfThere, renameExact, type Nfs } from './nfs.ts';
 import type { Entry } from './types.ts';
 
 export interface ReadRequest {
@@ -104,10 +104,7 @@ export async function changeName(
     if (result === 'renamed') return wanted;
     entry = await findAgain(nfs, maildir, entry, 'rename');
   }
-  throw new UnknownResultError(
-    `rename of ${entry.name}: lost ${retries + 1} races`,
-    systemError('ENOENT', 'rename', pathOf(maildir, entry)),
-  );
+  throw systemError('EAGAIN', 'rename', pathOf(maildir, entry));
 }
 
 /** The entry with flags added and removed, in cur/. */
@@ -126,10 +123,10 @@ export const sized =
 /** Removes messages, each found again once more when its name changed. */
 export async function removeMessages(
   nfs: Nfs,
-  maildir: string,
-  entries: readonly Entry[],
+  request: { readonly maildir: string; readonly entries: readonly Entry[] },
   retries: number,
 ): Promise<readonly (Error | undefined)[]> {
+  const { maildir, entries } = request;
   const errors: (Error | undefined)[] = entries.map(() => undefined);
   let pending = new Map(entries.map((entry, index) => [index, entry]));
   for (let attempt = 0; pending.size > 0; attempt++) {
@@ -146,7 +143,7 @@ export async function removeMessages(
     const found = await stillThere(nfs, maildir, absent, errors);
     if (attempt === retries) {
       for (const [index, entry] of found) {
-        errors[index] = systemError('ENOENT', 'unlink', pathOf(maildir, entry));
+        errors[index] = systemError('EAGAIN', 'unlink', pathOf(maildir, entry));
       }
       return errors;
     }
@@ -181,7 +178,3 @@ async function findAgain(nfs: Nfs, maildir: string, entry: Entry, call: string):
   if (found === undefined) throw systemError('ENOENT', call, pathOf(maildir, entry));
   return found;
 }
-
-/** Opens what another host may just have made. */
-export const openKnown = (nfs: Nfs, path: string): Promise<number> =>
-  believed(nfs, path, () => nfs.fs.openRead(path));

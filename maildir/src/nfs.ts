@@ -151,11 +151,7 @@ async function whatHappened(nfs: Nfs, commit: Commit, error: unknown): Promise<'
  * @returns 'lost' when the name was not there (another was quicker, or the reply was lost: the
  *   caller looks for the message by its key and sees which). @throws any other system error.
  */
-export async function renameExact(
-  nfs: Nfs,
-  from: string,
-  to: string,
-): Promise<'renamed' | 'lost'> {
+export async function renameExact(nfs: Nfs, from: string, to: string): Promise<'renamed' | 'lost'> {
   try {
     await nfs.fs.rename(from, to);
     return 'renamed';
@@ -195,25 +191,55 @@ export async function removeIfThere(nfs: Nfs, path: string): Promise<'removed' |
 /** Makes a directory that several hosts may make at once; there already is what was wanted. */
 export async function makeDirectory(nfs: Nfs, path: string): Promise<'made' | 'there'> {
   try {
-    await nfs.fs.mkdir(path);
+    await believed(nfs, path, () => nfs.fs.mkdir(path));
     return 'made';
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return 'there';
-    if (!isErrno(error, 'ESTALE')) throw error;
-    await refreshLookups(nfs, path);
-    nfs.lie('stale');
-    return makeDirectory({ ...nfs, lie: () => {} }, path);
+    throw error;
   }
 }
 
-/** Removes an empty directory; absent is what was wanted. */
+/**
+ * Makes a directory in one that this call has just made, so that "exists" is a lost reply (or
+ * another host that makes the same Maildir in the same millisecond, which is as good).
+ */
+export async function makeInOurs(nfs: Nfs, path: string): Promise<void> {
+  if ((await makeDirectory(nfs, path)) === 'there') nfs.lie('mkdir');
+}
+
+/**
+ * Moves a directory to a name that nobody else can make.
+ * @throws ENOENT when it was not there; UnknownResultError when that cannot be told.
+ */
+export async function moveDirectory(nfs: Nfs, from: string, to: string): Promise<void> {
+  try {
+    await nfs.fs.rename(from, to);
+  } catch (error) {
+    if (isOneOf(error, REFUSED)) throw error;
+    if (!(await isThere(nfs, to))) {
+      if (isErrno(error, 'ENOENT')) throw error;
+      throw new UnknownResultError(`rename to ${to}`, error);
+    }
+    nfs.lie('rename');
+  }
+}
+
+/** Whether a fresh listing shows the name; a listing that fails proves nothing: false. */
+async function isThere(nfs: Nfs, path: string): Promise<boolean> {
+  try {
+    return (await listFresh(nfs, parentOf(path))).includes(leafOf(path));
+  } catch {
+    return false;
+  }
+}
+
+/** Removes an empty directory that only we would remove; absent is what was wanted. */
 export async function removeDirectory(nfs: Nfs, path: string): Promise<void> {
   try {
     await nfs.fs.rmdir(path);
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
-    const names = await listIfThere(nfs, parentOf(path));
-    if (names.includes(leafOf(path))) throw error;
+    nfs.lie('rmdir');
   }
 }
 

@@ -1,4 +1,4 @@
-import { isErrno } from './errno.ts';
+import { isOneOf } from './errno.ts';
 import { removeTree } from './folders.ts';
 import { finishWriting, listFresh, removeOurs, type Nfs } from './nfs.ts';
 
@@ -20,17 +20,26 @@ export async function sweepTmp(
   const names = await listFresh(nfs, tmp);
   if (names.length === 0) return 0;
   const now = await serverTime(nfs, `${tmp}/${options.probe}`);
-  let removed = 0;
+  let count = 0;
   for (const name of names) {
     const age = await ageOf(nfs, `${tmp}/${name}`, now);
     const limit = name.startsWith('.')
       ? Math.max(options.olderThanMs, SILLY_AGE_MS)
       : options.olderThanMs;
-    if (age === undefined || age < limit) continue;
-    await removeTree(nfs, `${tmp}/${name}`);
-    removed++;
+    if (age !== undefined && age >= limit && (await removed(nfs, `${tmp}/${name}`))) count++;
   }
-  return removed;
+  return count;
+}
+
+/** What may not be removed, or still has an open file in it, is left to the next sweep. */
+async function removed(nfs: Nfs, path: string): Promise<boolean> {
+  try {
+    await removeTree(nfs, path);
+    return true;
+  } catch (error) {
+    if (isOneOf(error, ['EACCES', 'EPERM', 'ENOTEMPTY', 'EEXIST'])) return false;
+    throw error;
+  }
 }
 
 /** The volume server's time in milliseconds, by writing a file of our own. */
@@ -52,7 +61,7 @@ async function ageOf(nfs: Nfs, path: string, now: number): Promise<number | unde
   try {
     return now - (await nfs.fs.modified(path));
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESTALE')) return undefined; // Published or swept meanwhile.
+    if (isOneOf(error, ['ENOENT', 'ESTALE'])) return undefined; // Published or swept meanwhile.
     throw error;
   }
 }
