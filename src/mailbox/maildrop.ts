@@ -1,0 +1,147 @@
+import type { Logger } from '../log/types.ts';
+import { StoreError } from '../volumes/error.ts';
+import type { Located } from '../volumes/table.ts';
+import { nameOctets, type Entry } from '#maildir';
+import { mailboxEvents } from './metrics.ts';
+import type { Maildrop } from './types.ts';
+import { uidlOf } from './uidl.ts';
+import { lineEndsOf, wireForm } from './wire.ts';
+
+/**
+ * Octets of a file read at once. Measured with the conversion to the wire: below 128 KiB the
+ * calls cost, above 512 KiB the pieces leave the processor's cache.
+ */
+export const READ_CHUNK_BYTES = 256 * 1024;
+
+/** One `remove` of the volume: enough to spare calls, few enough for its deadline. */
+const REMOVE_BATCH = 200;
+
+export interface MaildropParts {
+  readonly mailbox: Located;
+  /** In arrival order; replaced in place when a message is found under another name. */
+  readonly entries: Entry[];
+  /** Wire octets of each. */
+  readonly sizes: Float64Array;
+  readonly log: Logger;
+  /** Called with stored octets when messages were removed. */
+  readonly onRemoved: (octets: number) => void;
+}
+
+/** A snapshot of a Maildir's INBOX. It holds names and sizes, nothing of the messages. */
+export class MaildirMaildrop implements Maildrop {
+  readonly #parts: MaildropParts;
+
+  constructor(parts: MaildropParts) {
+    this.#parts = parts;
+  }
+
+  get count(): number {
+    return this.#parts.entries.length;
+  }
+
+  octets(index: number): number {
+    this.#entry(index);
+    return this.#parts.sizes[index] as number;
+  }
+
+  uidl(index: number): string {
+    return uidlOf(this.#entry(index).name);
+  }
+
+  async *read(index: number): AsyncGenerator<Buffer> {
+    const form = wireForm(lineEndsOf(this.#entry(index).name));
+    let stored = 0;
+    let sent = 0;
+    let next = this.#piece(index, 0);
+    for (;;) {
+      const { bytes, end } = await next;
+      stored += bytes.length;
+      if (!end) next = this.#piece(index, stored);
+      if (bytes.length > 0) {
+        const wire = form.convert(bytes);
+        sent += wire.length;
+        yield wire;
+      }
+      if (end) break;
+    }
+    if (sent !== this.octets(index)) await this.#wrongSize(index, stored, sent);
+  }
+
+  async remove(indices: readonly number[]): Promise<readonly number[]> {
+    const { volume, maildir } = this.#parts.mailbox;
+    const failed: number[] = [];
+    for (let from = 0; from < indices.length; from += REMOVE_BATCH) {
+      const batch = indices.slice(from, from + REMOVE_BATCH);
+      const entries = batch.map((index) => this.#entry(index));
+      try {
+        const errors = await volume.remove({ maildir, entries });
+        failed.push(...batch.filter((_, at) => errors[at] !== undefined));
+        this.#parts.onRemoved(storedOctets(entries.filter((_, at) => errors[at] === undefined)));
+      } catch {
+        // Counted by the volume. The rest would fail as slowly.
+        return failed.concat(indices.slice(from));
+      }
+    }
+    return failed;
+  }
+
+  #entry(index: number): Entry {
+    const entry = this.#parts.entries[index];
+    if (entry === undefined) throw new RangeError(`No message ${index}`);
+    return entry;
+  }
+
+  /** Begins to read a piece; one that nobody waits for any more fails in silence. */
+  #piece(index: number, offset: number): Promise<{ bytes: Uint8Array; end: boolean }> {
+    const piece = this.#readPiece(index, offset);
+    piece.catch(() => {});
+    return piece;
+  }
+
+  async #readPiece(index: number, offset: number): Promise<{ bytes: Uint8Array; end: boolean }> {
+    const { volume, maildir } = this.#parts.mailbox;
+    const entry = this.#entry(index);
+    const result = await volume.read({ maildir, entry, offset, length: READ_CHUNK_BYTES });
+    this.#parts.entries[index] = result.entry;
+    return result;
+  }
+
+  /**
+   * The file is not as long as its name says. A short one must not look whole to the client, so
+   * this throws; the name that another tool gave is corrected for the next session.
+   */
+  async #wrongSize(index: number, octets: number, wireOctets: number): Promise<void> {
+    const { mailbox, log } = this.#parts;
+    const entry = this.#entry(index);
+    const short = wireOctets < this.octets(index);
+    mailboxEvents.inc(short ? 'short-file' : 'long-file');
+    const fields = { maildir: mailbox.maildir, name: entry.name, octets };
+    if (lineEndsOf(entry.name) === 'bare-lf') {
+      const request = { maildir: mailbox.maildir, entry, octets, wireOctets };
+      await mailbox.volume.setSizes(request).catch(() => {});
+    }
+    if (!short) return log.warn(fields, 'file longer than its name says');
+    log.error({ code: 'MF-MBX-001', ...fields }, 'file shorter than its name says');
+    throw new StoreError('volume-down', `${mailbox.maildir}: ${entry.name} has ${octets} octets`);
+  }
+}
+
+/** Sum of S= over names. */
+export function storedOctets(entries: readonly Entry[]): number {
+  let sum = 0;
+  for (const { name } of entries) sum += nameOctets(name) ?? 0;
+  return sum;
+}
+
+/** The maildrop of a user who never got mail. */
+export const EMPTY_MAILDROP: Maildrop = {
+  count: 0,
+  octets: (index) => noMessage(index),
+  uidl: (index) => noMessage(index),
+  read: (index) => noMessage(index),
+  remove: async (indices) => (indices.length === 0 ? [] : noMessage(indices[0] ?? 0)),
+};
+
+function noMessage(index: number): never {
+  throw new RangeError(`No message ${index}`);
+}

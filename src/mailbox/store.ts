@@ -1,0 +1,129 @@
+import type { Clock } from '../base/clock.ts';
+import { defaults } from '../config/options.ts';
+import type { Account } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
+import { TimedCache } from '../volumes/cache.ts';
+import { StoreError } from '../volumes/error.ts';
+import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
+import { nameOctets, nameWireOctets, type Entry } from '#maildir';
+import { EMPTY_MAILDROP, MaildirMaildrop } from './maildrop.ts';
+import { mailboxEvents } from './metrics.ts';
+import { MAILBOX_OPTIONS, type MailboxOptions } from './options.ts';
+import { byArrival } from './order.ts';
+import { sizeMessages } from './sizing.ts';
+import type { Maildrop, MailStore } from './types.ts';
+
+/**
+ * The MailStore over Maildirs on volumes.
+ *
+ * It keeps nothing but mailbox sizes for some seconds: each session lists afresh. Sizes stand in
+ * the names; a file without them is read once, and renamed to carry them.
+ */
+export interface MaildirStoreOptions {
+  readonly mailboxes: Mailboxes;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly options?: MailboxOptions;
+}
+
+export class MaildirStore implements MailStore {
+  readonly #mailboxes: Mailboxes;
+  readonly #log: Logger;
+  readonly #options: MailboxOptions;
+  /** Octets in use, by account id. */
+  readonly #usage: TimedCache<number>;
+  readonly #measuring = new Map<string, Promise<number>>();
+
+  constructor(parts: MaildirStoreOptions) {
+    this.#mailboxes = parts.mailboxes;
+    this.#log = parts.log;
+    this.#options = parts.options ?? defaults(MAILBOX_OPTIONS);
+    this.#usage = new TimedCache(parts.clock, {
+      ms: this.#options['mailbox.usage.cache'],
+      max: this.#options['mailbox.usage.accounts.max'],
+    });
+  }
+
+  async openMaildrop(account: Account): Promise<Maildrop> {
+    const mailbox = await this.#mailboxes.locate(account);
+    const listed = mailbox && (await this.#list(mailbox, 'list'));
+    if (mailbox === undefined || listed === undefined) {
+      mailboxEvents.inc('empty');
+      return EMPTY_MAILDROP;
+    }
+    const { entries, sizes } = await this.#sized(mailbox, byArrival(listed));
+    mailboxEvents.inc('opened');
+    const onRemoved = (octets: number): void => this.added(account, -octets);
+    return new MaildirMaildrop({ mailbox, entries, sizes, log: this.#log, onRemoved });
+  }
+
+  async usage(account: Account): Promise<number> {
+    const known = this.#usage.get(account.id);
+    if (known !== undefined) return known;
+    const running = this.#measuring.get(account.id);
+    if (running !== undefined) return running;
+    const measuring = this.#measure(account).finally(() => this.#measuring.delete(account.id));
+    this.#measuring.set(account.id, measuring);
+    return measuring;
+  }
+
+  /** A delivery of this process, so that it counts before the mailbox is listed again. */
+  added(account: Account, octets: number): void {
+    this.#usage.update(account.id, (usage) => Math.max(0, usage + octets));
+  }
+
+  async #measure(account: Account): Promise<number> {
+    const mailbox = await this.#mailboxes.locate(account);
+    const listed = mailbox && (await this.#list(mailbox, 'listOnce'));
+    let usage = 0;
+    if (mailbox !== undefined && listed !== undefined) {
+      const unsized: Entry[] = [];
+      for (const entry of listed) {
+        const octets = nameOctets(entry.name);
+        if (octets === undefined) unsized.push(entry);
+        else usage += octets;
+      }
+      const now = unsized.slice(0, this.#options['mailbox.usage.sizing.max']);
+      const sized = await sizeMessages(mailbox, now, this.#options['mailbox.sizing.parallel']);
+      for (const message of sized) usage += message?.octets ?? 0;
+    }
+    this.#usage.set(account.id, usage);
+    return usage;
+  }
+
+  /** Undefined: the mailbox was not made yet, which is no error. */
+  async #list(
+    mailbox: Mailbox,
+    operation: 'list' | 'listOnce',
+  ): Promise<readonly Entry[] | undefined> {
+    try {
+      return await mailbox.volume[operation](mailbox.maildir);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== 'mailbox-missing') throw error;
+      if (mailbox.stored) throw this.#mailboxes.missing(mailbox);
+      return undefined;
+    }
+  }
+
+  /** Sizes of all, from their names or, once, from the files. Messages found gone are left out. */
+  async #sized(
+    mailbox: Mailbox,
+    listed: readonly Entry[],
+  ): Promise<{ entries: Entry[]; sizes: Float64Array }> {
+    const sizes = Float64Array.from(listed, ({ name }) => nameWireOctets(name) ?? -1);
+    const unknown = listed.filter((_, index) => (sizes[index] as number) < 0);
+    if (unknown.length === 0) return { entries: [...listed], sizes };
+    const parallel = this.#options['mailbox.sizing.parallel'];
+    const found = await sizeMessages(mailbox, unknown, parallel);
+    const sizedNow = found.values();
+    const both = listed.map((entry, index) => {
+      const wireOctets = sizes[index] as number;
+      return wireOctets < 0 ? sizedNow.next().value : { entry, wireOctets };
+    });
+    const there = both.filter((message) => message !== undefined);
+    return {
+      entries: there.map(({ entry }) => entry),
+      sizes: Float64Array.from(there, ({ wireOctets }) => wireOctets),
+    };
+  }
+}

@@ -1,0 +1,59 @@
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { defaults } from '../config/options.ts';
+import type { Directory } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
+import { nodeFs, openMaildirs, type Fs } from '#maildir';
+import { Mailboxes } from './mailboxes.ts';
+import { nfsLies } from './metrics.ts';
+import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
+import { askSpace, type AskSpace } from './space.ts';
+import { VolumeTable } from './table.ts';
+
+export interface OpenVolumesOptions {
+  readonly directory: Pick<Directory, 'volumes' | 'assignVolume'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** This host's name: a token of it goes into message names. */
+  readonly node: string;
+  readonly options?: VolumeOptions;
+  /** The file system of a volume; the real one by default. For tests that need one that fails. */
+  readonly fs?: Fs;
+  readonly askSpace?: AskSpace;
+}
+
+/** The volumes of a process: the table, and the mailboxes on them. */
+export interface Volumes {
+  readonly table: VolumeTable;
+  readonly mailboxes: Mailboxes;
+  /** Ends all readings and probes. Running operations end as they will. */
+  close(): void;
+}
+
+/** Opens the volume table of this process. Nothing is waited for: volumes are probed meanwhile. */
+export function openVolumes(parts: OpenVolumesOptions): Volumes {
+  const { directory, clock, random, log, node } = parts;
+  const options = parts.options ?? defaults(VOLUME_OPTIONS);
+  const fs = parts.fs ?? nodeFs;
+  const table = new VolumeTable({
+    directory,
+    clock,
+    log,
+    options,
+    fs,
+    askSpace: parts.askSpace ?? askSpace,
+    engine: (_, directorySync) =>
+      openMaildirs({
+        fs,
+        clock,
+        random,
+        node,
+        pid: process.pid,
+        directorySync,
+        onLie: (lie) => nfsLies.inc(lie),
+      }),
+  });
+  const mailboxes = new Mailboxes({ table, directory, clock, random, log, options });
+  return { table, mailboxes, close: () => table.close() };
+}

@@ -1,0 +1,170 @@
+import type { Account, Directory, VolumeEntry } from '../directory/types.ts';
+import { StoreError } from './error.ts';
+import { pathFault, placementOf, PlacementError, type Placement } from './placement.ts';
+import { GuardedVolume, type Volume, type VolumeParts } from './volume.ts';
+
+/**
+ * The volume table: what the directory lists, read every some seconds, each volume with its own
+ * bulkhead and health. Volumes come and go without a restart; while the directory is away the
+ * last table counts. A volume that changed its path or identity is another volume.
+ */
+export interface VolumeTableOptions extends VolumeParts {
+  readonly directory: Pick<Directory, 'volumes'>;
+}
+
+export interface Located {
+  readonly volume: Volume;
+  /** Absolute path of the Maildir. */
+  readonly maildir: string;
+}
+
+/** At most one unplanned reading of the table in this time, whatever names are asked for. */
+const EARLY_REFRESH_MS = 1000;
+
+export class VolumeTable {
+  readonly #options: VolumeTableOptions;
+  readonly #volumes = new Map<string, GuardedVolume>();
+  readonly #stop = new AbortController();
+  #entries: readonly VolumeEntry[] = [];
+  #loaded = false;
+  #refreshing: Promise<void> | undefined;
+  #refreshedAt = -Infinity;
+  /** Faults told to the log already, so that each is told once. */
+  readonly #told = new Set<string>();
+
+  constructor(options: VolumeTableOptions) {
+    this.#options = options;
+    void this.#loop();
+  }
+
+  /** Volumes as of the last reading. */
+  get volumes(): readonly Volume[] {
+    return [...this.#volumes.values()];
+  }
+
+  get(name: string): Volume | undefined {
+    return this.#volumes.get(name);
+  }
+
+  /** Reads the table from the directory now. @throws DirectoryUnavailable */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#read().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** Waits until the table was read once. @throws StoreError 'volume-down' */
+  async loaded(): Promise<void> {
+    if (this.#loaded) return;
+    try {
+      await this.refresh();
+    } catch (error) {
+      throw new StoreError('volume-down', 'The volume table could not be read', { cause: error });
+    }
+  }
+
+  /**
+   * Where an account's mailbox lies by what the directory says; undefined when it has no
+   * placement yet. @throws StoreError 'volume-down' when the placement cannot be used
+   */
+  async locate(account: Pick<Account, 'id' | 'path' | 'volume'>): Promise<Located | undefined> {
+    if (!this.#loaded) await this.loaded();
+    let placement = this.#place(account);
+    if (placement.kind === 'unknown-volume' && this.#mayRefresh()) {
+      await this.refresh().catch(() => {}); // The old table counts while the directory is away.
+      placement = this.#place(account);
+    }
+    if (placement.kind === 'unplaced') return undefined;
+    const name = placement.kind === 'placed' ? placement.volume.name : placement.volume;
+    const volume = this.#volumes.get(name);
+    if (placement.kind !== 'placed' || volume === undefined) {
+      throw new StoreError('volume-down', `Volume ${name} of ${account.id} is not in the table`);
+    }
+    return { volume, maildir: placement.maildir };
+  }
+
+  /** Ends the readings and all volumes. */
+  close(): void {
+    this.#stop.abort(new Error('closed'));
+    for (const volume of this.#volumes.values()) volume.close();
+    this.#volumes.clear();
+  }
+
+  #place(account: Pick<Account, 'id' | 'path' | 'volume'>): Placement {
+    try {
+      return placementOf(account, this.#entries);
+    } catch (error) {
+      if (!(error instanceof PlacementError)) throw error;
+      this.#tell(`${account.id}: ${error.message}`, 'a placement cannot be used');
+      throw new StoreError('volume-down', `Placement of ${account.id}: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #mayRefresh(): boolean {
+    return this.#options.clock.now() - this.#refreshedAt >= EARLY_REFRESH_MS;
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, options, log } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.refresh();
+      } catch (error) {
+        log.warn({ err: error }, 'volume table not read; the last one counts');
+      }
+      await clock.sleep(options['volume.refresh'], signal).catch(() => {});
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.#refreshedAt = this.#options.clock.now();
+    const entries = await this.#options.directory.volumes();
+    if (this.#stop.signal.aborted) return;
+    this.#entries = entries.filter((entry) => this.#isUsable(entry));
+    const names = new Set(this.#entries.map((entry) => entry.name));
+    for (const [name, volume] of this.#volumes) {
+      if (!names.has(name)) this.#drop(volume);
+    }
+    for (const entry of this.#entries) this.#take(entry);
+    this.#loaded = true;
+  }
+
+  #take(entry: VolumeEntry): void {
+    const known = this.#volumes.get(entry.name);
+    if (known !== undefined && isSameVolume(known.entry, entry)) return known.update(entry);
+    if (known !== undefined) this.#drop(known);
+    this.#volumes.set(entry.name, new GuardedVolume(entry, this.#options));
+    this.#options.log.info({ volume: entry.name, path: entry.path }, 'volume added');
+  }
+
+  #drop(volume: GuardedVolume): void {
+    this.#volumes.delete(volume.name);
+    volume.close();
+    this.#options.log.info({ volume: volume.name }, 'volume removed');
+  }
+
+  #isUsable(entry: VolumeEntry): boolean {
+    const fault =
+      pathFault(entry.path) ??
+      (entry.path === '/' ? 'is the root of the file system' : undefined) ??
+      (entry.identity === '' ? 'has no identity' : undefined);
+    if (fault !== undefined) this.#tell(`${entry.name}: ${fault}`, 'a volume cannot be used');
+    return fault === undefined;
+  }
+
+  #tell(fault: string, message: string): void {
+    if (this.#told.has(fault)) return;
+    if (this.#told.size >= 1000) this.#told.clear();
+    this.#told.add(fault);
+    this.#options.log.error({ code: 'MF-VOL-004', fault }, message);
+  }
+}
+
+const isSameVolume = (a: VolumeEntry, b: VolumeEntry): boolean =>
+  a.path === b.path &&
+  a.identity === b.identity &&
+  (a.state === 'offline') === (b.state === 'offline');

@@ -1,0 +1,329 @@
+import type { Clock } from '../base/clock.ts';
+import type { VolumeEntry } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
+import type { Fs, Maildirs, Published, PublishRequest } from '#maildir';
+import { Bulkhead } from './bulkhead.ts';
+import { asStoreError, isAbsent } from './errno.ts';
+import { StoreError, type StoreErrorKind } from './error.ts';
+import { VolumeHealth, type Health, type ProbeResult } from './health.ts';
+import {
+  failures,
+  lateResults,
+  openVolumes,
+  operations,
+  operationSeconds,
+  type VolumeOperation,
+} from './metrics.ts';
+import type { VolumeOptions } from './options.ts';
+import { readSentinel } from './sentinel.ts';
+import { directorySyncOf, hasRoom, type AskSpace, type Space } from './space.ts';
+
+/**
+ * A volume as the rest of the program sees it: the engine's coarse operations, values in and
+ * values out, each under the bulkhead, the breaker and a deadline, each failing with a
+ * StoreError. Callers know nothing of what is under it, so that threads or processes can be.
+ */
+export interface Volume extends Maildirs {
+  readonly name: string;
+  readonly entry: VolumeEntry;
+  /** Seen well at its last probe. Asks nothing. */
+  readonly up: boolean;
+  /** As of the last probe; undefined before. */
+  readonly space: Space | undefined;
+  /** @throws StoreError 'volume-down'; waits only when the volume was not verified lately. */
+  ready(): Promise<void>;
+  /** Reads the sentinel now. @throws StoreError 'volume-down' */
+  verify(): Promise<void>;
+  /** Whether `bytes` more would fit, as far as is known without asking. */
+  fits(bytes: number): boolean;
+}
+
+export interface VolumeParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly options: VolumeOptions;
+  /** For the sentinel; the engine has its own. */
+  readonly fs: Fs;
+  readonly askSpace: AskSpace;
+  readonly engine: (entry: VolumeEntry, directorySync: 'always' | 'never') => Maildirs;
+}
+
+/** Publishing to many recipients takes longer: one deadline for each so many of them. */
+const TARGETS_PER_DEADLINE = 50;
+
+/** What "not there" means for each operation. */
+const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
+  create: 'volume-down',
+  exists: 'mailbox-missing',
+  stage: 'mailbox-missing',
+  publish: 'mailbox-missing',
+  discard: 'mailbox-missing',
+  list: 'mailbox-missing',
+  listOnce: 'mailbox-missing',
+  read: 'message-gone',
+  setFlags: 'message-gone',
+  setSizes: 'message-gone',
+  remove: 'volume-down',
+  folders: 'mailbox-missing',
+  createFolder: 'mailbox-missing',
+  removeFolder: 'mailbox-missing',
+  sweep: 'mailbox-missing',
+};
+
+interface Guarded<T> {
+  readonly maildir: string;
+  readonly run: (engine: Maildirs) => Promise<T>;
+  readonly deadlines?: number;
+  readonly onLate?: (value: T) => void;
+}
+
+export class GuardedVolume implements Volume {
+  readonly name: string;
+  readonly #parts: VolumeParts;
+  readonly #bulkhead: Bulkhead;
+  readonly #health: VolumeHealth;
+  #entry: VolumeEntry;
+  #space: Space | undefined;
+  #engine: Maildirs;
+  #full = false;
+
+  constructor(entry: VolumeEntry, parts: VolumeParts) {
+    const { options, clock } = parts;
+    this.name = entry.name;
+    this.#entry = entry;
+    this.#parts = parts;
+    this.#engine = parts.engine(entry, 'always');
+    this.#bulkhead = new Bulkhead({
+      inFlightMax: options['volume.inflight.max'],
+      waitingMax: options['volume.queue.max'],
+    });
+    this.#health = new VolumeHealth({
+      volume: entry.name,
+      clock,
+      intervalMs: options['volume.probe.interval'],
+      deadlineMs: options['volume.probe.deadline'],
+      failuresMax: options['volume.probe.failures'],
+      probe: () => this.#probe(),
+      onChange: (health) => this.#changed(health),
+    });
+    openVolumes.add(this);
+    if (entry.state !== 'offline') this.#health.start();
+  }
+
+  get entry(): VolumeEntry {
+    return this.#entry;
+  }
+  get up(): boolean {
+    return this.#health.up;
+  }
+  get space(): Space | undefined {
+    return this.#space;
+  }
+  get inFlight(): number {
+    return this.#bulkhead.inFlight;
+  }
+  get waiting(): number {
+    return this.#bulkhead.waiting;
+  }
+
+  /** Takes over weight and state; path, identity and being offline make another volume. */
+  update(entry: VolumeEntry): void {
+    this.#entry = entry;
+  }
+
+  /** Forgets the volume: new operations fail, running ones end as they will. */
+  close(): void {
+    openVolumes.delete(this);
+    this.#health.close();
+    this.#bulkhead.refuseWaiting(
+      new StoreError('volume-down', `Volume ${this.name} left the volume table`),
+    );
+  }
+
+  async ready(): Promise<void> {
+    if (this.#entry.state === 'offline') {
+      throw new StoreError('volume-down', `Volume ${this.name} is offline`);
+    }
+    await this.#health.ready();
+  }
+
+  async verify(): Promise<void> {
+    if (this.#entry.state === 'offline') return this.ready();
+    await this.#health.verify();
+  }
+
+  fits(bytes: number): boolean {
+    if (this.#full) return false;
+    const reserve = {
+      bytes: this.#parts.options['volume.reserve.bytes'],
+      inodes: this.#parts.options['volume.reserve.inodes'],
+    };
+    return this.#space === undefined || hasRoom(this.#space, bytes, reserve);
+  }
+
+  uniqueName(): string {
+    return this.#engine.uniqueName();
+  }
+
+  create(maildir: string, options: { readonly root: string }): Promise<void> {
+    return this.#run('create', { maildir, run: (engine) => engine.create(maildir, options) });
+  }
+
+  async exists(maildir: string): Promise<boolean> {
+    const there = await this.#run('exists', { maildir, run: (engine) => engine.exists(maildir) });
+    if (!there) await this.verify(); // Missing is believed of a volume that is there only.
+    return there;
+  }
+
+  stage(request: Parameters<Maildirs['stage']>[0]): Promise<void> {
+    const { maildir, base } = request;
+    // Whoever staged it was told that it failed and may have removed it before it was there.
+    const onLate = (): void => void this.#engine.discard({ maildir, base }).catch(() => {});
+    return this.#run('stage', { maildir, run: (engine) => engine.stage(request), onLate });
+  }
+
+  async publish(request: PublishRequest): Promise<readonly Published[]> {
+    const results = await this.#run('publish', {
+      maildir: request.maildir,
+      run: (engine) => engine.publish(request),
+      deadlines: 1 + Math.floor(request.targets.length / TARGETS_PER_DEADLINE),
+    });
+    if (results.every(({ error }) => error === undefined)) return results;
+    return Promise.all(
+      results.map(async (result) => {
+        if (result.error === undefined) return result;
+        return { ...result, error: await this.#failed('publish', result.target, result.error) };
+      }),
+    );
+  }
+
+  discard(request: Parameters<Maildirs['discard']>[0]): Promise<void> {
+    const { maildir } = request;
+    return this.#run('discard', { maildir, run: (engine) => engine.discard(request) });
+  }
+
+  list(maildir: string): ReturnType<Maildirs['list']> {
+    return this.#run('list', { maildir, run: (engine) => engine.list(maildir) });
+  }
+
+  listOnce(maildir: string): ReturnType<Maildirs['listOnce']> {
+    return this.#run('listOnce', { maildir, run: (engine) => engine.listOnce(maildir) });
+  }
+
+  read(request: Parameters<Maildirs['read']>[0]): ReturnType<Maildirs['read']> {
+    const { maildir } = request;
+    return this.#run('read', { maildir, run: (engine) => engine.read(request) });
+  }
+
+  setFlags(request: Parameters<Maildirs['setFlags']>[0]): ReturnType<Maildirs['setFlags']> {
+    const { maildir } = request;
+    return this.#run('setFlags', { maildir, run: (engine) => engine.setFlags(request) });
+  }
+
+  setSizes(request: Parameters<Maildirs['setSizes']>[0]): ReturnType<Maildirs['setSizes']> {
+    const { maildir } = request;
+    return this.#run('setSizes', { maildir, run: (engine) => engine.setSizes(request) });
+  }
+
+  async remove(
+    request: Parameters<Maildirs['remove']>[0],
+  ): Promise<readonly (Error | undefined)[]> {
+    const { maildir } = request;
+    const errors = await this.#run('remove', { maildir, run: (engine) => engine.remove(request) });
+    if (errors.every((error) => error === undefined)) return errors;
+    return Promise.all(
+      errors.map(async (error) => error && (await this.#failed('remove', maildir, error))),
+    );
+  }
+
+  folders(maildir: string): ReturnType<Maildirs['folders']> {
+    return this.#run('folders', { maildir, run: (engine) => engine.folders(maildir) });
+  }
+
+  createFolder(maildir: string, folder: string): Promise<void> {
+    const run = (engine: Maildirs): Promise<void> => engine.createFolder(maildir, folder);
+    return this.#run('createFolder', { maildir, run });
+  }
+
+  removeFolder(maildir: string, folder: string): Promise<void> {
+    const run = (engine: Maildirs): Promise<void> => engine.removeFolder(maildir, folder);
+    return this.#run('removeFolder', { maildir, run });
+  }
+
+  sweep(maildir: string, options: { readonly olderThanMs: number }): Promise<number> {
+    return this.#run('sweep', { maildir, run: (engine) => engine.sweep(maildir, options) });
+  }
+
+  async #run<T>(operation: VolumeOperation, guarded: Guarded<T>): Promise<T> {
+    const { clock, options } = this.#parts;
+    const started = clock.now();
+    try {
+      if (this.#entry.state === 'offline') await this.ready();
+      const waits = this.#health.ready();
+      if (waits !== undefined) await waits;
+      return await this.#bulkhead.run({
+        what: operation,
+        deadlineMs: options['volume.deadline'] * (guarded.deadlines ?? 1),
+        run: () => guarded.run(this.#engine),
+        onLate: (value) => {
+          lateResults.inc(operation);
+          guarded.onLate?.(value);
+        },
+      });
+    } catch (error) {
+      throw await this.#failed(operation, guarded.maildir, error);
+    } finally {
+      operations.inc(operation);
+      operationSeconds.observe((clock.now() - started) / 1000);
+    }
+  }
+
+  /** The failure as a StoreError. "Not there" is believed of a volume that is there only. */
+  async #failed(operation: VolumeOperation, maildir: string, error: unknown): Promise<StoreError> {
+    const failed = await this.#explain(operation, maildir, error);
+    failures.inc(failed.kind);
+    if (failed.kind === 'volume-full' && !this.#full) {
+      this.#full = true;
+      this.#parts.log.error({ code: 'MF-VOL-005', volume: this.name, err: failed }, 'volume full');
+    }
+    return failed;
+  }
+
+  async #explain(operation: VolumeOperation, maildir: string, error: unknown): Promise<StoreError> {
+    const what = `${operation} in ${maildir} on volume ${this.name}`;
+    if (isAbsent(error)) {
+      try {
+        await this.verify();
+      } catch (down) {
+        return asStoreError(down, { what, absent: 'volume-down' });
+      }
+    }
+    return asStoreError(error, { what, absent: WHEN_ABSENT[operation] });
+  }
+
+  async #probe(): Promise<ProbeResult> {
+    const { path, identity } = this.#entry;
+    const sentinel = await readSentinel(this.#parts.fs, path);
+    if (sentinel === undefined) return { kind: 'wrong', why: `no sentinel in ${path}` };
+    if (sentinel.identity !== identity) {
+      const why = `${path} holds volume ${sentinel.identity} and not ${identity}`;
+      return { kind: 'wrong', why };
+    }
+    const space = await this.#parts.askSpace(path);
+    const sync = directorySyncOf(space);
+    if (sync !== directorySyncOf(this.#space)) this.#engine = this.#parts.engine(this.#entry, sync);
+    this.#space = space;
+    this.#full = false; // If it is still full, the next write says so again.
+    return { kind: 'ok' };
+  }
+
+  #changed(health: Health): void {
+    const { log } = this.#parts;
+    if (health.state !== 'down') return log.info({ volume: this.name }, 'volume is up');
+    const code = health.fault === 'wrong' ? 'MF-VOL-001' : 'MF-VOL-002';
+    log.error({ code, volume: this.name, why: health.why }, 'volume is down');
+    this.#bulkhead.refuseWaiting(
+      new StoreError('volume-down', `Volume ${this.name} is down: ${health.why}`),
+    );
+  }
+}
