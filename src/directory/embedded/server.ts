@@ -1,0 +1,202 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { systemClock, type Clock } from '../../base/clock.ts';
+import { defaults, type OptionValues } from '../../config/options.ts';
+import { silentLogger, type Logger } from '../../log/types.ts';
+import type { TlsContexts } from '../../net/types.ts';
+import { parseDn } from '../dn.ts';
+import { EMBEDDED_OPTIONS } from '../options.ts';
+import { DEFAULT_SUFFIX, type Layout } from '../schema.ts';
+import { EmbeddedDirectory } from './directory.ts';
+import { lockDirectory } from './lock.ts';
+import type { Operation } from './request.ts';
+import { LdapSession } from './session.ts';
+import { StoreFailure } from './store.ts';
+
+export interface EmbeddedServerOptions {
+  /** Directory on a local disk that holds the data; made when missing. */
+  readonly data: string;
+  readonly host: string;
+  /** 0 is a free port. */
+  readonly port: number;
+  readonly suffix?: string;
+  /** Where TLS comes from, and whether it starts with the connection or with StartTLS. */
+  readonly tls?: { readonly mode: 'implicit' | 'starttls'; readonly contexts: TlsContexts };
+  readonly options?: Partial<OptionValues<typeof EMBEDDED_OPTIONS>>;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /**
+   * Passwords of the service identities, for the first start on empty data; random ones when
+   * left out. Entries beyond the frame of the tree are added by whoever wants them.
+   */
+  readonly firstStart?: {
+    readonly adminPassword?: string;
+    readonly frontendPassword?: string;
+    readonly entries?: readonly SeedEntry[];
+  };
+}
+
+/** An entry to begin with: its DN and its attributes. */
+export interface SeedEntry {
+  readonly dn: string;
+  readonly attributes: Readonly<Record<string, string | readonly string[]>>;
+}
+
+export interface EmbeddedServer {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  readonly connections: number;
+  /** Entries in the tree. */
+  readonly size: number;
+  /** Takes no new connection, ends the others, closes the data. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data and serves it over LDAP.
+ * @throws StoreFailure MF-DIR-011 damaged data, MF-DIR-012 served by another process
+ */
+export async function serveEmbeddedDirectory(
+  options: EmbeddedServerOptions,
+): Promise<EmbeddedServer> {
+  const values = { ...defaults(EMBEDDED_OPTIONS), ...options.options };
+  const logger = options.logger ?? silentLogger;
+  await mkdir(options.data, { recursive: true, mode: 0o700 });
+  const unlock = await lockDirectory(options.data);
+  if (!unlock) throw new StoreFailure(`${options.data} is served already (MF-DIR-012)`);
+  try {
+    const directory = await EmbeddedDirectory.open({
+      data: options.data,
+      suffix: options.suffix ?? DEFAULT_SUFFIX,
+      scheme: values['directory.embedded.password.scheme'] === 'SSHA512' ? 'SSHA512' : 'ARGON2',
+      journalBytesMax: values['directory.embedded.journal.max'],
+      clock: options.clock ?? systemClock,
+      logger,
+    });
+    if (directory.size === 0) await fill(directory, options);
+    return await listen({ options, values, directory, logger, unlock });
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function fill(directory: EmbeddedDirectory, options: EmbeddedServerOptions): Promise<void> {
+  const first = options.firstStart ?? {};
+  const random = (): string => randomBytes(24).toString('base64url');
+  const frame = frameEntries(directory.layout, {
+    admin: first.adminPassword ?? random(),
+    frontend: first.frontendPassword ?? random(),
+  });
+  await directory.seed([...frame, ...(first.entries ?? [])].map(toAdd));
+}
+
+function toAdd(entry: SeedEntry): Extract<Operation, { kind: 'add' }> {
+  return {
+    kind: 'add',
+    dn: { text: entry.dn, rdns: parseDn(entry.dn) },
+    attributes: Object.entries(entry.attributes).map(([name, value]) => ({
+      name,
+      values: typeof value === 'string' ? [value] : value,
+    })),
+  };
+}
+
+/** The entries that every farm has. */
+export function frameEntries(
+  names: Layout,
+  passwords: { readonly admin: string; readonly frontend: string },
+): readonly SeedEntry[] {
+  const [suffixName = 'dc', suffixValue = 'mailfarm'] = parseDn(names.suffix)[0]?.[0] ?? [];
+  const service = (dn: string, cn: string, userPassword: string): SeedEntry => ({
+    dn,
+    attributes: { objectClass: ['organizationalRole', 'simpleSecurityObject'], cn, userPassword },
+  });
+  const branch = (dn: string, ou: string): SeedEntry => ({
+    dn,
+    attributes: { objectClass: 'organizationalUnit', ou },
+  });
+  return [
+    { dn: names.suffix, attributes: { objectClass: 'domain', [suffixName]: suffixValue } },
+    { dn: names.farm, attributes: { objectClass: 'mwFarm', cn: 'farm' } },
+    service(names.admin, 'admin', passwords.admin),
+    service(names.frontend, 'frontend', passwords.frontend),
+    {
+      dn: names.administrators,
+      attributes: { objectClass: 'groupOfNames', cn: 'administrators', member: names.admin },
+    },
+    branch(names.users, 'users'),
+    branch(names.domains, 'domains'),
+    branch(names.volumes, 'volumes'),
+    branch(names.nodes, 'nodes'),
+  ];
+}
+
+interface Running {
+  readonly options: EmbeddedServerOptions;
+  readonly values: OptionValues<typeof EMBEDDED_OPTIONS>;
+  readonly directory: EmbeddedDirectory;
+  readonly logger: Logger;
+  readonly unlock: () => Promise<void>;
+}
+
+async function listen(running: Running): Promise<EmbeddedServer> {
+  const { options, directory } = running;
+  const sockets = new Set<Socket>();
+  const server = makeServer(running, sockets);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: options.host, port: options.port }, () => resolve());
+  });
+  const { port } = server.address() as AddressInfo;
+  const scheme = options.tls?.mode === 'implicit' ? 'ldaps' : 'ldap';
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return {
+    host: options.host,
+    port,
+    url: `${scheme}://${host}:${port}`,
+    get connections() {
+      return sockets.size;
+    },
+    get size() {
+      return directory.size;
+    },
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      await directory.close();
+      await running.unlock();
+    },
+  };
+}
+
+function makeServer(running: Running, sockets: Set<Socket>): Server {
+  const { options, values, directory, logger } = running;
+  const tls = options.tls;
+  const startTls = (socket: Socket): Socket =>
+    new TLSSocket(socket, {
+      isServer: true,
+      secureContext: tls?.contexts.context(undefined),
+    });
+  const accept = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(values['directory.embedded.idle'], () => socket.destroy());
+    socket.setNoDelay(true);
+    new LdapSession(tls?.mode === 'implicit' ? startTls(socket) : socket, {
+      directory,
+      messageBytesMax: values['directory.embedded.message.max'],
+      logger,
+      startTls: tls?.mode === 'starttls' ? startTls : undefined,
+    });
+  };
+  const server = createServer(accept);
+  server.maxConnections = values['directory.embedded.connections'];
+  server.on('error', (error) => logger.error({ err: error }, 'embedded directory server'));
+  return server;
+}

@@ -1,0 +1,144 @@
+import type { Entry } from './entry.ts';
+import type { Filter } from './filter.ts';
+import { comparable } from '../schema.ts';
+import type { Scope } from './request.ts';
+
+/** Attributes with an index; every look-up that a front end makes uses one. */
+const INDEXED = ['cn', 'mailalias', 'uid', 'nid', 'entryuuid', 'objectclass', 'member'] as const;
+
+type Holders = Set<Entry>;
+
+/**
+ * All entries in memory, found by DN, by parent and by the indexed attributes, so that one of
+ * 200,000 users is found in microseconds. Knows no schema, no rights and no disk.
+ */
+export class Tree {
+  readonly #byKey = new Map<string, Entry>();
+  readonly #children = new Map<string, Set<Entry>>();
+  readonly #index = new Map<string, Map<string, Entry | Holders>>(
+    INDEXED.map((name) => [name, new Map()]),
+  );
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#byKey.get(key);
+  }
+
+  /** All entries, each after the one above it. */
+  *topDown(): Generator<Entry> {
+    const open = [...this.#children.keys()]
+      .filter((parent) => !this.#byKey.has(parent))
+      .flatMap((parent) => [...(this.#children.get(parent) ?? [])]);
+    for (const root of open) yield* this.#below(root);
+  }
+
+  hasChildren(key: string): boolean {
+    return (this.#children.get(key)?.size ?? 0) > 0;
+  }
+
+  /** Adds an entry, or replaces the one with its DN. */
+  put(entry: Entry): void {
+    this.delete(entry.key);
+    this.#byKey.set(entry.key, entry);
+    const siblings = this.#children.get(entry.parent) ?? new Set();
+    this.#children.set(entry.parent, siblings.add(entry));
+    for (const [name, index] of this.#index) {
+      for (const value of entry.get(name)) addTo(index, comparable(name, value), entry);
+    }
+  }
+
+  delete(key: string): void {
+    const entry = this.#byKey.get(key);
+    if (!entry) return;
+    this.#byKey.delete(key);
+    const siblings = this.#children.get(entry.parent);
+    siblings?.delete(entry);
+    if (siblings?.size === 0) this.#children.delete(entry.parent);
+    for (const [name, index] of this.#index) {
+      for (const value of entry.get(name)) removeFrom(index, comparable(name, value), entry);
+    }
+  }
+
+  /** Entries with this value of an indexed attribute. */
+  with(attribute: (typeof INDEXED)[number], value: string): readonly Entry[] {
+    const found = this.#index.get(attribute)?.get(comparable(attribute, value));
+    return found === undefined ? [] : found instanceof Set ? [...found] : [found];
+  }
+
+  /**
+   * Entries that may match: by an index where the filter allows it, else the whole scope.
+   * The caller still applies scope and filter.
+   */
+  *candidates(filter: Filter, base: Entry, scope: Scope): Generator<Entry> {
+    if (scope === 'base') return yield base;
+    const indexed = this.#indexed(filter);
+    if (indexed) yield* indexed.entries;
+    else if (scope === 'one') yield* this.#children.get(base.key) ?? [];
+    else yield* this.#below(base);
+  }
+
+  *#below(base: Entry): Generator<Entry> {
+    const open = [base];
+    for (let entry = open.pop(); entry; entry = open.pop()) {
+      yield entry;
+      for (const child of this.#children.get(entry.key) ?? []) open.push(child);
+    }
+  }
+
+  /** Candidates by index with their number, or undefined where no index helps. */
+  #indexed(filter: Filter): { size: number; entries: Iterable<Entry> } | undefined {
+    if (filter.kind === 'equal') {
+      const index = this.#index.get(filter.attribute);
+      if (!index) return undefined;
+      const found = index.get(filter.value);
+      if (found instanceof Set) return { size: found.size, entries: found };
+      return found ? { size: 1, entries: [found] } : { size: 0, entries: [] };
+    }
+    if (filter.kind === 'and') {
+      const parts = filter.filters.map((part) => this.#indexed(part)).filter((part) => !!part);
+      return parts.toSorted((a, b) => a.size - b.size)[0];
+    }
+    if (filter.kind === 'or') {
+      const parts = filter.filters.map((part) => this.#indexed(part));
+      if (!parts.every((part) => part !== undefined)) return undefined;
+      const union = new Set(parts.flatMap((part) => [...part.entries]));
+      return { size: union.size, entries: union };
+    }
+    return undefined;
+  }
+}
+
+/** Most values have one holder; a Set for each would double the memory of the index. */
+function addTo(index: Map<string, Entry | Holders>, value: string, entry: Entry): void {
+  const held = index.get(value);
+  if (held === undefined) index.set(value, entry);
+  else if (held instanceof Set) held.add(entry);
+  else if (held !== entry) index.set(value, new Set([held, entry]));
+}
+
+function removeFrom(index: Map<string, Entry | Holders>, value: string, entry: Entry): void {
+  const held = index.get(value);
+  if (held === entry) index.delete(value);
+  if (!(held instanceof Set)) return;
+  held.delete(entry);
+  const [last] = held;
+  if (held.size === 1 && last) index.set(value, last);
+  else if (held.size === 0) index.delete(value);
+}
+
+/** Whether an entry lies in the scope of a search. */
+export function inScope(entry: Entry, base: Entry, scope: Scope): boolean {
+  switch (scope) {
+    case 'base':
+      return entry.key === base.key;
+    case 'one':
+      return entry.parent === base.key;
+    case 'children':
+      return entry.key.endsWith(`,${base.key}`);
+    case 'sub':
+      return entry.key === base.key || entry.key.endsWith(`,${base.key}`);
+  }
+}

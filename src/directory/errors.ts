@@ -1,0 +1,53 @@
+/** Conditions an operator acts upon. src/errors.md is made from these rows. */
+export const DIRECTORY_ERRORS = {
+  'MF-DIR-001': {
+    what: 'No directory server answers',
+    means: 'Users seen lately are served from memory; others get a temporary failure. No mail is lost.',
+    mend: 'Start the directory, or mend the network; check directory.urls and the credentials.',
+  },
+  'MF-DIR-002': {
+    what: 'A directory server answers, but shows no cn=farm',
+    means: 'It may be empty or half built. Its "no such user" is not believed; others are asked.',
+    mend: 'Finish loading that replica, or take it out of directory.urls.',
+  },
+  'MF-DIR-003': {
+    what: 'The directory refuses the credentials of this node',
+    means: 'As if that server did not answer.',
+    mend: 'Give the node the password of its service identity (cn=frontend).',
+  },
+  'MF-DIR-004': {
+    what: 'An entry of the directory is damaged',
+    means: 'The user gets a temporary failure until the entry is right.',
+    mend: 'The log names the entry and the attribute; correct it.',
+  },
+  'MF-DIR-005': {
+    what: 'Nobody receives the mail for postmaster',
+    means: 'Mail to postmaster is deferred. RFC 5321 §4.5.1 wants it accepted.',
+    mend: 'Give a user the alias, or set the setting postmaster to a login.',
+  },
+  'MF-DIR-006': {
+    what: 'Two users hold the same address',
+    means: 'Mail for that address is deferred.',
+    mend: 'Take the alias from one of them; the log names both.',
+  },
+  'MF-DIR-010': {
+    what: 'The last record of the directory journal was torn and was dropped',
+    means: 'The host stopped while a change was written. That change had not been acknowledged.',
+    mend: 'Nothing.',
+  },
+  'MF-DIR-011': {
+    what: 'The data of the embedded directory is damaged',
+    means: 'It does not start, so that nothing is overwritten.',
+    mend: 'Restore directory.ldif and its changes file from a backup, or mend the named line.',
+  },
+  'MF-DIR-012': {
+    what: 'Another process serves this directory data',
+    means: 'This one does not start; two writers would destroy the data.',
+    mend: 'Stop the other one, or give this one another data directory.',
+  },
+  'MF-DIR-013': {
+    what: 'The embedded directory cannot write its journal',
+    means: 'Changes are refused; look-ups go on.',
+    mend: 'Make room on the disk, or mend it, and restart the directory.',
+  },
+} as const;
