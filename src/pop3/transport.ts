@@ -1,0 +1,318 @@
+import type { Socket } from 'node:net';
+import {
+  SKIPPED_BYTES_MAX,
+  SMALL_CHUNK_BYTES_MAX,
+  TEXT_BYTES_MAX,
+  TURN_COMMANDS_MAX,
+} from './options.ts';
+
+/** A handler is done, or will be; the next command waits for it. */
+export type Done = void | Promise<void>;
+
+/** The connection went away under a running command. Not an error of anybody. */
+export class ConnectionLost extends Error {}
+
+/** An answer broke off after its +OK: the client must not see a clean end. See `cause`. */
+export class BrokenAnswer extends Error {}
+
+/**
+ * The line half of a session: octets to lines, replies to few writes, in bounded memory.
+ *
+ * One command runs at a time. While one runs, or while the socket does not take what was
+ * written, at most one read (64 KiB) is kept and the socket is paused; so neither a pipeline
+ * nor a slow reader can make us keep more than that and one piece of output.
+ *
+ * Thousands of connections sit idle, so an idle one costs this object and its socket: listeners
+ * are module functions that find their session on the socket (no closure each), no buffer is
+ * kept between commands (an unfinished line is a string), and there is no timer per connection
+ * but one deadline, which the service's sweep compares.
+ */
+export abstract class Transport {
+  socket: Socket;
+  /** When the sweep calls expire(), in milliseconds of the clock. */
+  deadlineAt = Infinity;
+  /** The socket is closed; nothing can be sent any more. */
+  closed = false;
+  /** A command runs. */
+  busy = false;
+  /** We ended the conversation; what still comes is thrown away. */
+  protected ending = false;
+  #blocked = false; // The socket wants 'drain' first.
+  #inputEnded = false;
+  #input: Buffer | undefined; // What was read and not yet looked at, from #at.
+  #at = 0;
+  #partial = ''; // A line that has no end yet, one character per octet.
+  #skipped = 0; // Octets of an oversized line thrown away so far; 0 is no such line.
+  #text = '';
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.#attach();
+  }
+
+  protected get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  /** One line, without its CRLF, one character per octet. */
+  protected abstract line(line: string): Done;
+  /** Octets that a line beginning like this may have, CRLF included. */
+  protected abstract lineBytesMax(start: string): number;
+  protected abstract oversized(): void;
+  /** The one error boundary. */
+  protected abstract failed(error: unknown): void;
+  /** Sets deadlineAt for what the session waits for now. */
+  protected abstract arm(waitsFor: 'command' | 'drain' | 'work' | 'close'): void;
+  /** The socket is closed, once. */
+  protected abstract closedBy(error: Error | undefined): void;
+
+  /** Queues text, one character per octet; it goes out at the end of the turn or when it is much. */
+  say(text: string): void {
+    this.#text += text;
+    if (this.#text.length > TEXT_BYTES_MAX) this.flush();
+  }
+
+  /** Writes what is queued. */
+  flush(): void {
+    const text = this.#text;
+    if (text === '') return;
+    this.#text = '';
+    if (!this.closed && !this.socket.write(text, 'latin1')) this.#block();
+  }
+
+  /** Sends a piece of a message. @throws ConnectionLost. */
+  send(chunk: Buffer): Done {
+    if (this.closed) throw new ConnectionLost();
+    if (chunk.length <= SMALL_CHUNK_BYTES_MAX) {
+      this.say(chunk.toString('latin1'));
+    } else {
+      this.socket.setNoDelay(true); // The end of a long answer does not wait for an ACK.
+      this.socket.cork();
+      this.flush();
+      if (!this.socket.write(chunk)) this.#block();
+      this.socket.uncork();
+    }
+    if (this.#blocked) return this.flowing();
+  }
+
+  /** Resolves after other connections had their turn. */
+  turnOfOthers(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+
+  /** Resolves when the socket takes more. @throws ConnectionLost. */
+  async flowing(): Promise<void> {
+    while (this.#blocked && !this.closed) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.closed) throw new ConnectionLost();
+  }
+
+  /** Ends the conversation after what is queued. The client closes, or the sweep does. */
+  hangUp(): void {
+    if (this.ending) return;
+    this.flush();
+    this.ending = true;
+    this.#forgetInput();
+    this.arm('close');
+    if (this.closed) return;
+    this.socket.end();
+    this.socket.resume(); // To see its end, and whatever else comes: a reset would eat the reply.
+  }
+
+  /** Closes at once; what is queued is not sent. */
+  cut(): void {
+    this.#text = '';
+    this.ending = true;
+    this.#forgetInput();
+    this.socket.destroy();
+  }
+
+  /** Puts the session on another socket (STLS). Not yet read plaintext is dropped. */
+  protected replaceSocket(wrap: (plain: Socket) => Socket): void {
+    this.flush();
+    const plain = this.socket;
+    plain.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+    plain.on('error', ignore); // The TLS socket reports it.
+    this.#forgetInput(); // RFC 2595 §4: nothing sent before TLS may count after it.
+    this.#blocked = false;
+    this.socket = wrap(plain);
+    this.#attach();
+  }
+
+  received(chunk: Buffer): void {
+    if (this.ending) return;
+    if (this.#input !== undefined) {
+      this.#input = Buffer.concat([this.#input.subarray(this.#at), chunk]);
+      this.#at = 0;
+      this.socket.pause();
+      return;
+    }
+    this.#input = chunk;
+    this.#at = 0;
+    if (this.busy || this.#blocked) this.socket.pause();
+    else this.turn();
+  }
+
+  inputEnded(): void {
+    this.#inputEnded = true;
+    if (!this.busy && !this.#blocked) this.turn();
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+    if (this.busy) this.arm('work');
+    else if (!this.ending) this.turn();
+  }
+
+  socketClosed(error: Error | undefined): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#forgetInput();
+    this.#text = '';
+    this.#wake?.();
+    this.closedBy(error);
+  }
+
+  /** Goes on after other connections had their turn. */
+  nextTurn(): void {
+    this.busy = false;
+    this.turn();
+  }
+
+  /** Serves the lines that are here, then writes their replies at once. */
+  protected turn(): void {
+    let served = 0;
+    while (this.#input !== undefined && !this.busy && !this.#blocked && !this.ending) {
+      served += 1;
+      if (served > TURN_COMMANDS_MAX) {
+        this.busy = true;
+        setImmediate(nextTurn, this);
+        break;
+      }
+      const line = this.#nextLine();
+      if (line !== undefined) this.#dispatch(line);
+    }
+    this.flush();
+    if (this.closed || this.ending) return;
+    if (this.busy || this.#blocked) {
+      if (!this.#blocked) this.arm('work');
+      return;
+    }
+    this.arm('command');
+    if (this.#inputEnded) this.hangUp();
+    else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  #dispatch(line: string): void {
+    try {
+      const done = this.line(line);
+      if (done === undefined) return;
+      this.busy = true;
+      void this.#settle(done);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  async #settle(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.failed(error);
+    }
+    this.busy = false;
+    this.turn();
+  }
+
+  /** The next whole line of the input, or undefined when there is none and the input is used up. */
+  #nextLine(): string | undefined {
+    const input = this.#input;
+    if (input === undefined) return undefined;
+    const lf = input.indexOf(10, this.#at);
+    if (lf < 0) {
+      this.#keepPartial(input);
+      return undefined;
+    }
+    const start = this.#partial;
+    const bytes = start.length + lf + 1 - this.#at;
+    const end = lf > this.#at && input[lf - 1] === 13 ? lf - 1 : lf;
+    let line = input.toString('latin1', this.#at, end);
+    if (start !== '') line = start + line;
+    this.#partial = '';
+    this.#at = lf + 1;
+    if (this.#at === input.length) this.#input = undefined;
+    if (this.#skipped > 0) {
+      this.#skipped = 0; // Its reply was sent when it was found too long.
+      return undefined;
+    }
+    if (bytes > this.lineBytesMax(line)) {
+      this.oversized();
+      return undefined;
+    }
+    // The CR came in the read before.
+    return end === lf && line.endsWith('\r') ? line.slice(0, -1) : line;
+  }
+
+  #keepPartial(input: Buffer): void {
+    const rest = input.length - this.#at;
+    if (this.#skipped > 0) this.#skipped += rest;
+    else this.#partial += input.toString('latin1', this.#at);
+    this.#input = undefined;
+    if (this.#skipped > SKIPPED_BYTES_MAX) return this.hangUp();
+    if (this.#partial.length <= this.lineBytesMax(this.#partial)) return;
+    this.#skipped = this.#partial.length;
+    this.#partial = '';
+    this.oversized();
+  }
+
+  #block(): void {
+    if (this.#blocked) return;
+    this.#blocked = true;
+    this.arm('drain');
+    this.socket.once('drain', onDrain);
+  }
+
+  #forgetInput(): void {
+    this.#input = undefined;
+    this.#partial = '';
+    this.#skipped = 0;
+  }
+
+  #attach(): void {
+    (this.socket as OwnedSocket)[OWNER] = this;
+    // After the client's FIN we still answer what it sent before: a script piped through netcat.
+    this.socket.allowHalfOpen = true;
+    this.socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+  }
+}
+
+const OWNER = Symbol('owner');
+type OwnedSocket = Socket & { [OWNER]?: Transport; lastError?: Error };
+
+const nextTurn = (transport: Transport): void => transport.nextTurn();
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[OWNER]?.received(chunk);
+}
+function onEnd(this: OwnedSocket): void {
+  this[OWNER]?.inputEnded();
+}
+function onDrain(this: OwnedSocket): void {
+  this[OWNER]?.drained();
+}
+function onError(this: OwnedSocket, error: Error): void {
+  this.lastError = error; // 'close' follows.
+}
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.socketClosed(this.lastError);
+}
+const ignore = (): void => {};
