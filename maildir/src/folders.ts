@@ -65,12 +65,19 @@ async function makeAndSync(nfs: Nfs, path: string): Promise<'made' | 'there'> {
 /** Whether tmp, new and cur are all there; false only after a fresh look. */
 export async function maildirExists(nfs: Nfs, maildir: string): Promise<boolean> {
   try {
-    const names = await listFresh(nfs, maildir);
-    return PARTS.every((part) => names.includes(part));
+    const missing = await partsMissing(nfs, maildir);
+    if (missing.length === 0) return true;
+    const again = await partsMissing(nfs, maildir); // Missing once is not missing.
+    return !missing.some((part) => again.includes(part));
   } catch (error) {
     if (isOneOf(error, ['ENOENT', 'ENOTDIR'])) return false;
     throw error;
   }
+}
+
+async function partsMissing(nfs: Nfs, maildir: string): Promise<string[]> {
+  const names = await listFresh(nfs, maildir);
+  return PARTS.filter((part) => !names.includes(part));
 }
 
 /** Folder names, sorted, without the leading dot. A dot file is not a folder: it has no cur. */

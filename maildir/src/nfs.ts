@@ -17,8 +17,9 @@ import type { Fs, Lie } from './types.ts';
  *   descriptor is gone and may be another's already).
  *
  * Invariants: success is reported only when the name was seen or the call said so. When the call
- * failed without an answer of the server (EIO, ETIMEDOUT and all that is not in REFUSED or
- * ANSWERED) and a listing does not show the name, it may still happen: UnknownResultError.
+ * failed without a refusal of the server (EIO, ETIMEDOUT and all that is not in REFUSED) and a
+ * listing does not show the name, it may still happen: UnknownResultError. Only ENOENT and ESTALE
+ * with the staged file still in tmp/ are tried once more.
  *
  * Races: between a rename that worked and our listing another host may move the message on to
  * cur/ (looked for there) or delete it (unknown; the sender repeats, as it would after a crash).
@@ -45,9 +46,6 @@ const REFUSED = [
   'EROFS',
   'EXDEV',
 ] as const;
-
-/** The server answered, but perhaps the second sending of a call whose first one worked. */
-const ANSWERED = ['ENOENT', 'EEXIST', 'ESTALE'] as const;
 
 /** Parents listed in search of one that exists, when a path is said not to. */
 const PARENTS_MAX = 4;
@@ -86,16 +84,6 @@ export async function believed<T>(nfs: Nfs, path: string, run: () => Promise<T>)
 export const listFresh = (nfs: Nfs, directory: string): Promise<string[]> =>
   believed(nfs, directory, () => nfs.fs.list(directory));
 
-/** Names in a directory; one that does not exist has none. */
-export async function listIfThere(nfs: Nfs, directory: string): Promise<string[]> {
-  try {
-    return await listFresh(nfs, directory);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
 export interface Commit {
   /** `rename` takes the name in tmp away, `link` leaves it. */
   readonly call: 'rename' | 'link';
@@ -113,38 +101,46 @@ export interface Commit {
 export async function commitName(nfs: Nfs, commit: Commit): Promise<void> {
   const from = `${commit.from.directory}/${commit.from.name}`;
   const to = `${commit.to.maildir}/new/${commit.to.name}`;
-  let first: unknown;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
+    let failed: unknown;
     try {
-      await nfs.fs[commit.call](from, to);
-      if (first !== undefined) nfs.lie(isErrno(first, 'ESTALE') ? 'stale' : 'lookup');
-      return;
+      return await nfs.fs[commit.call](from, to);
     } catch (error) {
-      if (isOneOf(error, REFUSED)) throw error;
-      if ((await whatHappened(nfs, commit, error)) === 'done') return nfs.lie(commit.call);
-      if (first !== undefined) throw error;
-      first = error;
+      failed = error;
     }
+    if (attempt === 1 && isOneOf(failed, REFUSED)) throw failed;
+    const what = await whatHappened(nfs, commit, failed);
+    if (what === 'done') return nfs.lie(commit.call);
+    if (what === 'no-target') throw failed;
+    // The staged file is there, so is new/, and the name is not: the answer came from a cache.
+    if (attempt === 2) throw unknownResult(commit, failed);
+    nfs.lie(isErrno(failed, 'ESTALE') ? 'stale' : 'lookup');
   }
 }
 
-/** After a failed commit: done, or safe to repeat. @throws UnknownResultError for the rest. */
-async function whatHappened(nfs: Nfs, commit: Commit, error: unknown): Promise<'done' | 'not'> {
-  const unknown = new UnknownResultError(`${commit.call} to ${commit.to.maildir}/new`, error);
+/** What fresh listings show after a failed commit. @throws UnknownResultError. */
+async function whatHappened(
+  nfs: Nfs,
+  commit: Commit,
+  error: unknown,
+): Promise<'done' | 'not-done' | 'no-target'> {
   try {
     const key = nameKey(commit.to.name);
-    for (const directory of ['new', 'cur'] as const) {
-      const names = await listIfThere(nfs, `${commit.to.maildir}/${directory}`);
-      if (names.some((name) => hasKey(name, key))) return 'done';
-    }
-    if (!isOneOf(error, ANSWERED) || isErrno(error, 'EEXIST')) throw unknown;
-    const staged = await listIfThere(nfs, commit.from.directory);
-    if (staged.includes(commit.from.name)) return 'not';
-  } catch {
-    throw unknown; // What cannot be listed cannot be judged.
+    const shows = (names: readonly string[]): boolean => names.some((name) => hasKey(name, key));
+    if (shows(await listFresh(nfs, `${commit.to.maildir}/new`))) return 'done';
+    if (shows(await listFresh(nfs, `${commit.to.maildir}/cur`))) return 'done';
+    const staged = await listFresh(nfs, commit.from.directory);
+    const mayRepeat = isOneOf(error, ['ENOENT', 'ESTALE']);
+    if (mayRepeat && staged.includes(commit.from.name)) return 'not-done';
+  } catch (listing) {
+    if (isErrno(listing, 'ENOENT') && isErrno(error, 'ENOENT')) return 'no-target';
+    // Falls through: what cannot be listed cannot be judged.
   }
-  throw unknown;
+  throw unknownResult(commit, error);
 }
+
+const unknownResult = (commit: Commit, error: unknown): UnknownResultError =>
+  new UnknownResultError(`${commit.call} to ${commit.to.maildir}/new`, error);
 
 /**
  * Renames from a name that others may rename too: the compare-and-swap of flags.

@@ -23,7 +23,7 @@ export type Call = (typeof CALLS)[number];
 /** What stands around a call: may throw before it, or replace its answer. */
 export type Around = (
   call: Call,
-  args: readonly unknown[],
+  args: unknown[],
   perform: () => Promise<unknown>,
 ) => Promise<unknown>;
 

@@ -60,6 +60,12 @@ export class MemoryFs implements Fs {
     return node?.kind === 'file' ? node.bytes : undefined;
   }
 
+  /** What was written to an open file and not yet fsynced is gone, as after a failed write-back. */
+  lose(fd: number): void {
+    const node = this.#open.get(fd);
+    if (node?.kind === 'file') node.bytes = node.durable;
+  }
+
   async create(path: string): Promise<number> {
     const slot = this.#slot('open', path);
     if (slot.node !== undefined) throw systemError('EEXIST', 'open', path);
