@@ -61,9 +61,10 @@ function missingPackages(node) {
   const present = JSON.parse(readFileSync(record, 'utf8')).packages;
   const missing = Object.entries(wanted).filter(([where, wants]) => {
     if (!where.startsWith('node_modules/') || wants.link) return false;
+    const there = existsSync(path.join(ROOT, where));
     // Packages for other platforms are left out by npm; what is there must have the right version.
-    if (wants.optional && !present[where]) return false;
-    return present[where]?.version !== wants.version || !existsSync(path.join(ROOT, where));
+    if (wants.optional && !there) return false;
+    return present[where]?.version !== wants.version || !there;
   });
   const names = missing.map(([where]) => where.replace(/^.*node_modules\//, ''));
   return existsSync(node) ? names : ['the pinned Node', ...names];

@@ -141,11 +141,13 @@ export async function checkGenerated(root: string): Promise<Finding[]> {
   return [...wrong, ...stale.map(([file]) => ({ file, line: 1, text }))];
 }
 
+export async function writeGenerated(root: string): Promise<void> {
+  const { pages } = await render(root);
+  for (const [file, text] of pages) writeFileSync(path.join(root, file), text);
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  if (!args.includes('--check')) {
-    const { pages } = await render(ROOT);
-    for (const [file, text] of pages) writeFileSync(path.join(ROOT, file), text);
-  }
+  if (!args.includes('--check')) await writeGenerated(ROOT);
   const findings = await checkGenerated(ROOT);
   for (const finding of findings) process.stdout.write(`${show(finding)}\n`);
   return findings.length > 0 ? 1 : 0;

@@ -149,7 +149,7 @@ function machinePaths(root: string): Rule[] {
   const usual = /^\/$|^\/(tmp|home|opt|srv|root|usr|var|mnt|media|builds?)(\/|$)/;
   const places = usual.test(home) ? [root] : [root, home];
   return places.map((place) => ({
-    pattern: new RegExp(`${place.replaceAll(/[^\\w/]/g, '\\$&')}(/|$)`),
+    pattern: new RegExp(`${place.replaceAll(/[^\w/]/g, '\\$&')}(/|$)`),
     instead: 'a path relative to the tree',
     files: ANY,
     everywhere: true,
