@@ -16,6 +16,12 @@ export interface IncomingOptions {
    * Delivered-To stand there only when the share has one recipient, or Bcc would leak.
    */
   readonly header: (share: readonly Recipient[]) => Uint8Array;
+  /**
+   * What happens when a volume or a mailbox fails before anything is visible. 'all', the default:
+   * nobody gets the message, because one reply stands for all recipients (SMTP). 'each': the others
+   * get it, because each recipient has a reply of his own (LMTP, RFC 2033 §4.2).
+   */
+  readonly failure?: 'all' | 'each';
 }
 
 /** Result for each recipient in the order given; `error` undefined means durable on its volume. */
@@ -32,7 +38,10 @@ export interface Delivered {
  * a buffer the bytes go to the volumes as they come.
  */
 export interface Incoming {
-  /** Appends stored-form bytes (LF line ends). Resolves when more may come. Throws StoreError. */
+  /**
+   * Appends stored-form bytes (LF line ends). Resolves when more may come; the chunk is free again.
+   * Throws StoreError when no recipient can get the message any more.
+   */
   write(chunk: Uint8Array): Promise<void>;
   /** Makes it durable and visible. Never rejects for storage trouble: each recipient has its result. */
   commit(): Promise<readonly Delivered[]>;

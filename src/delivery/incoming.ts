@@ -1,0 +1,284 @@
+import type { Logger } from '../log/types.ts';
+import type { Account } from '../directory/types.ts';
+import { StoreError } from '../volumes/error.ts';
+import type { Mailboxes } from '../volumes/mailboxes.ts';
+import { deliveries, messages } from './metrics.ts';
+import { lineEnds, Piece } from './piece.ts';
+import { sharesOf, type Member, type Share } from './share.ts';
+import type { Delivered, Incoming, IncomingOptions, Recipient } from './types.ts';
+
+/**
+ * A message on its way in: the only path by which mail gets into a mailbox.
+ *
+ * Phase 1: the file is written and fsynced into tmp/ on every volume concerned. Whatever fails
+ * here leaves nothing visible. Phase 2: it is published, which is one rename, or links and a
+ * rename. What fails here fails for its recipient alone; with one reply for all (SMTP) the sender
+ * then repeats for everybody, and those who had it get it twice: counted as 'partly', and as rare
+ * as a volume that fails between an fsync and the rename after it.
+ *
+ * A result that is unknown (a deadline passed) is a failure: the message may come twice, it is
+ * never lost.
+ */
+export interface IncomingParts {
+  readonly mailboxes: Mailboxes;
+  readonly usage: (account: Account) => Promise<number>;
+  /** A message of so many octets is in the account's mailbox. */
+  readonly onDelivered: (account: Account, octets: number) => void;
+  readonly log: Logger;
+  readonly bufferMax: number;
+  readonly pieceBytes: number;
+}
+
+/** Trace headers are some 400 octets; a longer one costs a copy of the first piece. */
+const HEADER_ROOM = 2048;
+
+export class IncomingMessage implements Incoming {
+  readonly #parts: IncomingParts;
+  readonly #options: IncomingOptions;
+  readonly #members = new Map<Recipient, Member | StoreError>();
+  #state: 'open' | 'committed' | 'aborted' = 'open';
+  #piece: Piece;
+  #lineEnds = 0;
+  #octets = 0;
+  #shares: readonly Share[] | undefined;
+  /** The piece that is being written. Rejects for our own faults only. */
+  #writing: Promise<void> | undefined;
+
+  constructor(parts: IncomingParts, options: IncomingOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#piece = new Piece(HEADER_ROOM, parts.bufferMax);
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    if (this.#state !== 'open') throw new Error(`write to a message that is ${this.#state}`);
+    this.#lineEnds += lineEnds(chunk);
+    this.#octets += chunk.length;
+    let rest = chunk;
+    while (rest.length > 0) {
+      if (this.#piece.isFull) await this.#writePiece();
+      rest = rest.subarray(this.#piece.add(rest));
+    }
+  }
+
+  async commit(): Promise<readonly Delivered[]> {
+    if (this.#state !== 'open') throw new Error(`commit of a message that is ${this.#state}`);
+    this.#state = 'committed';
+    await this.#writing;
+    await this.#judgeQuotas();
+    if (this.#failure() === undefined) await this.#stage(this.#piece, 'last');
+    if (this.#failure() === undefined) await this.#publish();
+    else await this.#discard();
+    return this.#results();
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'aborted';
+    messages.inc('aborted');
+    await this.#writing?.catch(() => {});
+    await this.#discard();
+  }
+
+  /** Gives the full piece to the volumes, while the next one fills. */
+  async #writePiece(): Promise<void> {
+    await this.#writing;
+    const failure = this.#failure();
+    if (failure !== undefined) throw failure;
+    const piece = this.#piece;
+    this.#piece = new Piece(0, this.#parts.pieceBytes);
+    this.#writing = this.#stage(piece, 'more');
+    this.#writing.catch(() => {}); // Whoever waits for it next hears of it.
+  }
+
+  /** Why nobody can get the message any more, if so. */
+  #failure(): StoreError | undefined {
+    const errors = [...this.#members.values()].map((member) => this.#errorOf(member));
+    const first = errors.find((error) => error !== undefined);
+    if (this.#options.failure === 'each' && errors.includes(undefined)) return undefined;
+    return first;
+  }
+
+  #errorOf(member: Member | StoreError): StoreError | undefined {
+    if (member instanceof StoreError) return member;
+    return member.error ?? member.share?.error;
+  }
+
+  /** Finds each recipient's mailbox, once, and makes the shares. */
+  async #prepare(): Promise<readonly Share[]> {
+    if (this.#shares !== undefined) return this.#shares;
+    const { recipients, header } = this.#options;
+    const byMaildir = new Map<string, Member>();
+    const found = await Promise.all(recipients.map((recipient) => this.#find(recipient)));
+    for (const [index, recipient] of recipients.entries()) {
+      const member = found[index] as Member | StoreError;
+      const path = member instanceof StoreError ? undefined : member.mailbox.maildir;
+      const known = path === undefined ? undefined : byMaildir.get(path);
+      this.#members.set(recipient, known ?? member);
+      if (path !== undefined && !(member instanceof StoreError)) {
+        byMaildir.set(path, known ?? member);
+      }
+    }
+    this.#shares = sharesOf([...byMaildir.values()], header);
+    return this.#shares;
+  }
+
+  async #find(recipient: Recipient): Promise<Member | StoreError> {
+    try {
+      const mailbox = await this.#parts.mailboxes.ensure(recipient.account);
+      return { mailbox, recipient, share: undefined, error: undefined, name: undefined };
+    } catch (error) {
+      return asOwn(error);
+    }
+  }
+
+  /** Phase 1, one piece: to all volumes at once. Failures are noted in the shares. */
+  async #stage(piece: Piece, which: 'more' | 'last'): Promise<void> {
+    const shares = await this.#prepare();
+    if (this.#failure() !== undefined) return;
+    const open = shares.filter(({ error }) => error === undefined);
+    const use = shares.length === 1 ? 'sole' : 'one-of-many';
+    await Promise.all(
+      open.map((share) => {
+        const bytes = share.staged === 0 ? piece.withHeader(share.header, use) : piece.content();
+        return this.#stageShare(share, bytes, which);
+      }),
+    );
+  }
+
+  async #stageShare(share: Share, bytes: Uint8Array, which: 'more' | 'last'): Promise<void> {
+    const { volume, base } = share;
+    for (;;) {
+      const { maildir } = share.holder.mailbox;
+      try {
+        const offset = share.staged;
+        await volume.stage({ maildir, base, offset, bytes, last: which === 'last' });
+        share.staged += bytes.length;
+        return;
+      } catch (error) {
+        const failed = asOwn(error);
+        const next = this.#nextHolder(share, failed);
+        if (next === undefined) return this.#failShare(share, failed);
+        share.holder = next;
+      }
+    }
+  }
+
+  /** A missing mailbox fails for its own user only, where each has a reply of his own. */
+  #nextHolder(share: Share, error: StoreError): Member | undefined {
+    if (error.kind !== 'mailbox-missing') return undefined;
+    share.holder.error = this.#parts.mailboxes.missing(share.holder.mailbox);
+    if (this.#options.failure !== 'each' || share.staged > 0) return undefined;
+    return share.members.find((member) => member.error === undefined);
+  }
+
+  async #failShare(share: Share, error: StoreError): Promise<void> {
+    share.error = error;
+    this.#parts.log.warn(
+      { id: this.#options.id, volume: share.volume.name, err: error },
+      'message not written',
+    );
+    const removed = discardShare(share);
+    // A volume that is down does not make the sender wait once more.
+    if (error.kind !== 'volume-down' && error.kind !== 'volume-busy') await removed;
+  }
+
+  /** With the real size: SIZE is the client's word, and optional. */
+  async #judgeQuotas(): Promise<void> {
+    if (this.#options.recipients.every(({ account }) => account.quotaBytes === 0)) return;
+    await this.#prepare();
+    const over: Member[] = [];
+    for (const member of this.#members.values()) {
+      if (member instanceof StoreError || over.includes(member)) continue;
+      if (await this.#isOver(member)) over.push(member);
+    }
+    const others = [...this.#members.values()].some(
+      (member) => !(member instanceof StoreError) && !over.includes(member),
+    );
+    // One reply for all cannot refuse it to one of them: the overshoot is this one message.
+    if (others && this.#options.failure !== 'each') return;
+    for (const member of over) {
+      const { id, quotaBytes } = member.recipient.account;
+      member.error = new StoreError('over-quota', `${id} is over its ${quotaBytes} octets`);
+    }
+  }
+
+  async #isOver({ recipient }: Member): Promise<boolean> {
+    const { quotaBytes } = recipient.account;
+    if (quotaBytes === 0) return false;
+    try {
+      return (await this.#parts.usage(recipient.account)) + this.#octets > quotaBytes;
+    } catch {
+      return false; // Counted by the volume; if it is down, writing says so too.
+    }
+  }
+
+  /** Phase 2, on all volumes at once. */
+  async #publish(): Promise<void> {
+    const shares = await this.#prepare();
+    const open = shares.filter(({ error }) => error === undefined);
+    await Promise.all(open.map((share) => this.#publishShare(share)));
+  }
+
+  async #publishShare(share: Share): Promise<void> {
+    const { volume, base, holder, staged: octets } = share;
+    const getters = share.members.filter(({ error }) => error === undefined);
+    if (getters.length === 0) return discardShare(share);
+    // The holder last: what is renamed and not linked stays below its own directory.
+    const others = getters.filter((member) => member !== holder);
+    const ordered = getters.length === others.length ? others : [...others, holder];
+    const targets = ordered.map(({ mailbox }) => mailbox.maildir);
+    const wireOctets = octets + share.headerLineEnds + this.#lineEnds;
+    try {
+      const { maildir } = holder.mailbox;
+      const results = await volume.publish({ maildir, base, octets, wireOctets, targets });
+      for (const [index, member] of ordered.entries()) {
+        const result = results[index];
+        member.name = result?.name;
+        if (result?.name === undefined) this.#notPublished(member, result?.error);
+        else this.#parts.onDelivered(member.recipient.account, octets);
+      }
+    } catch (error) {
+      for (const member of ordered) this.#notPublished(member, error);
+    }
+  }
+
+  #notPublished(member: Member, error: unknown): void {
+    member.error = asOwn(error);
+    if (member.error.kind === 'mailbox-missing') this.#parts.mailboxes.missing(member.mailbox);
+    const { maildir, volume } = member.mailbox;
+    const fields = { id: this.#options.id, volume: volume.name, maildir, err: member.error };
+    this.#parts.log.warn(fields, 'message not published');
+  }
+
+  async #discard(): Promise<void> {
+    const open = (this.#shares ?? []).filter(({ error, staged }) => !error && staged > 0);
+    await Promise.all(open.map((share) => discardShare(share)));
+  }
+
+  #results(): readonly Delivered[] {
+    const published = (member: Member | StoreError): string | undefined =>
+      member instanceof StoreError ? undefined : member.name;
+    const failure = this.#failure();
+    const results = this.#options.recipients.map((recipient) => {
+      const member = this.#members.get(recipient) as Member | StoreError;
+      const name = published(member);
+      const error = name === undefined ? (this.#errorOf(member) ?? failure) : undefined;
+      return { recipient, error, name };
+    });
+    for (const { error } of results) deliveries.inc(error?.kind ?? 'delivered');
+    const failed = results.filter(({ error }) => error !== undefined).length;
+    messages.inc(failed === 0 ? 'delivered' : failed < results.length ? 'partly' : 'failed');
+    return results;
+  }
+}
+
+/** Removes what lies in tmp. What cannot be removed now is left to the sweep. */
+async function discardShare({ volume, holder, base }: Share): Promise<void> {
+  await volume.discard({ maildir: holder.mailbox.maildir, base }).catch(() => {});
+}
+
+const asOwn = (error: unknown): StoreError =>
+  error instanceof StoreError
+    ? error
+    : new StoreError('volume-down', String(error), { cause: error });
