@@ -99,13 +99,21 @@ export async function changeName(
   let { entry } = request;
   for (let attempt = 0; attempt <= retries; attempt++) {
     const wanted = request.wanted(entry);
-    if (wanted.name === entry.name && wanted.directory === entry.directory) return entry;
+    if (sameEntry(wanted, entry)) {
+      // The caller's listing may be old: "nothing to do" has to be true now.
+      const now = await findAgain(nfs, maildir, entry, 'rename');
+      if (sameEntry(now, entry)) return entry;
+      entry = now;
+      continue;
+    }
     const result = await renameExact(nfs, pathOf(maildir, entry), pathOf(maildir, wanted));
     if (result === 'renamed') return wanted;
     entry = await findAgain(nfs, maildir, entry, 'rename');
   }
   throw systemError('EAGAIN', 'rename', pathOf(maildir, entry));
 }
+
+const sameEntry = (a: Entry, b: Entry): boolean => a.name === b.name && a.directory === b.directory;
 
 /** The entry with flags added and removed, in cur/. */
 export const flagged =

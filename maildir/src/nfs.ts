@@ -64,19 +64,18 @@ const leafOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
  * parents were listed, and ESTALE only when it came twice.
  */
 export async function believed<T>(nfs: Nfs, path: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (isErrno(error, 'ESTALE')) {
+  const met = new Set<'stale' | 'lookup'>();
+  for (;;) {
+    try {
       const value = await run();
-      nfs.lie('stale');
+      for (const lie of met) nfs.lie(lie);
       return value;
+    } catch (error) {
+      const lie = isErrno(error, 'ESTALE') ? 'stale' : 'lookup';
+      if (met.has(lie) || !isOneOf(error, ['ENOENT', 'ESTALE'])) throw error;
+      met.add(lie);
     }
-    if (!isErrno(error, 'ENOENT')) throw error;
-    await refreshLookups(nfs, path);
-    const value = await run();
-    nfs.lie('lookup');
-    return value;
+    if (met.has('lookup')) await refreshLookups(nfs, path);
   }
 }
 

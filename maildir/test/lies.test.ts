@@ -218,8 +218,11 @@ async function scenario(list: readonly Op[], plan: readonly Fault[]): Promise<vo
   }
 }
 
-test(`[N-19] on a lying file system: acknowledged is there once, failed is not (seed ${SEED})`, () =>
-  fc.assert(fc.asyncProperty(ops, faults(8), scenario), { numRuns: RUNS, seed: SEED }), 120_000);
+test(
+  `[N-19] on a lying file system: acknowledged is there once, failed is not (seed ${SEED})`,
+  () => fc.assert(fc.asyncProperty(ops, faults(8), scenario), { numRuns: RUNS, seed: SEED }),
+  120_000,
+);
 
 test('without faults every operation succeeds', () =>
   fc.assert(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { systemError, type ErrnoName } from '../src/errno.ts';
-import type { Fs } from '../src/index.ts';
+import { hasKey, nameKey, type Fs } from '../src/index.ts';
 import { wrapFs, type Call } from './callFs.ts';
 
 /**
@@ -22,7 +22,7 @@ export const FAULTS = [
   'io', // EIO.
   'short', // Half of the bytes are written or read.
   'listing-misses', // One name is missing.
-  'listing-doubles', // One name is there a second time with other flags.
+  'listing-doubles', // One message is there twice, under its last listed name too.
   'listing-stale', // The directory as it was listed the last time.
 ] as const;
 export type FaultKind = (typeof FAULTS)[number];
@@ -84,10 +84,7 @@ export interface LyingFs {
 }
 
 /** `honest` may lose what was written and not fsynced: that is what a failed fsync means. */
-export function lyingFs(
-  honest: Fs & { lose?(fd: number): void },
-  plan: readonly Fault[],
-): LyingFs {
+export function lyingFs(honest: Fs & { lose?(fd: number): void }, plan: readonly Fault[]): LyingFs {
   const waiting = plan.map((fault) => ({ ...fault }));
   const struck: FaultKind[] = [];
   const listed = new Map<string, readonly string[]>();
@@ -154,8 +151,7 @@ function lieAbout(
   const name = told[index];
   if (name === undefined) return told;
   if (fault.kind === 'listing-misses') told.splice(index, 1);
-  else if (name.includes(':2,')) told.splice(index, 0, `${name.split(':', 1)[0]}:2,FRST`);
-  else told.push(name);
+  else told.splice(index, 0, before?.find((old) => hasKey(old, nameKey(name))) ?? name);
   return told;
 }
 
