@@ -1,0 +1,60 @@
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { Delivery, Recipient } from '../delivery/types.ts';
+import type { Directory } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
+import type { Service, TlsContexts } from '../net/types.ts';
+import { createSmtpService } from '../smtp/engine.ts';
+import type { SmtpOptions } from '../smtp/options.ts';
+import { ReplyError } from '../smtp/replies.ts';
+import type { SessionView, SmtpPolicy } from '../smtp/types.ts';
+import { addressRanges, RateLimit } from './limits.ts';
+import { beginMessage } from './message.ts';
+import { limited } from './metrics.ts';
+import type { MxOptions } from './options.ts';
+import { acceptRecipient } from './recipient.ts';
+
+export interface MxServiceOptions {
+  /** `lmtp` is for our own hosts: no rate limits, one reply for each recipient (RFC 2033). */
+  readonly mode: 'mx' | 'lmtp';
+  readonly directory: Directory;
+  readonly delivery: Delivery;
+  /** Without contexts STARTTLS is not announced. */
+  readonly tls: TlsContexts | undefined;
+  readonly options: SmtpOptions & MxOptions;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** In the greeting and in Received. */
+  readonly hostName: string;
+}
+
+/** Mail from the world (SMTP) or from our own hosts (LMTP) into local mailboxes. Never relays. */
+export function createMxService(given: MxServiceOptions): Service {
+  const { options, clock, mode } = given;
+  const rate = (max: number): RateLimit =>
+    new RateLimit({ max, windowMs: options['mx.rate.window'], clock });
+  const connections = rate(mode === 'mx' ? options['mx.rate.connections'] : 0);
+  const messages = rate(mode === 'mx' ? options['mx.rate.messages'] : 0);
+  const exempt = addressRanges(options['mx.rate.exempt']);
+  const allowed = (limit: RateLimit, session: SessionView): boolean =>
+    exempt(session.peer.remoteAddress) || limit.take(session.peer.remoteAddress);
+
+  const policy: SmtpPolicy<Recipient> = {
+    connect: (session) => {
+      if (allowed(connections, session)) return undefined;
+      limited.inc('connections');
+      return `${given.hostName} Too many connections from your address, try again later`;
+    },
+    sender: (session) => {
+      if (allowed(messages, session)) return;
+      limited.inc('messages');
+      throw new ReplyError('rateLimited');
+    },
+    recipient: (_session, sender, mailbox) => acceptRecipient(given, sender, mailbox),
+    message: (session, envelope) => beginMessage(given, session, envelope),
+  };
+  const smtpMode = mode === 'lmtp' ? 'lmtp' : 'smtp';
+  const { hostName, tls, logger } = given;
+  return createSmtpService({ mode: smtpMode, hostName, policy, tls, options, logger, clock });
+}
