@@ -25,7 +25,11 @@ type Case = readonly [name: string, send: readonly string[], expected: readonly 
 
 const AUTHORIZATION: readonly Case[] = [
   ['USER and PASS log in (RFC 1939 §7)', [...LOGIN, 'NOOP'], ['+', '+', '+']],
-  ['commands in any case (RFC 1939 §3)', ['user tevie', 'pAsS secret word', 'nOOp'], ['+', '+', '+']],
+  [
+    'commands in any case (RFC 1939 §3)',
+    ['user tevie', 'pAsS secret word', 'nOOp'],
+    ['+', '+', '+'],
+  ],
   ['PASS before USER (RFC 1939 §7)', ['PASS secret word'], ['-']],
   ['a second USER replaces the first', ['USER x', ...LOGIN], ['+', '+', '+']],
   ['a wrong password (RFC 3206 §4)', ['USER tevie', 'PASS wrong'], ['+', '-AUTH']],
@@ -35,24 +39,48 @@ const AUTHORIZATION: readonly Case[] = [
   ['an empty password is no password', ['USER tevie', 'PASS ', 'PASS'], ['+', '-', '-']],
   ['an empty name is no name', ['USER', 'USER '], ['-', '-']],
   ['TRANSACTION commands before login', ['STAT', 'RETR 1', 'DELE 1', 'NOOP'], ['-', '-', '-', '-']],
-  ['login commands after login', [...LOGIN, 'USER x', 'PASS x', 'AUTH PLAIN', 'UTF8', 'STLS'],
-    ['+', '+', '-', '-', '-', '-', '-']],
-  ['unknown commands', ['HELO', '', ' ', 'toString', '__proto__', 'XTND X'],
-    ['-', '-', '-', '-', '-', '-']],
-  ['arguments where none may be', ['QUIT now', 'CAPA x', ...LOGIN, 'STAT 1', 'RSET 1', 'NOOP '],
-    ['-', '-', '+', '+', '-', '-', '-']],
-  ['AUTH PLAIN with an initial response (RFC 5034 §4)', [`AUTH PLAIN ${PLAIN}`, 'STAT'], ['+', '+']],
+  [
+    'login commands after login',
+    [...LOGIN, 'USER x', 'PASS x', 'AUTH PLAIN', 'UTF8', 'STLS'],
+    ['+', '+', '-', '-', '-', '-', '-'],
+  ],
+  [
+    'unknown commands',
+    ['HELO', '', ' ', 'toString', '__proto__', 'XTND X'],
+    ['-', '-', '-', '-', '-', '-'],
+  ],
+  [
+    'arguments where none may be',
+    ['QUIT now', 'CAPA x', ...LOGIN, 'STAT 1', 'RSET 1', 'NOOP '],
+    ['-', '-', '+', '+', '-', '-', '-'],
+  ],
+  [
+    'AUTH PLAIN with an initial response (RFC 5034 §4)',
+    [`AUTH PLAIN ${PLAIN}`, 'STAT'],
+    ['+', '+'],
+  ],
   ['AUTH in any case (RFC 5034 §4)', [`auth plain ${PLAIN}`], ['+']],
-  ['AUTH PLAIN as its own user (RFC 4616 §2)',
-    [`AUTH PLAIN ${base64('tevie\0tevie\0secret word')}`], ['+']],
-  ['AUTH PLAIN for somebody else (RFC 4616 §2)',
-    [`AUTH PLAIN ${base64('boss\0tevie\0secret word')}`, 'STAT'], ['-', '-']],
+  [
+    'AUTH PLAIN as its own user (RFC 4616 §2)',
+    [`AUTH PLAIN ${base64('tevie\0tevie\0secret word')}`],
+    ['+'],
+  ],
+  [
+    'AUTH PLAIN for somebody else (RFC 4616 §2)',
+    [`AUTH PLAIN ${base64('boss\0tevie\0secret word')}`, 'STAT'],
+    ['-', '-'],
+  ],
   ['AUTH PLAIN with a wrong password', [`AUTH PLAIN ${base64('\0tevie\0x')}`], ['-AUTH']],
-  ['AUTH PLAIN that is not base64', ['AUTH PLAIN $$$$', 'AUTH PLAIN abc', 'AUTH PLAIN AA=A'],
-    ['-', '-', '-']],
-  ['AUTH PLAIN that is not PLAIN',
+  [
+    'AUTH PLAIN that is not base64',
+    ['AUTH PLAIN $$$$', 'AUTH PLAIN abc', 'AUTH PLAIN AA=A'],
+    ['-', '-', '-'],
+  ],
+  [
+    'AUTH PLAIN that is not PLAIN',
     ['AUTH PLAIN =', `AUTH PLAIN ${base64('a\0b')}`, `AUTH PLAIN ${base64('\0a\0b\0c')}`],
-    ['-', '-', '-']],
+    ['-', '-', '-'],
+  ],
   ['AUTH with an unknown mechanism (RFC 5034 §4)', ['AUTH CRAM-MD5', 'AUTH X-Y z'], ['-', '-']],
   ['AUTH alone lists mechanisms', ['AUTH'], ['+']],
   ['UTF8 before login (RFC 6856 §2.1)', ['UTF8', ...LOGIN], ['+', '+', '+']],
@@ -61,13 +89,26 @@ const AUTHORIZATION: readonly Case[] = [
 ];
 
 const TRANSACTION: readonly Case[] = [
-  ['numbers that are none', ['RETR 0', 'RETR 4', 'RETR -1', 'RETR x', 'RETR 1 2', 'RETR 99999999999'],
-    ['-', '-', '-', '-', '-', '-']],
-  ['DELE hides a message (RFC 1939 §5)', ['DELE 2', 'RETR 2', 'LIST 2', 'UIDL 2', 'TOP 2 0', 'DELE 2'],
-    ['+', '-', '-', '-', '-', '-']],
-  ['RSET brings it back (RFC 1939 §5)', ['DELE 2', 'RSET', 'RETR 2', 'DELE 2'], ['+', '+', '+', '+']],
-  ['TOP with bad arguments (RFC 1939 §7)', ['TOP 1', 'TOP', 'TOP 1 x', 'TOP 1  1', 'TOP 9 1'],
-    ['-', '-', '-', '-', '-']],
+  [
+    'numbers that are none',
+    ['RETR 0', 'RETR 4', 'RETR -1', 'RETR x', 'RETR 1 2', 'RETR 99999999999'],
+    ['-', '-', '-', '-', '-', '-'],
+  ],
+  [
+    'DELE hides a message (RFC 1939 §5)',
+    ['DELE 2', 'RETR 2', 'LIST 2', 'UIDL 2', 'TOP 2 0', 'DELE 2'],
+    ['+', '-', '-', '-', '-', '-'],
+  ],
+  [
+    'RSET brings it back (RFC 1939 §5)',
+    ['DELE 2', 'RSET', 'RETR 2', 'DELE 2'],
+    ['+', '+', '+', '+'],
+  ],
+  [
+    'TOP with bad arguments (RFC 1939 §7)',
+    ['TOP 1', 'TOP', 'TOP 1 x', 'TOP 1  1', 'TOP 9 1'],
+    ['-', '-', '-', '-', '-'],
+  ],
   ['missing arguments', ['RETR', 'DELE', 'RETR ', 'DELE '], ['-', '-', '-', '-']],
 ];
 
@@ -96,7 +137,17 @@ for (const [name, send, expected] of TRANSACTION) {
 test('[S0-21] a whole session: every answer of RFC 1939 §5 and §7', async () => {
   const store = THREE();
   const replies = await play(store, [
-    ...LOGIN, 'STAT', 'LIST', 'LIST 2', 'UIDL', 'UIDL 3', 'DELE 1', 'STAT', 'LIST', 'UIDL', 'QUIT',
+    ...LOGIN,
+    'STAT',
+    'LIST',
+    'LIST 2',
+    'UIDL',
+    'UIDL 3',
+    'DELE 1',
+    'STAT',
+    'LIST',
+    'UIDL',
+    'QUIT',
   ]);
   expect(replies.map(({ text, body }) => body.toString() || text).slice(2)).toEqual([
     '3 79',
@@ -152,7 +203,11 @@ test('[P-02] two sessions at once: neither harms the other, no UIDL changes', as
 
 test('[P-02] CAPA in each state is what is valid there (RFC 2449 §5)', async () => {
   const common = [
-    'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'EXPIRE NEVER', 'UTF8 USER',
+    'RESP-CODES',
+    'AUTH-RESP-CODE',
+    'PIPELINING',
+    'EXPIRE NEVER',
+    'UTF8 USER',
     'IMPLEMENTATION Mailfarm',
   ];
   const replies = await play(THREE(), ['CAPA', ...LOGIN, 'CAPA']);
@@ -164,7 +219,10 @@ test('[P-02] CAPA in each state is what is valid there (RFC 2449 §5)', async ()
 
 test('a capability without its commands cannot be announced', () => {
   const facts = {
-    state: 'authorization', password: 'allowed', starttls: 'offered', loginDelayMs: 0,
+    state: 'authorization',
+    password: 'allowed',
+    starttls: 'offered',
+    loginDelayMs: 0,
   } as const;
   const { TOP: _top, ...withoutTop } = COMMANDS;
   expect(capabilities(COMMANDS, facts)).toContain('TOP');

@@ -58,8 +58,8 @@ test('[N-19] dot-stuffing does not depend on the pieces, and can be undone', () 
     const expected = whole.push(wire).toString('latin1') + whole.end();
     const pieces = new DotStuffer();
     let got = '';
-    for (let at = 0; at < wire.length; ) {
-      const size = sizes.next().value ?? 1;
+    for (let at = 0; at < wire.length;) {
+      const size = Number(sizes.next().value) || 1;
       got += pieces.push(wire.subarray(at, at + size)).toString('latin1');
       at += size;
     }

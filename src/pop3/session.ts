@@ -67,8 +67,7 @@ export class Pop3Session extends Transport {
   bad(reply: string): void {
     this.shared.tally.command('bad');
     this.#badCommands += 1;
-    this.say(reply);
-    if (this.#badCommands < this.shared.values['pop3.bad-commands.max']) return;
+    if (this.#badCommands < this.shared.values['pop3.bad-commands.max']) return this.say(reply);
     this.say(REPLY.tooManyBadCommands);
     this.end('bad-commands');
   }
@@ -82,9 +81,10 @@ export class Pop3Session extends Transport {
   }
 
   /** A login was refused; who guesses on is sent away. */
-  loginFailed(): void {
+  loginFailed(reply: string): void {
     this.failedLogins += 1;
-    if (this.failedLogins < this.shared.values['pop3.failed-logins.max']) return;
+    const max = this.shared.values['pop3.failed-logins.max'];
+    if (this.failedLogins < max) return this.say(reply);
     this.say(REPLY.tooManyLogins);
     this.end('failed-logins');
   }
@@ -112,7 +112,9 @@ export class Pop3Session extends Transport {
     this.say(REPLY.startTls);
     const SNICallback = this.shared.sni;
     const secureContext = contextOf(undefined);
-    this.replaceSocket((plain) => new TLSSocket(plain, { isServer: true, secureContext, SNICallback }));
+    this.replaceSocket(
+      (plain) => new TLSSocket(plain, { isServer: true, secureContext, SNICallback }),
+    );
     this.state = START;
     this.secure = true;
   }
@@ -198,6 +200,10 @@ export class Pop3Session extends Transport {
     this.bad(REPLY.lineTooLong);
   }
 
+  protected override endless(): void {
+    this.end('bad-commands');
+  }
+
   protected override failed(error: unknown): void {
     if (error instanceof ConnectionLost) return;
     const fields = { session: this.peer.id, user: this.#account?.login, err: error };
@@ -231,9 +237,8 @@ export class Pop3Session extends Transport {
 
   protected override closedBy(error: Error | undefined): void {
     const tls = this.secure && error !== undefined && this.#account === undefined;
-    this.#reason ??= tls && (error as NodeJS.ErrnoException).code !== 'ECONNRESET'
-      ? 'tls-failed'
-      : 'lost';
+    this.#reason ??=
+      tls && (error as NodeJS.ErrnoException).code !== 'ECONNRESET' ? 'tls-failed' : 'lost';
     const ms = Math.round(this.shared.clock.now() - this.#startedAt);
     this.shared.ended(this, {
       session: this.peer.id,

@@ -59,7 +59,10 @@ export abstract class Transport {
   protected abstract line(line: string): Done;
   /** Octets that a line beginning like this may have, CRLF included. */
   protected abstract lineBytesMax(start: string): number;
+  /** A line is longer than that. What follows until its end is skipped. */
   protected abstract oversized(): void;
+  /** Its end does not come: SKIPPED_BYTES_MAX are over. */
+  protected abstract endless(): void;
   /** The one error boundary. */
   protected abstract failed(error: unknown): void;
   /** Sets deadlineAt for what the session waits for now. */
@@ -267,7 +270,7 @@ export abstract class Transport {
     if (this.#skipped > 0) this.#skipped += rest;
     else this.#partial += input.toString('latin1', this.#at);
     this.#input = undefined;
-    if (this.#skipped > SKIPPED_BYTES_MAX) return this.hangUp();
+    if (this.#skipped > SKIPPED_BYTES_MAX) return this.endless();
     if (this.#partial.length <= this.lineBytesMax(this.#partial)) return;
     this.#skipped = this.#partial.length;
     this.#partial = '';

@@ -91,8 +91,8 @@ async function logIn(session: Pop3Session, login: string, password: string): Pro
 /** Our own trouble does not count against the client, all else does. */
 function refuse(session: Pop3Session, result: LoginResult, reply: string): void {
   session.shared.tally.login(result);
-  session.say(reply);
-  if (result !== 'unavailable') session.loginFailed();
+  if (result === 'unavailable') session.say(reply);
+  else session.loginFailed(reply);
 }
 
 /** Opens the mailbox of who is known by now. A session that is gone by then opens nothing. */

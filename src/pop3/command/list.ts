@@ -23,12 +23,7 @@ export function uidl(session: Pop3Session, argument: string, state: Transaction)
 
 type Column = 'octets' | 'uidl';
 
-function answer(
-  session: Pop3Session,
-  argument: string,
-  state: Transaction,
-  column: Column,
-): Done {
+function answer(session: Pop3Session, argument: string, state: Transaction, column: Column): Done {
   if (argument !== '') {
     const index = messageIndex(session, state, parseNumber(argument));
     if (index !== undefined) session.say(scan(index + 1, state.drop[column](index)));

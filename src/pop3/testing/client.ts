@@ -21,6 +21,7 @@ export class StrictClient {
   socket: Socket | TLSSocket;
   #received: Buffer = Buffer.alloc(0);
   #ended = false;
+  #late = false;
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket) {
@@ -84,6 +85,28 @@ export class StrictClient {
     return this.#received;
   }
 
+  /** Drops what comes until it ends in `mark`, at most `ms` milliseconds. */
+  async until(mark: string, ms: number): Promise<'alive' | 'closed'> {
+    const timer = setTimeout(() => {
+      this.socket.destroy(new Error('no answer'));
+      this.#late = true;
+      this.#wake?.();
+    }, ms);
+    try {
+      for (;;) {
+        if (this.#late) throw new Error(`no answer in ${ms} ms after ${this.#tail()}`);
+        const tail = this.#received.subarray(-mark.length);
+        if (tail.toString('latin1') === mark) break;
+        if (this.#ended) return 'closed';
+        await this.#more();
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#received = Buffer.alloc(0);
+    return 'alive';
+  }
+
   get ended(): boolean {
     return this.#ended;
   }
@@ -104,6 +127,11 @@ export class StrictClient {
     await once(secured, 'secureConnect');
   }
 
+  /** Ends with RST: the server cannot take it for a pipeline whose sender is done. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
   close(): void {
     this.socket.destroy();
   }
@@ -122,7 +150,7 @@ export class StrictClient {
 
   /** Octets up to a mark, which is taken off too. */
   async #take(mark: string): Promise<Buffer> {
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const at = this.#received.indexOf(mark, from, 'latin1');
       if (at >= 0) {
         const taken = this.#received.subarray(0, at);

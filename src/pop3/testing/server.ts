@@ -28,7 +28,10 @@ export class TestAuthenticator implements Authenticator {
   }
 }
 
-export type LogLine = Record<string, unknown> & { readonly level: string; readonly message: string };
+export type LogLine = Record<string, unknown> & {
+  readonly level: string;
+  readonly message: string;
+};
 
 export const collectingLogger = (lines: LogLine[]): Logger => {
   const at = (level: string) => (fields: object, message: string) =>
