@@ -48,7 +48,8 @@ test('a promise where a boolean is meant fails', async () => {
 
 test('a state that a switch forgets fails', async () => {
   const root = tree(
-    "export function a(b: 'x' | 'y'): number {\n  switch (b) {\n    case 'x':\n      return 1;\n  }\n  return 2;\n}\n",
+    "export function a(b: 'x' | 'y'): number {\n" +
+      "  switch (b) {\n    case 'x':\n      return 1;\n  }\n  return 2;\n}\n",
   );
   expect(await lint(root)).toContain('switch-exhaustiveness-check');
 });

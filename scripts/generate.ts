@@ -81,7 +81,8 @@ something else. Only what an operator can act upon has a code.
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const renderError = (code: string, { what, means, mend }: ErrorRow): string =>
-  `### ${code}\n\n${sentence(what)}\n\n- For mail: ${sentence(means)}\n- To do: ${sentence(mend)}\n`;
+  `### ${code}\n\n${sentence(what)}\n\n` +
+  `- For mail: ${sentence(means)}\n- To do: ${sentence(mend)}\n`;
 
 /** The pages as they should be, by file. */
 async function render(root: string): Promise<{ pages: Map<string, string>; wrong: Finding[] }> {

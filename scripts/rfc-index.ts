@@ -1,5 +1,5 @@
 /**
- * `RFC 5321 §4.1.1.3` in a comment is a citation; src/rfc.tsv is the public list of what we support.
+ * `RFC 5321 §4.1.1.3` in a comment is a citation; src/rfc.tsv is the public list of what we do.
  * The check fails on a cited RFC that the list has not, and on a `Yes` row that no test cites: what
  * is claimed must be tested.
  */

@@ -41,7 +41,7 @@ test('the last line counts everything that failed', () => {
 test('titles whose ids nobody could look up are found', () => {
   const root = plant({
     'test/statements.tsv': 'id\tstatement\nP-01\tSMTP\nP-2\tPOP3\n',
-    'test/a.test.ts': `test('${id('P-01')} a');\ntest('${id('P-07')} b');\ntest('[P-01 part] c');\n`,
+    'test/a.test.ts': `f('${id('P-01')} a');\nf('${id('P-07')} b');\nf('[P-01 part] c');\n`,
   });
   expect(texts(checkStatements(root))).toEqual([
     'is no id, tab, statement',

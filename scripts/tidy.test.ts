@@ -31,7 +31,6 @@ describe('banned patterns', () => {
     ['time', 'export const a = Date.now();', 'use an injected Clock'],
     ['a date of now', 'export const a = new Date();', 'use an injected Clock'],
     ['chance', 'export const a = Math.random();', 'use an injected Random'],
-    ['bytes of chance', 'export const a = randomBytes(8);', 'use an injected Random'],
     ['console', "console.log('a');", 'use the session logger'],
     ['dns.lookup', "dns.lookup('a', f);", 'use dns.resolve*'],
     ['an open end', `// TO${'DO'}: later`, 'use an issue, or the fix'],
@@ -131,12 +130,23 @@ describe('files', () => {
     expect(found).toEqual(['src/base/utils/a.test.ts:1: name it after what it does']);
   });
 
+  test('a lock file that lags behind a package.json is found', () => {
+    const own = (version: string): string =>
+      `{ "name": "a", "dependencies": { "b": "${version}" } }\n`;
+    const lock = `{ "packages": { "": ${own('1')} } }\n`;
+    const files = { 'src/base/entry.test.ts': "import './entry.ts';\n", 'package-lock.json': lock };
+    expect(check({ ...files, 'package.json': own('1') })).toEqual([]);
+    expect(check({ ...files, 'package.json': own('2') })).toEqual([
+      'package-lock.json:1: lags behind package.json: run npm install',
+    ]);
+  });
+
   test('plain JavaScript is found', () => {
     expect(check({ 'src/base/a.mjs': '' })).toEqual(['src/base/a.mjs:1: write TypeScript']);
     expect(check({ 'scripts/bootstrap.mjs': '', 'scripts/README.md': '# S\n' })).toEqual([]);
   });
 
-  test('a committed file that needs an uncommitted one is found, and committed build output', () => {
+  test('a committed file that needs an uncommitted one is found, and build output', () => {
     const root = plant({ ...RIGHT, 'dist/a.txt': '' });
     track(root, 'src/base/entry.ts', 'dist/a.txt');
     expect(checkTidy(root).map(show)).toEqual([

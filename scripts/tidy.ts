@@ -3,8 +3,9 @@
  * what to use instead. A bug class that was fixed twice becomes a row here.
  */
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
-import { targetOf } from './layers.ts';
+import { isTest, targetOf } from './layers.ts';
 import { parse, type Source } from './parse.ts';
 import { read, tracked, walk, type Finding } from './tree.ts';
 
@@ -24,7 +25,7 @@ interface Rule {
   readonly everywhere?: boolean;
 }
 
-const PRODUCT = /^(src|maildir)\/(?!.*\.test\.ts$)(?!test\/).*\.ts$/;
+const PRODUCT = /^(src|maildir)\/.*\.ts$/;
 const CODE = /\.(ts|mjs)$/;
 const ANY = /^/;
 
@@ -37,10 +38,9 @@ const RULES: readonly Rule[] = [
     home: /^(src\/base\/clock|maildir\/src\/(clock|system))\.ts$/,
   },
   {
-    pattern: /\bMath\.random\b|\brandom(Bytes|UUID|Int|Fill|FillSync)\(|\bgetRandomValues\b/,
+    pattern: /\bMath\.random\b/,
     instead: 'an injected Random',
     files: PRODUCT,
-    home: /^(src\/base\/(random|ids)|maildir\/src\/(random|system))\.ts$/,
   },
   {
     pattern: /\bconsole\./,
@@ -114,6 +114,7 @@ export function checkTidy(root: string): Finding[] {
     ...names([...files, ...(index ?? [])]),
     ...files.filter((f) => f.endsWith('.md')).flatMap((f) => markdown(f, read(root, f))),
     ...missingReadmes(files),
+    ...lockFile(root, files),
     ...(index ? untracked(sources, index) : []),
     ...unused(sources, files, root),
   ];
@@ -124,7 +125,8 @@ function lines(root: string, file: string, source: Source | undefined): Finding[
   const raw = text.split('\n');
   const code = (source?.code ?? text).split('\n');
   const rules = [...RULES, ...machinePaths(root)].filter(
-    (rule) => rule.files.test(file) && !rule.home?.test(file),
+    (rule) =>
+      rule.files.test(file) && !rule.home?.test(file) && !(rule.files === PRODUCT && isTest(file)),
   );
   const found = raw.flatMap((line, at) =>
     rules
@@ -206,6 +208,37 @@ function missingReadmes(files: readonly string[]): Finding[] {
   return [...new Set(folders)]
     .filter((folder) => !files.includes(`${folder}/README.md`))
     .map((folder) => ({ file: folder, line: 1, text: 'has no README.md' }));
+}
+
+/** What npm copies from a package.json into the lock file. */
+const LOCKED = [
+  'name',
+  'version',
+  'bin',
+  'engines',
+  'dependencies',
+  'devDependencies',
+  'optionalDependencies',
+  'peerDependencies',
+];
+
+/** A lock file that lags behind changes under the first person who installs by it. */
+function lockFile(root: string, files: readonly string[]): Finding[] {
+  const file = 'package-lock.json';
+  if (!files.includes(file)) return [];
+  type Package = Readonly<Record<string, unknown>>;
+  const { packages = {} } = JSON.parse(read(root, file)) as { packages?: Record<string, Package> };
+  return ['', 'maildir']
+    .filter((where) => files.includes(path.posix.join(where, 'package.json')) && packages[where])
+    .filter((where) => {
+      const own = JSON.parse(read(root, path.posix.join(where, 'package.json'))) as Package;
+      return LOCKED.some((key) => !isDeepStrictEqual(own[key], packages[where]?.[key]));
+    })
+    .map((where) => ({
+      file,
+      line: 1,
+      text: `lags behind ${path.posix.join(where, 'package.json')}: run npm install`,
+    }));
 }
 
 /** What is committed must not need what is not. */
