@@ -172,3 +172,6 @@ export function layout(suffix: string): Layout {
     nodes: `ou=nodes,${suffix}`,
   };
 }
+
+/** Whether a name of a volume, node or the like can stand in a DN, a path and a log as it is. */
+export const nameIsSafe = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);

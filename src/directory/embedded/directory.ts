@@ -7,7 +7,7 @@ import type { AccessKeys, Identity } from './access.ts';
 import type { Entry } from './entry.ts';
 import { matches } from './filter.ts';
 import { PasswordVerifier, TooManyChecks, type HashScheme } from './password.ts';
-import type { Dn, Operation } from './request.ts';
+import type { Operation } from './request.ts';
 import { LdapFailure } from './result.ts';
 import { Store, StoreFailure, type StoredChange } from './store.ts';
 import { inScope, Tree } from './tree.ts';
@@ -128,17 +128,19 @@ export class EmbeddedDirectory {
     });
   }
 
-  /** Puts entries as they are, for the first filling of an empty directory. @throws LdapFailure */
+  /**
+   * Fills an empty directory, in one batch: after a crash it is empty still, or whole.
+   * @throws LdapFailure
+   */
   async seed(operations: readonly Of<'add'>[]): Promise<void> {
-    for (const operation of operations) {
-      const ready = await this.#hashed(operation);
-      await this.#exclusively(async () => await this.#commit(this.#plan(ready)));
+    const ready = await Promise.all(operations.map((operation) => this.#hashed(operation)));
+    const changes: StoredChange[] = [];
+    for (const operation of ready) {
+      const planned = this.#plan(operation);
+      for (const change of planned) this.#apply(change);
+      changes.push(...planned);
     }
-  }
-
-  /** Whether an entry stands there. */
-  has(dn: Dn): boolean {
-    return this.#tree.get(dnKey(dn.rdns)) !== undefined;
+    await this.#store?.append(changes);
   }
 
   async close(): Promise<void> {
