@@ -17,6 +17,7 @@ export default defineConfig({
           testTimeout: 20_000,
           hookTimeout: 20_000,
           maxWorkers: Math.max(2, availableParallelism()),
+          execArgv: ['--expose-gc'], // Tests of memory growth ask for a collection first.
           sequence: { groupOrder: 0 },
         },
       },

@@ -18,7 +18,7 @@ const TARGETS = {
   generate: ['scripts/generate.ts'],
   mutations: ['scripts/mutations.ts'],
   bench: ['test/bench/main.ts'],
-  fuzz: ['test/fuzz/main.ts'],
+  fuzz: ['scripts/fuzz.ts'],
   chaos: ['test/chaos/main.ts'],
 };
 
