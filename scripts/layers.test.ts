@@ -5,7 +5,8 @@ import { plant, texts } from './planted.ts';
 
 /** A tree that is right, so that each test's planted error is the only one. */
 const RIGHT = {
-  'maildir/src/index.ts': "import { readFile } from 'node:fs';\nexport const a = readFile;\n",
+  'maildir/src/index.ts': "export * from './nodeFs.ts';\n",
+  'maildir/src/nodeFs.ts': "import { rename } from 'node:fs';\nexport const a = rename;\n",
   'src/base/clock.ts': 'export const clock = 1;\n',
   'src/base/clock.test.ts':
     "import { test } from 'vitest';\nimport './clock.ts';\ntest('', () => {});\n",
@@ -93,6 +94,13 @@ describe('the storage engine', () => {
     ]);
     expect(check({ 'maildir/src/x.ts': "import 'fs-extra';\n" })).toEqual([
       'maildir has no dependency: fs-extra',
+    ]);
+  });
+
+  test('it reaches the file system through one door', () => {
+    const found = check({ 'maildir/src/x.ts': "import { open } from 'node:fs';\nopen();\n" });
+    expect(found).toEqual([
+      'only maildir/src/nodeFs.ts reaches the file system; take an Fs as a parameter',
     ]);
   });
 

@@ -48,6 +48,9 @@ const SOCKET_NAMES =
 const NAME_CALLS = /^(rename|link|mkdir|fsync|fdatasync|datasync|symlink|cp|copyFile)(Sync)?$/;
 const FILE_MODULES = /^node:fs(\/promises)?$/;
 
+/** The storage engine's one door to the operating system; everything else there is given an Fs. */
+const MAILDIR_DOOR = 'maildir/src/nodeFs.ts';
+
 /**
  * Files that may use them, and why. Shared storage is reached through `maildir` only; these write
  * to a local disk. A row that nothing needs any more is an error.
@@ -161,13 +164,19 @@ function checkPackage(file: string, one: Import): string | undefined {
     return isTest(file) ? undefined : 'a computed import() hides what is imported';
   }
   if (specifier.startsWith('.') || specifier === '#maildir') return undefined;
-  if (specifier.startsWith('node:')) return checkSockets(file, one);
+  if (specifier.startsWith('node:')) return checkDoor(file, one) ?? checkSockets(file, one);
   if (isTest(file)) return undefined;
   if (module === 'maildir') return `maildir has no dependency: ${specifier}`;
   const name = /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier;
   const allowed = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
   if (!allowed) return `${name} is in no row of PACKAGES in scripts/layers.ts`;
   return allowed.includes(module) ? undefined : `only ${allowed.join(', ')} import ${name}`;
+}
+
+function checkDoor(file: string, one: Import): string | undefined {
+  if (moduleOf(file) !== 'maildir' || isTest(file) || one.typeOnly) return undefined;
+  if (file === MAILDIR_DOOR || !FILE_MODULES.test(one.specifier ?? '')) return undefined;
+  return `only ${MAILDIR_DOOR} reaches the file system; take an Fs as a parameter`;
 }
 
 function checkSockets(file: string, one: Import): string | undefined {
