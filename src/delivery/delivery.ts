@@ -10,7 +10,7 @@ import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
 import type { Delivery } from './types.ts';
 
 export interface OpenDeliveryOptions {
-  readonly mailboxes: Mailboxes;
+  readonly mailboxes: Mailboxes<Account>;
   /** Knows mailbox sizes, and is told of what is delivered here. */
   readonly store: Pick<MaildirStore, 'usage' | 'added'>;
   readonly log: Logger;

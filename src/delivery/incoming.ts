@@ -20,7 +20,7 @@ import type { Delivered, Incoming, IncomingOptions, Recipient } from './types.ts
  * never lost.
  */
 export interface IncomingParts {
-  readonly mailboxes: Mailboxes;
+  readonly mailboxes: Mailboxes<Account>;
   readonly usage: (account: Account) => Promise<number>;
   /** A message of so many octets is in the account's mailbox. */
   readonly onDelivered: (account: Account, octets: number) => void;

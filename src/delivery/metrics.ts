@@ -13,7 +13,7 @@ export const deliveries = counter({
 
 export const messages = counter({
   name: 'mailfarm_delivery_messages_total',
-  help: 'Messages at their end: visible for all recipients, for some (the others get it again with them), none, or given up by the sender',
+  help: 'Messages by who got them: all recipients, some, none; or given up by the sender',
   label: 'result',
   values: ['delivered', 'partly', 'failed', 'aborted'],
 });

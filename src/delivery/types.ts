@@ -18,8 +18,8 @@ export interface IncomingOptions {
   readonly header: (share: readonly Recipient[]) => Uint8Array;
   /**
    * What happens when a volume or a mailbox fails before anything is visible. 'all', the default:
-   * nobody gets the message, because one reply stands for all recipients (SMTP). 'each': the others
-   * get it, because each recipient has a reply of his own (LMTP, RFC 2033 §4.2).
+   * nobody gets the message, because one reply stands for all recipients (SMTP). 'each': the
+   * others get it, because each recipient has a reply of his own (LMTP, RFC 2033 §4.2).
    */
   readonly failure?: 'all' | 'each';
 }
@@ -43,7 +43,10 @@ export interface Incoming {
    * Throws StoreError when no recipient can get the message any more.
    */
   write(chunk: Uint8Array): Promise<void>;
-  /** Makes it durable and visible. Never rejects for storage trouble: each recipient has its result. */
+  /**
+   * Makes it durable and visible. Never rejects for storage trouble: each recipient has its
+   * result.
+   */
   commit(): Promise<readonly Delivered[]>;
   /** Forgets the message; what lies in tmp is removed. Never rejects. */
   abort(): Promise<void>;

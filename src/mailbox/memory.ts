@@ -9,7 +9,7 @@ interface MemoryMessage {
   readonly stored: Buffer;
 }
 
-/** A store in this process: for tests of protocols, and the Maildir store's equal in conformance. */
+/** A store in this process, for tests of protocols; it passes what the Maildir store passes. */
 export class MemoryStore implements MailStore {
   readonly #mailboxes = new Map<string, MemoryMessage[]>();
   #count = 0;

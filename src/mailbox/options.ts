@@ -6,7 +6,9 @@ export const MAILBOX_OPTIONS = {
     default: 15_000,
     min: 0,
     max: 3_600_000,
-    doc: 'How long a mailbox size counts for quota before it is listed again. Front ends times this bounds the overshoot.',
+    doc:
+      'How long a mailbox size counts for quota before it is listed again. Front ends times ' +
+      'this bounds the overshoot.',
   },
   'mailbox.usage.accounts.max': {
     kind: 'count',
@@ -20,7 +22,9 @@ export const MAILBOX_OPTIONS = {
     default: 200,
     min: 0,
     max: 1_000_000,
-    doc: 'Files without their size in the name that are read for one quota question; the others wait for the next, or for POP3.',
+    doc:
+      'Files without their size in the name that are read for one quota question; the others ' +
+      'wait for the next, or for POP3.',
   },
   'mailbox.sizing.parallel': {
     kind: 'count',

@@ -20,14 +20,14 @@ import type { Maildrop, MailStore } from './types.ts';
  * the names; a file without them is read once, and renamed to carry them.
  */
 export interface MaildirStoreOptions {
-  readonly mailboxes: Mailboxes;
+  readonly mailboxes: Mailboxes<Account>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly options?: MailboxOptions;
 }
 
 export class MaildirStore implements MailStore {
-  readonly #mailboxes: Mailboxes;
+  readonly #mailboxes: Mailboxes<Account>;
   readonly #log: Logger;
   readonly #options: MailboxOptions;
   /** Octets in use, by account id. */

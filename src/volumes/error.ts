@@ -1,9 +1,12 @@
-/** Storage failures are a closed set; each protocol maps it once, totally (a new kind breaks the build there). */
+/**
+ * Storage failures are a closed set; each protocol maps it once, totally (a new kind breaks the
+ * build there).
+ */
 export const STORE_ERROR_KINDS = [
   'volume-down', // Not mounted, no or wrong sentinel, deadline passed, EIO, ESTALE: try later.
   'volume-full', // ENOSPC: space or inodes.
   'volume-busy', // Too many operations in flight: try later.
-  'mailbox-missing', // The placement is stored and the directory is not there: never a new empty one.
+  'mailbox-missing', // The placement is stored, the directory is not there: never a new one.
   'over-quota', // The user's own limit.
   'message-gone', // The message was deleted by another session.
 ] as const;

@@ -1,6 +1,5 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { Account, Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { chooseVolume, type Candidate } from './allocate.ts';
 import { TimedCache } from './cache.ts';
@@ -8,6 +7,7 @@ import { StoreError } from './error.ts';
 import type { VolumeOptions } from './options.ts';
 import { hashedPath, PlacementError } from './placement.ts';
 import type { Located, VolumeTable } from './table.ts';
+import type { MailboxOwner, VolumeDirectory } from './types.ts';
 import type { Volume } from './volume.ts';
 
 /**
@@ -29,9 +29,9 @@ import type { Volume } from './volume.ts';
  * Rejected: making missing directories at delivery (a volume restored without one user would get
  * him an empty mailbox); choosing by a hash over the volumes (a new volume would move users).
  */
-export interface MailboxesOptions {
+export interface MailboxesOptions<A extends MailboxOwner> {
   readonly table: VolumeTable;
-  readonly directory: Pick<Directory, 'assignVolume'>;
+  readonly directory: Pick<VolumeDirectory<A>, 'assignVolume'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -53,7 +53,7 @@ const CHOICES_MAX = 3;
  * Makes an account's mailbox on a volume, idempotently; the volume is not stored yet.
  * @throws StoreError
  */
-export async function createMailbox(account: Account, volume: Volume): Promise<string> {
+export async function createMailbox(account: MailboxOwner, volume: Volume): Promise<string> {
   const { path } = volume.entry;
   const inside = account.path?.startsWith(`${path}/`) === true;
   if (account.path !== undefined && !inside) {
@@ -65,8 +65,8 @@ export async function createMailbox(account: Account, volume: Volume): Promise<s
   return maildir;
 }
 
-export class Mailboxes {
-  readonly #parts: MailboxesOptions;
+export class Mailboxes<A extends MailboxOwner> {
+  readonly #parts: MailboxesOptions<A>;
   /** Volumes stored for accounts that still come without one from a directory cache. */
   readonly #placed: TimedCache<string>;
   /** Maildirs seen lately. */
@@ -74,7 +74,7 @@ export class Mailboxes {
   /** First deliveries under way, by account id. */
   readonly #placing = new Map<string, Promise<Mailbox>>();
 
-  constructor(parts: MailboxesOptions) {
+  constructor(parts: MailboxesOptions<A>) {
     this.#parts = parts;
     const { clock, options } = parts;
     this.#placed = new TimedCache(clock, { ms: PLACED_MS, max: REMEMBERED_MAX });
@@ -83,7 +83,7 @@ export class Mailboxes {
   }
 
   /** Where the mailbox lies; undefined when no mail ever came. @throws StoreError */
-  async locate(account: Account): Promise<Mailbox | undefined> {
+  async locate(account: MailboxOwner): Promise<Mailbox | undefined> {
     const volume = account.volume ?? this.#placed.get(account.id);
     const { id, path } = account;
     const located = await this.#parts.table.locate({ id, path, volume });
@@ -94,7 +94,7 @@ export class Mailboxes {
    * The mailbox for a delivery: seen to be there lately, or made, if no mail ever came.
    * @throws StoreError 'mailbox-missing', 'volume-down', 'volume-full', 'volume-busy'
    */
-  async ensure(account: Account): Promise<Mailbox> {
+  async ensure(account: A): Promise<Mailbox> {
     const mailbox = await this.locate(account);
     if (mailbox?.stored !== true) return this.#placeOnce(account);
     if (this.#seen.get(mailbox.maildir) === true) return mailbox;
@@ -115,7 +115,7 @@ export class Mailboxes {
     return new StoreError('mailbox-missing', `${maildir} is not on volume ${volume.name}`);
   }
 
-  #placeOnce(account: Account): Promise<Mailbox> {
+  #placeOnce(account: A): Promise<Mailbox> {
     const running = this.#placing.get(account.id);
     if (running !== undefined) return running;
     const placing = this.#place(account).finally(() => this.#placing.delete(account.id));
@@ -123,7 +123,7 @@ export class Mailboxes {
     return placing;
   }
 
-  async #place(account: Account): Promise<Mailbox> {
+  async #place(account: A): Promise<Mailbox> {
     const made = await this.#make(account);
     let stored: string;
     try {
@@ -142,7 +142,7 @@ export class Mailboxes {
   }
 
   /** Makes the directories: at the explicit path, else on a volume that takes new users. */
-  async #make(account: Account): Promise<Located> {
+  async #make(account: A): Promise<Located> {
     if (account.path !== undefined) {
       const located = await this.locate(account);
       if (located === undefined) throw new StoreError('volume-down', `${account.id} has no place`);
@@ -183,7 +183,7 @@ const candidateOf = ({ name, entry, space }: Volume): Candidate => ({
   freeInodes: space?.freeInodes,
 });
 
-function pathOf(volumePath: string, account: Account): string {
+function pathOf(volumePath: string, account: MailboxOwner): string {
   try {
     return hashedPath(volumePath, account.id);
   } catch (error) {

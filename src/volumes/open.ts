@@ -1,7 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
-import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { nodeFs, openMaildirs, type Fs } from '#maildir';
 import { Mailboxes } from './mailboxes.ts';
@@ -9,9 +8,10 @@ import { nfsLies } from './metrics.ts';
 import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
 import { askSpace, type AskSpace } from './space.ts';
 import { VolumeTable } from './table.ts';
+import type { MailboxOwner, VolumeDirectory } from './types.ts';
 
-export interface OpenVolumesOptions {
-  readonly directory: Pick<Directory, 'volumes' | 'assignVolume'>;
+export interface OpenVolumesOptions<A extends MailboxOwner> {
+  readonly directory: VolumeDirectory<A>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -24,15 +24,15 @@ export interface OpenVolumesOptions {
 }
 
 /** The volumes of a process: the table, and the mailboxes on them. */
-export interface Volumes {
+export interface Volumes<A extends MailboxOwner> {
   readonly table: VolumeTable;
-  readonly mailboxes: Mailboxes;
+  readonly mailboxes: Mailboxes<A>;
   /** Ends all readings and probes. Running operations end as they will. */
   close(): void;
 }
 
 /** Opens the volume table of this process. Nothing is waited for: volumes are probed meanwhile. */
-export function openVolumes(parts: OpenVolumesOptions): Volumes {
+export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>): Volumes<A> {
   const { directory, clock, random, log, node } = parts;
   const options = parts.options ?? defaults(VOLUME_OPTIONS);
   const fs = parts.fs ?? nodeFs;

@@ -6,7 +6,9 @@ export const VOLUME_OPTIONS = {
     default: 16,
     min: 1,
     max: 1024,
-    doc: 'Operations that a process runs on one volume at once. A hung volume holds that many threads.',
+    doc:
+      'Operations that a process runs on one volume at once. A hung volume holds that many ' +
+      'threads.',
   },
   'volume.queue.max': {
     kind: 'count',
@@ -41,7 +43,9 @@ export const VOLUME_OPTIONS = {
     default: 2,
     min: 1,
     max: 100,
-    doc: 'Readings that fail one after another before a volume counts as down. A wrong or missing sentinel counts at once.',
+    doc:
+      'Readings that fail one after another before a volume counts as down. A wrong or ' +
+      'missing sentinel counts at once.',
   },
   'volume.refresh': {
     kind: 'duration',

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import type { Account, VolumeEntry } from '../directory/types.ts';
+import type { MailboxOwner, VolumeEntry } from './types.ts';
 
 /**
  * Where a mailbox lies. The only place that turns directory data into a path, so the only place
@@ -74,10 +74,7 @@ export function pathFault(path: string): string | undefined {
 }
 
 /** Where this account's mailbox lies now, by what the directory says. @throws PlacementError */
-export function placementOf(
-  account: Pick<Account, 'id' | 'path' | 'volume'>,
-  volumes: readonly VolumeEntry[],
-): Placement {
+export function placementOf(account: MailboxOwner, volumes: readonly VolumeEntry[]): Placement {
   if (account.path !== undefined) {
     const volume = volumeOfPath(account.path, volumes);
     return { kind: 'placed', volume, maildir: account.path };

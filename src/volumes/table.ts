@@ -1,6 +1,6 @@
-import type { Account, Directory, VolumeEntry } from '../directory/types.ts';
 import { StoreError } from './error.ts';
 import { pathFault, placementOf, PlacementError, type Placement } from './placement.ts';
+import type { MailboxOwner, VolumeDirectory, VolumeEntry } from './types.ts';
 import { GuardedVolume, type Volume, type VolumeParts } from './volume.ts';
 
 /**
@@ -9,7 +9,7 @@ import { GuardedVolume, type Volume, type VolumeParts } from './volume.ts';
  * last table counts. A volume that changed its path or identity is another volume.
  */
 export interface VolumeTableOptions extends VolumeParts {
-  readonly directory: Pick<Directory, 'volumes'>;
+  readonly directory: Pick<VolumeDirectory<MailboxOwner>, 'volumes'>;
 }
 
 export interface Located {
@@ -46,7 +46,7 @@ export class VolumeTable {
     return this.#volumes.get(name);
   }
 
-  /** Reads the table from the directory now. @throws DirectoryUnavailable */
+  /** Reads the table from the directory now. @throws when the directory is away */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#read().finally(() => {
       this.#refreshing = undefined;
@@ -68,7 +68,7 @@ export class VolumeTable {
    * Where an account's mailbox lies by what the directory says; undefined when it has no
    * placement yet. @throws StoreError 'volume-down' when the placement cannot be used
    */
-  async locate(account: Pick<Account, 'id' | 'path' | 'volume'>): Promise<Located | undefined> {
+  async locate(account: MailboxOwner): Promise<Located | undefined> {
     if (!this.#loaded) await this.loaded();
     let placement = this.#place(account);
     if (placement.kind === 'unknown-volume' && this.#mayRefresh()) {
@@ -91,7 +91,7 @@ export class VolumeTable {
     this.#volumes.clear();
   }
 
-  #place(account: Pick<Account, 'id' | 'path' | 'volume'>): Placement {
+  #place(account: MailboxOwner): Placement {
     try {
       return placementOf(account, this.#entries);
     } catch (error) {

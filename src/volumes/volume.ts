@@ -1,5 +1,4 @@
 import type { Clock } from '../base/clock.ts';
-import type { VolumeEntry } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Fs, Maildirs, Published, PublishRequest } from '#maildir';
 import { Bulkhead } from './bulkhead.ts';
@@ -17,6 +16,7 @@ import {
 import type { VolumeOptions } from './options.ts';
 import { readSentinel } from './sentinel.ts';
 import { directorySyncOf, hasRoom, type AskSpace, type Space } from './space.ts';
+import type { VolumeEntry } from './types.ts';
 
 /**
  * A volume as the rest of the program sees it: the engine's coarse operations, values in and
