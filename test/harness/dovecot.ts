@@ -96,19 +96,18 @@ ${options.tuned === true ? TUNED : ''}
 `;
 }
 
+const KEPT = `service_count = 0
+  process_min_avail = 2
+  process_limit = 2
+  client_limit = 5000`;
+
 /** Sessions handled by processes that stay: six times the polls per second of the default. */
 const TUNED = `
 service imap {
-  service_count = 0
-  process_min_avail = 2
-  process_limit = 2
-  client_limit = 5000
+  ${KEPT}
 }
 service pop3 {
-  service_count = 0
-  process_min_avail = 2
-  process_limit = 2
-  client_limit = 5000
+  ${KEPT}
 }
 service anvil {
   client_limit = 20000
@@ -129,6 +128,6 @@ service ${protocol}-login {
     port = ${secure}
     ${secure === 0 ? '' : 'ssl = yes'}
   }
-  ${tuned ? 'service_count = 0\n  process_min_avail = 2\n  process_limit = 2\n  client_limit = 5000' : ''}
+  ${tuned ? KEPT : ''}
 }
 `;
