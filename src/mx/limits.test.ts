@@ -70,17 +70,33 @@ test('too many connections and messages of one address; exempt ones go on', asyn
   await exempt.close();
 });
 
-const LIMITS: readonly [name: string, options: object, lines: readonly string[], codes: number[]][] =
+const LIMITS: readonly [
+  name: string,
+  options: object,
+  lines: readonly string[],
+  codes: number[],
+][] = [
   [
-    ['errors', { 'smtp.errors.max': 5 }, Array.from({ length: 9 }, () => 'FOO'),
-      [220, 500, 500, 500, 500, 500, 500, 421]],
-    ['commands', { 'smtp.commands.max': 3 }, Array.from({ length: 9 }, () => 'NOOP'),
-      [220, 250, 250, 250, 421]],
-    ['messages', { 'smtp.transactions.max': 1 },
-      ['EHLO a', MAIL, RCPT, 'DATA', '.', MAIL, RCPT], [220, 250, 250, 250, 354, 250, 421]],
-    ['HTTP', {}, ['POST / HTTP/1.1', 'Host: x', '', 'EHLO a'], [220, 421]],
-    ['talking first', { 'smtp.greeting.delay': 100 }, ['EHLO a'], [421]],
-  ];
+    'errors',
+    { 'smtp.errors.max': 5 },
+    Array.from({ length: 9 }, () => 'FOO'),
+    [220, 500, 500, 500, 500, 500, 500, 421],
+  ],
+  [
+    'commands',
+    { 'smtp.commands.max': 3 },
+    Array.from({ length: 9 }, () => 'NOOP'),
+    [220, 250, 250, 250, 421],
+  ],
+  [
+    'messages',
+    { 'smtp.transactions.max': 1 },
+    ['EHLO a', MAIL, RCPT, 'DATA', '.', MAIL, RCPT],
+    [220, 250, 250, 250, 354, 250, 421],
+  ],
+  ['HTTP', {}, ['POST / HTTP/1.1', 'Host: x', '', 'EHLO a'], [220, 421]],
+  ['talking first', { 'smtp.greeting.delay': 100 }, ['EHLO a'], [421]],
+];
 for (const [name, options, lines, codes] of LIMITS) {
   test(`${name}: 421 and the end of the session`, async () => {
     const farm = await openFarm({ options });

@@ -43,7 +43,11 @@ for (const [fake, outcome] of FAKE_ENDS) {
       const farm = await openFarm();
       const client = await StrictClient.open(farm.port);
       await client.reply();
-      for (const line of ['EHLO c.example', 'MAIL FROM:<a@c.example>', 'RCPT TO:<alice@farm.test>']) {
+      for (const line of [
+        'EHLO c.example',
+        'MAIL FROM:<a@c.example>',
+        'RCPT TO:<alice@farm.test>',
+      ]) {
         await client.command(line);
       }
       expect((await client.command('DATA')).code).toBe(354);

@@ -5,7 +5,11 @@
  */
 type Row =
   | { readonly code: 214 | 221 | 250 | 252; readonly enhanced: Enhanced<2>; readonly text: string }
-  | { readonly code: 421 | 450 | 451 | 452 | 454; readonly enhanced: Enhanced<4>; readonly text: string }
+  | {
+      readonly code: 421 | 450 | 451 | 452 | 454;
+      readonly enhanced: Enhanced<4>;
+      readonly text: string;
+    }
   | {
       readonly code: 500 | 501 | 502 | 503 | 504 | 530 | 550 | 552 | 553 | 554 | 555;
       readonly enhanced: Enhanced<5>;
@@ -57,7 +61,11 @@ export const REPLIES = {
   mailboxSuspended: { code: 550, enhanced: '5.2.1', text: 'Mailbox is disabled' },
   overQuota: { code: 452, enhanced: '4.2.2', text: 'Mailbox is full, try again later' },
   overQuotaFinal: { code: 552, enhanced: '5.2.2', text: 'Mailbox is full' },
-  tooManyRecipients: { code: 452, enhanced: '4.5.3', text: 'Too many recipients, send the rest later' },
+  tooManyRecipients: {
+    code: 452,
+    enhanced: '4.5.3',
+    text: 'Too many recipients, send the rest later',
+  },
   rateLimited: { code: 450, enhanced: '4.7.1', text: 'Too many messages from your address' },
   // The message.
   messageTooBig: { code: 552, enhanced: '5.3.4', text: 'Message too big' },
@@ -69,7 +77,11 @@ export const REPLIES = {
   storageDown: { code: 451, enhanced: '4.3.0', text: 'Storage is away, try again later' },
   storageFull: { code: 452, enhanced: '4.3.1', text: 'Storage is full, try again later' },
   storageBusy: { code: 451, enhanced: '4.3.2', text: 'Storage is busy, try again later' },
-  partial: { code: 451, enhanced: '4.3.0', text: 'Not stored for every recipient, try again later' },
+  partial: {
+    code: 451,
+    enhanced: '4.3.0',
+    text: 'Not stored for every recipient, try again later',
+  },
   commitTimeout: { code: 451, enhanced: '4.3.0', text: 'Storing took too long, try again later' },
   internal: { code: 451, enhanced: '4.3.0', text: 'Internal error, try again later' },
 } as const satisfies Record<string, Row>;
@@ -80,7 +92,9 @@ export type ReplyName = keyof typeof REPLIES;
 export const replyText = (name: ReplyName, id: string): string => {
   const { code, enhanced, text } = REPLIES[name];
   // The trace id joins a client's complaint with our log and the Received line.
-  return code >= 400 || name === 'delivered' ? `${enhanced} ${text} (${id})` : `${enhanced} ${text}`;
+  return code >= 400 || name === 'delivered'
+    ? `${enhanced} ${text} (${id})`
+    : `${enhanced} ${text}`;
 };
 
 /** Thrown anywhere, caught only at the command boundary: the client is at fault or a resource is down. */

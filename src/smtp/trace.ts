@@ -27,7 +27,9 @@ export interface TraceFacts {
 export function traceHeader(facts: TraceFacts): string {
   const only = facts.recipients.length === 1 ? facts.recipients[0] : undefined;
   const { session } = facts;
-  const tls = session.tls ? `\n\t(${atoms(session.tls.protocol)} ${atoms(session.tls.cipher)})` : '';
+  const tls = session.tls
+    ? `\n\t(${atoms(session.tls.protocol)} ${atoms(session.tls.cipher)})`
+    : '';
   return (
     `Return-Path: <${inHeader(facts.sender)}>\n` +
     (only === undefined ? '' : `Delivered-To: ${inHeader(only)}\n`) +

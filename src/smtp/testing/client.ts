@@ -22,7 +22,8 @@ export class StrictClient {
   #replies: Reply[] = [];
   #wake: (() => void) | undefined;
   #lines: string[] = [];
-  #problem: Error | undefined;
+  /** The first reply that broke the grammar. */
+  problem: Error | undefined;
   /** The server closed, or the connection broke. */
   ended = false;
 
@@ -65,8 +66,15 @@ export class StrictClient {
   /** Octets as they are; resolves when the kernel has them or the connection is gone. */
   async send(bytes: Uint8Array | string): Promise<void> {
     if (this.#socket.destroyed || this.ended) return;
-    if (this.#socket.write(bytes)) return;
-    await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]).catch(() => {});
+    const socket = this.#socket;
+    if (socket.write(bytes)) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done).off('close', done);
+        resolve();
+      };
+      socket.on('drain', done).on('close', done);
+    });
   }
 
   /** One command line and its reply. */
@@ -75,17 +83,22 @@ export class StrictClient {
     return this.reply();
   }
 
-  /** Whether a reply came within `ms`. */
+  /** Whether no reply waits to be read. */
+  quietNow(): boolean {
+    return this.#replies.length === 0;
+  }
+
+  /** Whether no reply came within `ms`. */
   async quiet(ms: number): Promise<boolean> {
     await new Promise((resolve) => setTimeout(resolve, ms));
-    return this.#replies.length === 0;
+    return this.quietNow();
   }
 
   /** The next reply. Throws on bad grammar, at the end of the connection, and after ten seconds. */
   async reply(): Promise<Reply> {
     const deadline = AbortSignal.timeout(10_000);
     for (;;) {
-      if (this.#problem) throw this.#problem;
+      if (this.problem) throw this.problem;
       const reply = this.#replies.shift();
       if (reply) return reply;
       if (this.ended) throw new Error('the server closed the connection');
@@ -107,7 +120,7 @@ export class StrictClient {
       try {
         all.push(await this.reply());
       } catch (error) {
-        if (this.ended && !this.#problem) return all;
+        if (this.ended && !this.problem) return all;
         throw error;
       }
     }
@@ -144,7 +157,7 @@ export class StrictClient {
       try {
         this.#line(line);
       } catch (error) {
-        this.#problem ??= error as Error;
+        this.problem ??= error as Error;
       }
     }
     this.#wake?.();
