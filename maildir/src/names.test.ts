@@ -112,7 +112,7 @@ test('a unique name has the documented form and serves as UIDL (RFC 1939 §7)', 
 
 test('the longest unique name has at most 70 octets', () => {
   const next = uniqueNames({
-    clock: { now: () => 9_999_999_999_999.999, sleep: async () => {} },
+    clock: { now: () => 9_999_999_999_999.75, sleep: async () => {} },
     random: { bytes: (n) => new Uint8Array(n).fill(255) },
     node: 'abcdefghijklmnop',
     pid: 4_194_304, // The most that Linux gives.

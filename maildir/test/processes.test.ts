@@ -32,9 +32,11 @@ const LETTERS = ['F', 'R', 'S', 'a'];
 
 async function work(order: Order): Promise<Ledger> {
   const child = fork(WORKER, [JSON.stringify(order)], { stdio: 'inherit' });
-  const exited = once(child, 'exit');
-  const [ledger] = (await once(child, 'message')) as [Ledger];
-  await exited;
+  const said: Ledger[] = [];
+  child.on('message', (ledger) => said.push(ledger as Ledger));
+  await once(child, 'exit');
+  const [ledger] = said;
+  if (ledger === undefined) throw new Error('A worker ended without its ledger');
   return ledger;
 }
 

@@ -69,7 +69,9 @@ function check(maildir: string, entries: readonly Entry[]): void {
 }
 
 /** Half of all messages are never flagged by anyone. */
-const isQuiet = (key: string): boolean => /Q\d*[02468]R/.test(key);
+function isQuiet(key: string): boolean {
+  return /Q\d*[02468]R/.test(key);
+}
 
 async function flag(maildir: string, entry: Entry): Promise<void> {
   const key = nameKey(entry.name);
