@@ -1,24 +1,7 @@
 import type { OptionTable } from '../config/options.ts';
-import { DEFAULT_SUFFIX } from './schema.ts';
 
+/** Where the directory is stands in the node's file; how it is asked stands here. */
 export const DIRECTORY_OPTIONS = {
-  'directory.urls': {
-    kind: 'list',
-    default: ['ldap://127.0.0.1:10389'],
-    of: 'text',
-    doc: 'Directory servers, ldap:// or ldaps://, in order of preference; any may fail.',
-  },
-  'directory.suffix': {
-    kind: 'text',
-    default: DEFAULT_SUFFIX,
-    doc: 'The farm is the tree below this name.',
-  },
-  'directory.tls': {
-    kind: 'choice',
-    default: 'none',
-    values: ['none', 'starttls'],
-    doc: 'What ldap:// URLs do after connecting; ldaps:// URLs are always TLS.',
-  },
   'directory.connect.deadline': {
     kind: 'duration',
     default: 3_000,

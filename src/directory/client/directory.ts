@@ -20,11 +20,17 @@ export interface LdapDirectoryOptions {
   /** ldap:// and ldaps:// URLs in order of preference. */
   readonly urls: readonly string[];
   readonly suffix: string;
-  /** The identity front ends search with. */
+  /** The identity front ends search with; empty is nobody. */
   readonly bindDn: string;
   readonly bindPassword: string;
-  /** PEM of authorities, and the name in the certificate where it is not the URL's. */
-  readonly tls?: { readonly ca?: string; readonly servername?: string };
+  /** What ldap:// URLs do after connecting; ldaps:// URLs are always TLS. */
+  readonly tls?: {
+    readonly mode?: 'none' | 'starttls';
+    /** PEM of the authorities that vouch for the servers; the system's when left out. */
+    readonly ca?: string;
+    /** Name in the certificates, where it is not that of the URL. */
+    readonly servername?: string;
+  };
   readonly options?: Partial<OptionValues<typeof DIRECTORY_OPTIONS>>;
   readonly clock?: Clock;
   readonly logger?: Logger;
@@ -44,10 +50,13 @@ export function serverAccess(options: LdapDirectoryOptions): readonly ServerAcce
   const values = { ...defaults(DIRECTORY_OPTIONS), ...options.options };
   return options.urls.map((url) => ({
     url,
-    starttls: values['directory.tls'] === 'starttls',
+    starttls: options.tls?.mode === 'starttls',
     ca: options.tls?.ca,
     servername: options.tls?.servername,
-    bind: { dn: options.bindDn, password: options.bindPassword },
+    bind:
+      options.bindDn === ''
+        ? undefined
+        : { dn: options.bindDn, password: options.bindPassword },
     connectDeadlineMs: values['directory.connect.deadline'],
     operationDeadlineMs: values['directory.operation.deadline'],
   }));

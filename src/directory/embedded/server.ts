@@ -35,6 +35,10 @@ export interface EmbeddedServerOptions {
     readonly adminPassword?: string;
     readonly frontendPassword?: string;
     readonly entries?: readonly SeedEntry[];
+    /** DNs of administrators beside cn=admin. */
+    readonly administrators?: readonly string[];
+    /** Settings of the farm, as option name to text. */
+    readonly settings?: Readonly<Record<string, string>>;
   };
 }
 
@@ -88,8 +92,10 @@ async function fill(directory: EmbeddedDirectory, options: EmbeddedServerOptions
   const first = options.firstStart ?? {};
   const random = (): string => randomBytes(24).toString('base64url');
   const frame = frameEntries(directory.layout, {
-    admin: first.adminPassword ?? random(),
-    frontend: first.frontendPassword ?? random(),
+    adminPassword: first.adminPassword ?? random(),
+    frontendPassword: first.frontendPassword ?? random(),
+    administrators: first.administrators ?? [],
+    settings: first.settings ?? {},
   });
   await directory.seed([...frame, ...(first.entries ?? [])].map(toAdd));
 }
@@ -108,9 +114,15 @@ function toAdd(entry: SeedEntry): Extract<Operation, { kind: 'add' }> {
 /** The entries that every farm has. */
 export function frameEntries(
   names: Layout,
-  passwords: { readonly admin: string; readonly frontend: string },
+  given: {
+    readonly adminPassword: string;
+    readonly frontendPassword: string;
+    readonly administrators: readonly string[];
+    readonly settings: Readonly<Record<string, string>>;
+  },
 ): readonly SeedEntry[] {
   const [suffixName = 'dc', suffixValue = 'mailfarm'] = parseDn(names.suffix)[0]?.[0] ?? [];
+  const mwSetting = Object.entries(given.settings).map(([name, value]) => `${name}=${value}`);
   const service = (dn: string, cn: string, userPassword: string): SeedEntry => ({
     dn,
     attributes: { objectClass: ['organizationalRole', 'simpleSecurityObject'], cn, userPassword },
@@ -121,12 +133,19 @@ export function frameEntries(
   });
   return [
     { dn: names.suffix, attributes: { objectClass: 'domain', [suffixName]: suffixValue } },
-    { dn: names.farm, attributes: { objectClass: 'mwFarm', cn: 'farm' } },
-    service(names.admin, 'admin', passwords.admin),
-    service(names.frontend, 'frontend', passwords.frontend),
+    {
+      dn: names.farm,
+      attributes: { objectClass: 'mwFarm', cn: 'farm', ...(mwSetting.length > 0 && { mwSetting }) },
+    },
+    service(names.admin, 'admin', given.adminPassword),
+    service(names.frontend, 'frontend', given.frontendPassword),
     {
       dn: names.administrators,
-      attributes: { objectClass: 'groupOfNames', cn: 'administrators', member: names.admin },
+      attributes: {
+        objectClass: 'groupOfNames',
+        cn: 'administrators',
+        member: [names.admin, ...given.administrators],
+      },
     },
     branch(names.users, 'users'),
     branch(names.domains, 'domains'),
