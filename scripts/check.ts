@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 
 import { checkGenerated } from './generate.ts';
 import { checkLayers } from './layers.ts';
+import { checkMutants } from './mutations.ts';
 import { checkRfcs } from './rfc-index.ts';
 import { checkStatements } from './statements.ts';
 import { checkTidy } from './tidy.ts';
@@ -42,6 +43,7 @@ const CHECKS: readonly Check[] = [
   { name: 'tidy', run: async () => report(checkTidy(ROOT)) },
   { name: 'rfcs', run: async () => report(checkRfcs(ROOT)) },
   { name: 'statements', run: async () => report(checkStatements(ROOT)) },
+  { name: 'mutants', run: async () => report(checkMutants(ROOT)) },
   { name: 'generated', run: async () => report(await checkGenerated(ROOT)) },
 ];
 

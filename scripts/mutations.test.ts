@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { runMutants } from './mutations.ts';
+import { checkMutants, runMutants } from './mutations.ts';
 import { plant } from './planted.ts';
+import { show } from './tree.ts';
 
 const TREE = {
   'package.json': '{ "type": "module" }\n',
@@ -49,5 +50,18 @@ test('what proves nothing is told', { timeout: 60_000 }, () => {
     'P-01 src/a.ts: no limit: the test fails in the tree as it is',
     'P-01 src/a.ts: no limit: the text to replace stands 0 times in src/a.ts',
     'P-01 src/a.ts: no limit: no test ran: the mutation breaks more than the promise',
+  ]);
+});
+
+test('a row that the code left behind is found without a run', () => {
+  const root = plant(TREE);
+  expect(checkMutants(root, [LIMIT])).toEqual([]);
+  const rows = [
+    { ...LIMIT, find: 'return' },
+    { ...LIMIT, test: 'src/gone.test.ts' },
+  ];
+  expect(checkMutants(root, rows).map(show)).toEqual([
+    "src/a.ts:1: 'return', which scripts/mutants.ts switches off, stands here 2 times",
+    'src/gone.test.ts:1: scripts/mutants.ts names it and it does not exist',
   ]);
 });

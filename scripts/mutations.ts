@@ -4,12 +4,20 @@
  * after. `npm run mutations -- N-05 pop3` runs the rows whose statement or file fits a word.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { MUTANTS, type Mutant } from './mutants.ts';
-import { ROOT } from './tree.ts';
+import { read, ROOT, type Finding } from './tree.ts';
 
 const COPIED = ['src', 'maildir', 'scripts', 'test', 'package.json', 'vitest.config.ts'];
 const TEST_MS_MAX = 300_000;
@@ -72,6 +80,21 @@ function judge(copy: string, mutant: Mutant): string | undefined {
   } finally {
     writeFileSync(file, text);
   }
+}
+
+/** Rows that no longer fit the tree: the code moved on and the row did not. */
+export function checkMutants(root: string, mutants: readonly Mutant[] = MUTANTS): Finding[] {
+  return mutants.flatMap(({ file, find, test }) => {
+    const gone = [file, test].find((name) => !existsSync(path.join(root, name)));
+    const places = gone === undefined ? read(root, file).split(find).length - 1 : 0;
+    if (places === 1) return [];
+    const short = find.trim().split('\n')[0] ?? '';
+    const text =
+      gone === undefined
+        ? `'${short}', which scripts/mutants.ts switches off, stands here ${places} times`
+        : `scripts/mutants.ts names it and it does not exist`;
+    return [{ file: gone ?? file, line: 1, text }];
+  });
 }
 
 /** Runs every mutant against a copy of the tree at `root`; what is wrong, by row. */
