@@ -34,7 +34,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['metrics'],
   'proper-lockfile': ['pop3'], // Only where a double holder is harmless.
   'smtp-server': ['smtp'],
-  yaml: ['config'],
+  yaml: ['config', 'cli'],
   zod: ['config'],
 };
 
@@ -56,9 +56,11 @@ const MAILDIR_DOOR = 'maildir/src/nodeFs.ts';
  * to a local disk. A row that nothing needs any more is an error.
  */
 export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
+  'src/cli/demo/files.ts': 'the folders of the demo, made before there is a volume',
   'src/config/last-good.ts': 'the last good settings, a cache on the local disk of the node',
   'src/directory/embedded/server.ts': 'the folder of the embedded directory, on a local disk',
   'src/directory/embedded/store.ts': 'the data of the embedded directory, on a local disk',
+  'src/roles/worker.ts': 'the state folder of the node, on a local disk',
 };
 
 /** Tests and what only tests use (`testing/`, conformance suites) may look up and sideways. */
