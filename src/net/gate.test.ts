@@ -1,0 +1,313 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { silentLogger, type Logger } from '../log/types.ts';
+import { addressRanges } from './address.ts';
+import type { AdmissionLimits } from './admission.ts';
+import { Gate, type GateListener, type GateOptions } from './gate.ts';
+import { connectClient, type Client } from './testing/client.ts';
+
+const ECHO: GateListener = { service: 'echo', host: '127.0.0.1', port: 0, refusal: 'pop3' };
+const EXEMPT = addressRanges(['127.0.0.0/8']);
+const NOBODY = addressRanges([]);
+const clean: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of clean.splice(0).toReversed()) await step();
+});
+
+async function openGate(
+  limits: Partial<AdmissionLimits> = {},
+  options: Partial<GateOptions> = {},
+): Promise<{ gate: Gate; port: number }> {
+  const gate = new Gate({
+    limits: { total: 1000, perAddress: 10, ratePerMinute: 100, exempt: EXEMPT, ...limits },
+    holdMs: 2000,
+    clock: systemClock,
+    logger: silentLogger,
+    ...options,
+  });
+  clean.push(() => gate.close());
+  expect(await gate.listen([ECHO])).toEqual([]);
+  return { gate, port: gate.listeners[0]?.port ?? 0 };
+}
+
+async function startWorker(): Promise<ChildProcess> {
+  const child = fork(new URL('testing/worker.ts', import.meta.url), [], { execArgv: [] });
+  clean.push(() => child.kill('SIGKILL'));
+  await once(child, 'message');
+  return child;
+}
+
+const until = async (what: () => boolean): Promise<void> => {
+  const end = performance.now() + 5000;
+  while (!what()) {
+    if (performance.now() > end) throw new Error(`never came true: ${what.toString()}`);
+    await systemClock.sleep(5);
+  }
+};
+
+const pidOf = async (client: Client): Promise<number> =>
+  (JSON.parse(await client.line()) as { readonly pid: number }).pid;
+
+test('a connection goes through the gate to a worker, which knows who it is', async () => {
+  const { gate, port } = await openGate();
+  const worker = await startWorker();
+  gate.addWorker(worker);
+  const client = connectClient(port, '127.0.0.9');
+  const told = JSON.parse(await client.line()) as Record<string, unknown>;
+  expect(told).toEqual({
+    remoteAddress: '127.0.0.9',
+    remotePort: client.socket.localPort,
+    localAddress: '127.0.0.1',
+    localPort: port,
+    id: expect.stringMatching(/^[0-9a-z]{12}$/),
+    secure: false,
+    pid: worker.pid,
+  });
+  client.socket.write('here and back');
+  await until(() => client.text().endsWith('here and back'));
+  expect([gate.connections, gate.connectionsOf(worker)]).toEqual([1, 1]);
+  client.socket.end('quit\r\n');
+  await client.closed();
+  await until(() => gate.connections === 0);
+});
+
+test('connections are spread over the workers', async () => {
+  const { gate, port } = await openGate();
+  const workers = [await startWorker(), await startWorker()];
+  for (const worker of workers) gate.addWorker(worker);
+  const clients = Array.from({ length: 20 }, () => connectClient(port));
+  const pids = await Promise.all(clients.map(pidOf));
+  for (const { pid } of workers) {
+    const share = pids.filter((p) => p === pid).length;
+    expect(share).toBeGreaterThanOrEqual(7); // Fewest first, as far as the worker is free to take.
+    expect(share).toBeLessThanOrEqual(13);
+  }
+  for (const { socket } of clients) socket.destroy();
+  await until(() => gate.connections === 0);
+});
+
+test('a retired worker gets nothing new and keeps what it has', async () => {
+  const { gate, port } = await openGate();
+  const [old, young] = [await startWorker(), await startWorker()];
+  gate.addWorker(old);
+  const kept = connectClient(port);
+  expect(await pidOf(kept)).toBe(old.pid);
+  gate.addWorker(young);
+  gate.retireWorker(old);
+  const clients = Array.from({ length: 4 }, () => connectClient(port));
+  expect(await Promise.all(clients.map(pidOf))).toEqual(Array(4).fill(young.pid));
+  kept.socket.write('still there');
+  await until(() => kept.text().endsWith('still there'));
+});
+
+const REFUSALS: readonly [style: GateListener['refusal'], line: string][] = [
+  ['smtp', '421 4.3.2 Too many connections, try again later\r\n'],
+  ['pop3', '-ERR [SYS/TEMP] Too many connections, try again later\r\n'],
+  ['imap', '* BYE [UNAVAILABLE] Too many connections, try again later\r\n'],
+  ['silent', ''],
+];
+
+test.for(REFUSALS)('beyond the total, %s is refused in its own words', async ([style, line]) => {
+  const { gate } = await openGate({ total: 2 });
+  await gate.listen([{ ...ECHO, refusal: style }]);
+  const port = gate.listeners[0]?.port ?? 0;
+  const worker = await startWorker();
+  gate.addWorker(worker);
+  const first = [connectClient(port), connectClient(port)];
+  await Promise.all(first.map(pidOf));
+  expect(await connectClient(port).closed()).toBe(line);
+  first[0]?.socket.destroy();
+  await until(() => gate.connections === 1);
+  expect(await pidOf(connectClient(port))).toBe(worker.pid); // There is room again.
+});
+
+test('a limit per address holds one address, not its neighbour, and not the exempt', async () => {
+  const exempt = addressRanges(['127.0.0.3']);
+  const { gate, port } = await openGate({ perAddress: 2, exempt });
+  gate.addWorker(await startWorker());
+  const open = (from: string): Promise<string> => connectClient(port, from).line();
+  const texts: string[] = [];
+  for (const from of ['127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.2']) {
+    texts.push(await open(from));
+  }
+  expect(texts.map((text) => text.startsWith('{'))).toEqual([true, true, false, true]);
+  expect(texts[2]).toBe('-ERR [SYS/TEMP] Too many connections from your address, try again later');
+  const exempted = await Promise.all(Array.from({ length: 5 }, () => open('127.0.0.3')));
+  expect(exempted.every((text) => text.startsWith('{'))).toBe(true);
+});
+
+test('a rate per address fills again with time', async () => {
+  let now = 0;
+  const clock = { ...systemClock, now: () => now };
+  const { gate, port } = await openGate({ ratePerMinute: 3, exempt: NOBODY }, { clock });
+  gate.addWorker(await startWorker());
+  const open = async (): Promise<boolean> => (await connectClient(port).line()).startsWith('{');
+  expect([await open(), await open(), await open(), await open()]).toEqual([
+    true,
+    true,
+    true,
+    false,
+  ]);
+  now += 20_000;
+  expect([await open(), await open()]).toEqual([true, false]);
+});
+
+test('balancers are exempt from limits per address', async () => {
+  const proxyFrom = addressRanges(['127.0.0.1']);
+  const { gate, port } = await openGate({ perAddress: 1, exempt: NOBODY }, { proxyFrom });
+  gate.addWorker(await startWorker());
+  const texts = await Promise.all([connectClient(port).line(), connectClient(port).line()]);
+  expect(texts.every((text) => text.startsWith('{'))).toBe(true);
+});
+
+test('without a worker a connection waits, and is served when one comes', async () => {
+  const { gate, port } = await openGate();
+  const client = connectClient(port);
+  await until(() => gate.held === 1);
+  gate.addWorker(await startWorker());
+  expect(await pidOf(client)).toBeGreaterThan(0);
+  expect(gate.held).toBe(0);
+});
+
+test('without a worker a connection waits a bounded time', async () => {
+  const lines: object[] = [];
+  const logger: Logger = { ...silentLogger, warn: (fields) => void lines.push(fields) };
+  const { gate, port } = await openGate({}, { holdMs: 300, logger });
+  const began = performance.now();
+  const clients = [connectClient(port), connectClient(port)];
+  const texts = await Promise.all(clients.map((client) => client.closed()));
+  expect(texts).toEqual(Array(2).fill('-ERR [SYS/TEMP] Service not ready, try again later\r\n'));
+  expect(performance.now() - began).toBeLessThan(1500);
+  expect(gate.connections).toBe(0);
+  expect(lines).toMatchObject([{ code: 'MF-NET-008' }]); // One line, not one for each.
+});
+
+test('[S2-08] a killed worker costs its own connections; the port stays and serves', async () => {
+  const { gate, port } = await openGate();
+  const [doomed, other] = [await startWorker(), await startWorker()];
+  gate.addWorker(doomed);
+  const lost = connectClient(port);
+  await pidOf(lost);
+  gate.addWorker(other);
+  doomed.kill('SIGKILL');
+  await lost.closed();
+  await until(() => gate.connections === 0);
+  const clients = Array.from({ length: 10 }, () => connectClient(port));
+  expect(await Promise.all(clients.map(pidOf))).toEqual(Array(10).fill(other.pid));
+});
+
+test('[S2-08] a worker that hangs delays what it was given, at most two; others serve', async () => {
+  const { gate, port } = await openGate({}, { holdMs: 5000 });
+  const [hanging, other] = [await startWorker(), await startWorker()];
+  gate.addWorker(hanging);
+  gate.addWorker(other);
+  hanging.send({ test: 'block', ms: 2000 });
+  await systemClock.sleep(50);
+  const clients = Array.from({ length: 20 }, () => connectClient(port));
+  const servedBy = (pid: number | undefined): number =>
+    clients.filter((client) => client.text().includes(`"pid":${pid}`)).length;
+  await until(() => servedBy(other.pid) === 18);
+  expect(servedBy(hanging.pid)).toBe(0);
+  await until(() => servedBy(hanging.pid) === 2); // When it wakes.
+  for (const { socket } of clients) socket.destroy();
+  await until(() => gate.connections === 0);
+}, 15_000);
+
+test('a worker killed while it hangs: only what was on its way is lost, and is closed', async () => {
+  const { gate, port } = await openGate({}, { holdMs: 5000 });
+  const hanging = await startWorker();
+  gate.addWorker(hanging);
+  hanging.send({ test: 'block', ms: 10_000 });
+  await systemClock.sleep(50);
+  const clients = Array.from({ length: 20 }, () => connectClient(port));
+  await until(() => gate.connections === 20);
+  const other = await startWorker();
+  hanging.kill('SIGKILL');
+  await once(hanging, 'exit');
+  gate.addWorker(other);
+  const texts = await Promise.all(clients.map((client) => client.line()));
+  expect(texts.filter((text) => text.includes(`"pid":${other.pid}`))).toHaveLength(19);
+  expect(texts.filter((text) => text === '')).toHaveLength(1);
+  for (const { socket } of clients) socket.destroy();
+  await until(() => gate.connections === 0);
+}, 15_000);
+
+test('clients that reset at once harm nobody and are counted out', async () => {
+  const { gate, port } = await openGate();
+  gate.addWorker(await startWorker());
+  for (let i = 0; i < 100; i++) {
+    const { socket } = connectClient(port);
+    socket.on('connect', () => socket.resetAndDestroy());
+  }
+  await systemClock.sleep(300);
+  expect(await pidOf(connectClient(port))).toBeGreaterThan(0);
+  await until(() => gate.connections === 1);
+});
+
+test('a service that no worker has is closed', async () => {
+  const { gate } = await openGate();
+  gate.addWorker(await startWorker());
+  await gate.listen([{ ...ECHO, service: 'unheard-of' }]);
+  expect(await connectClient(gate.listeners[0]?.port ?? 0).closed()).toBe('');
+  await until(() => gate.connections === 0);
+});
+
+test('addresses that cannot be bound are all named, with a code; the others listen', async () => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  clean.push(() => taken.close());
+  await once(taken, 'listening');
+  const { port } = taken.address() as { readonly port: number };
+  const { gate } = await openGate();
+  const problems = await gate.listen([
+    ECHO,
+    { ...ECHO, port },
+    { ...ECHO, host: '192.0.2.1' },
+    { ...ECHO, host: '::1', port: 0 },
+  ]);
+  expect(problems.map((problem) => problem.message)).toEqual([
+    `127.0.0.1:${port} is taken by another process (EADDRINUSE): MF-NET-001`,
+    '192.0.2.1:0 is not an address of this machine that can be used (EADDRNOTAVAIL): MF-NET-003',
+  ]);
+  expect(gate.listeners.map(({ host }) => host)).toEqual(['127.0.0.1', '::1']);
+});
+
+test('listeners change without touching those that stay', async () => {
+  const { gate, port } = await openGate();
+  gate.addWorker(await startWorker());
+  const client = connectClient(port);
+  await pidOf(client);
+  await gate.listen([ECHO, { ...ECHO, service: 'second' }]);
+  expect(gate.listeners.map((listener) => listener.port)).toContain(port);
+  await gate.listen([{ ...ECHO, service: 'second' }]);
+  expect(await connectClient(port).closed()).toBe('');
+  client.socket.write('goes on');
+  await until(() => client.text().endsWith('goes on'));
+});
+
+test('after close the port is free at once, and sessions go on', async () => {
+  const { gate, port } = await openGate();
+  gate.addWorker(await startWorker());
+  const client = connectClient(port);
+  await pidOf(client);
+  await gate.close();
+  const next = createServer().listen(port, '127.0.0.1');
+  clean.push(() => next.close());
+  await once(next, 'listening');
+  client.socket.write('goes on');
+  await until(() => client.text().endsWith('goes on'));
+});
+
+test('`*` is IPv4 and IPv6 on one port', async () => {
+  const { gate } = await openGate();
+  gate.addWorker(await startWorker());
+  expect(await gate.listen([{ ...ECHO, host: '*' }])).toEqual([]);
+  const port = gate.listeners[0]?.port ?? 0;
+  const told = [
+    await connectClient(port, '127.0.0.1').line(),
+    await connectClient(port, '::1', '::1').line(),
+  ].map((line) => (JSON.parse(line) as { readonly remoteAddress: string }).remoteAddress);
+  expect(told).toEqual(['127.0.0.1', '::1']);
+});
