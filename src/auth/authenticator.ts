@@ -4,7 +4,7 @@ import { DirectoryUnavailable, type Account, type Directory } from '../directory
 import { silentLogger, type Logger } from '../log/types.ts';
 import { attempts } from './metrics.ts';
 import { AUTH_OPTIONS } from './options.ts';
-import { Throttle, type ThrottleOptions } from './throttle.ts';
+import { Throttle, type Advice, type ThrottleOptions } from './throttle.ts';
 import type { Attempt, Authenticator, Verdict } from './types.ts';
 
 export interface AuthenticatorOptions {
@@ -14,6 +14,14 @@ export interface AuthenticatorOptions {
   readonly options?: Partial<ThrottleOptions>;
   readonly clock?: Clock;
   readonly logger?: Logger;
+}
+
+/** An authenticator whose throttle can be told of what other processes saw, and tells them. */
+export interface Authentication extends Authenticator {
+  /** @returns how to stop listening */
+  onAdvice(listener: (advice: Advice) => void): () => void;
+  /** Takes advice of another process. */
+  note(advice: Advice): void;
 }
 
 /** Longer logins are nobody's. */
@@ -40,11 +48,11 @@ const NOBODY: Account = {
 };
 
 /** Verifies logins against the directory: throttled, without telling who exists. */
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions): Authentication {
   return new DirectoryAuthenticator(options);
 }
 
-class DirectoryAuthenticator implements Authenticator {
+class DirectoryAuthenticator implements Authentication {
   readonly #directory: Directory;
   readonly #options: ThrottleOptions;
   readonly #throttle: Throttle;
@@ -80,6 +88,14 @@ class DirectoryAuthenticator implements Authenticator {
       if (waitNow > 0) return { kind: 'throttled', retryAfterMs: waitNow };
       return await this.#check(login, attempt);
     });
+  }
+
+  onAdvice(listener: (advice: Advice) => void): () => void {
+    return this.#throttle.onAdvice(listener);
+  }
+
+  note(advice: Advice): void {
+    this.#throttle.note(advice);
   }
 
   #fullLogin(login: string): string {

@@ -75,6 +75,7 @@ export class LdapConnection {
     const ready = async (): Promise<void> => {
       if (access.starttls && !secure) await client.startTLS(tls);
       if (access.bind) await client.bind(access.bind.dn, access.bind.password);
+      else await greet(client);
     };
     try {
       await withDeadline(ready(), { ms: access.connectDeadlineMs, what: access.url });
@@ -158,6 +159,15 @@ export class LdapConnection {
     } finally {
       this.#inFlight -= 1;
     }
+  }
+}
+
+/** The library connects with the first operation: ask for nothing; any result will do. */
+async function greet(client: Client): Promise<void> {
+  try {
+    await client.search('', { scope: 'base', attributes: ['1.1'] });
+  } catch (error) {
+    if (!(error instanceof ResultCodeError)) throw error;
   }
 }
 
