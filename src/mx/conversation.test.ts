@@ -339,7 +339,7 @@ const SESSION = Buffer.from(
     `NOOP\r\n${LONG}\r\nFOO\r\nQUIT\r\n`,
 );
 for (const size of [1, 3, 17, 1000, Infinity]) {
-  test(`a whole session in pieces of ${size} octets gives the same replies`, () =>
+  test(`pipelined in pieces of ${size} octets, a session gets the same replies (RFC 2920 §3.1)`, () =>
     withFarm({}, async (farm, client) => {
       for (let at = 0; at < SESSION.length; at += size) {
         await client.send(SESSION.subarray(at, at + size));

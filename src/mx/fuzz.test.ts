@@ -96,16 +96,21 @@ function input(next: (below: number) => number): Buffer {
   return Buffer.concat(parts);
 }
 
-/** The probe: ends a message, if one is open, and asks for help. */
+/**
+ * The probe: ends a message, if one is open, and asks for help. A server that waits for a TLS
+ * handshake has dropped it; what comes after is no handshake, and ends the connection.
+ */
 async function alive(client: StrictClient): Promise<boolean> {
   await client.send('\r\n.\r\n\r\nHELP\r\n');
-  for (;;) {
+  for (let patience = 0; ;) {
     if (client.ended && client.quietNow()) return false;
     try {
-      if ((await client.reply()).code === 214) return true;
+      if ((await client.reply(patience > 2 ? 10_000 : 100)).code === 214) return true;
     } catch (error) {
-      if (client.ended && client.problem === undefined) return false;
-      throw error;
+      if (client.problem || patience > 3) throw error;
+      if (client.ended) return false;
+      patience += 1;
+      await client.send('no handshake, then\r\nHELP\r\n');
     }
   }
 }

@@ -72,13 +72,18 @@ class MxMessage implements MessageSink {
     const startedAt = this.#policy.clock.now();
     const results = await this.#incoming.commit();
     commitSeconds.observe((this.#policy.clock.now() - startedAt) / 1000);
-    for (const result of results) this.#log(result, content);
-    const byAccount = new Map(results.map((result) => [result.recipient.account.id, result.error]));
+    for (const one of results) this.#log(one, content);
+    const byAccount = new Map(results.map((one) => [one.recipient.account.id, one.error]));
     const errors = this.#envelope.recipients.map((r) => byAccount.get(r.account.id));
     const replies = errors.map((error) =>
       error ? storeErrorReply(error.kind, this.#policy.options) : 'delivered',
     );
-    messages.inc(messageResult(replies));
+    const result = messageResult(replies);
+    messages.inc(result);
+    if (result === 'partial' && this.#session.mode === 'smtp') {
+      const fields = { code: 'MF-MX-001', id: this.#envelope.id };
+      this.#policy.logger.warn(fields, 'stored for some recipients only');
+    }
     return this.#session.mode === 'lmtp' ? replies : [oneReply(replies)];
   }
 

@@ -27,7 +27,7 @@ export interface SmtpServiceOptions<R> {
 
 /** An SMTP or LMTP service on policy that somebody else has. */
 export function createSmtpService<R>(options: SmtpServiceOptions<R>): Service {
-  const engine = new SmtpEngine(options as SmtpServiceOptions<unknown>);
+  const engine = new SmtpEngine(options);
   return {
     handle: (connection) => engine.take(connection),
     drain: (ms) => engine.drain(ms),

@@ -108,3 +108,5 @@ export const HELO_BYTES_MAX = 255;
 export const PATH_BYTES_MAX = 256;
 /** RFC 5321 §4.5.3.1.5: reply line with CRLF. */
 export const REPLY_LINE_BYTES_MAX = 512;
+/** A TLS handshake after STARTTLS takes no longer, whatever the command timeout. */
+export const HANDSHAKE_MS_MAX = 60_000;

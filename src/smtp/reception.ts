@@ -33,6 +33,7 @@ export class Reception {
   #refusal: ReplyName | undefined;
   #state: 'receiving' | 'ended' | 'gone' = 'receiving';
   #writing: Promise<void> | undefined;
+  #writingSince = 0;
   /** Time in which we kept the client waiting; not held against it. */
   #blockedMs = 0;
   /** What `stalled` saw when it last saw progress. */
@@ -51,10 +52,10 @@ export class Reception {
     return this.#parts.decoder.octets;
   }
 
-  /** What the message is refused with, when its end never comes. */
-  get refusal(): ReplyName | undefined {
+  /** What a message whose end never comes is answered with. */
+  get verdict(): ReplyName {
     this.#judge();
-    return this.#refusal;
+    return this.#refusal ?? (this.#writing ? 'stuck' : 'dataTooSlow');
   }
 
   /** Takes decoded bytes. The promise never rejects. */
@@ -63,6 +64,7 @@ export class Reception {
     if (this.#refusal || this.#state === 'gone') return undefined;
     const { sink, clock } = this.#parts;
     const startedAt = clock.now();
+    this.#writingSince = startedAt;
     this.#writing = sink
       .write(bytes)
       .catch((error: unknown) => this.#refuse(this.#replyTo(error)))
@@ -103,7 +105,8 @@ export class Reception {
   /** Too long silent, or too slow on the whole? Asked about once a second. */
   stalled(now: number): boolean {
     const { options, decoder } = this.#parts;
-    if (this.#state !== 'receiving' || this.#writing) return false;
+    if (this.#state !== 'receiving') return false;
+    if (this.#writing) return now - this.#writingSince > options['smtp.commit.timeout'];
     if (decoder.octets !== this.#seenOctets) {
       this.#seenOctets = decoder.octets;
       this.#seenAt = now;
@@ -136,15 +139,20 @@ export class Reception {
       this.#parts.sink.abort(reason);
     } catch (error) {
       bugs.inc('abort');
-      this.#parts.logger.error({ id: this.id, err: error }, 'Abort of a message failed');
+      const fields = { code: 'MF-SMTP-001', id: this.id, err: error };
+      this.#parts.logger.error(fields, 'Abort of a message failed');
     }
   }
 
   #replyTo(error: unknown): ReplyName {
     if (error instanceof ReplyError) return error.reply;
-    if (error instanceof DeadlineError) return 'commitTimeout';
+    const { logger } = this.#parts;
+    if (error instanceof DeadlineError) {
+      logger.error({ code: 'MF-SMTP-002', id: this.id, err: error }, 'Message not stored in time');
+      return 'commitTimeout';
+    }
     bugs.inc('data');
-    this.#parts.logger.error({ id: this.id, err: error }, 'Unexpected error in a message');
+    logger.error({ code: 'MF-SMTP-001', id: this.id, err: error }, 'Unexpected error in a message');
     return 'internal';
   }
 }

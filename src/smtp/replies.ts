@@ -20,9 +20,17 @@ type Enhanced<Class extends 2 | 4 | 5> = `${Class}.${number}.${number}`;
 export const REPLIES = {
   // Success.
   ok: { code: 250, enhanced: '2.0.0', text: 'OK' },
-  help: { code: 214, enhanced: '2.0.0', text: 'RFC 5321 says it all' },
+  help: {
+    code: 214,
+    enhanced: '2.0.0',
+    text: 'EHLO MAIL RCPT DATA RSET NOOP VRFY QUIT, see RFC 5321',
+  },
   bye: { code: 221, enhanced: '2.0.0', text: 'Bye' },
-  cannotVerify: { code: 252, enhanced: '2.1.5', text: 'Not verified, but mail is accepted or not' },
+  cannotVerify: {
+    code: 252,
+    enhanced: '2.1.5',
+    text: 'Cannot VRFY user, but will take mail and try',
+  },
   senderOk: { code: 250, enhanced: '2.1.0', text: 'Sender OK' },
   recipientOk: { code: 250, enhanced: '2.1.5', text: 'Recipient OK' },
   delivered: { code: 250, enhanced: '2.6.0', text: 'Message accepted and stored' },
@@ -30,6 +38,7 @@ export const REPLIES = {
   shuttingDown: { code: 421, enhanced: '4.3.2', text: 'Shutting down, try again' },
   timeout: { code: 421, enhanced: '4.4.2', text: 'Timeout, closing connection' },
   dataTooSlow: { code: 421, enhanced: '4.4.2', text: 'Message arrives too slowly' },
+  stuck: { code: 421, enhanced: '4.3.0', text: 'It took too long here, try again later' },
   sessionTooLong: { code: 421, enhanced: '4.4.2', text: 'Session too long, connect again' },
   tooManyErrors: { code: 421, enhanced: '4.7.0', text: 'Too many errors' },
   tooManyCommands: { code: 421, enhanced: '4.7.0', text: 'Too many commands, connect again' },

@@ -94,17 +94,18 @@ export class StrictClient {
     return this.quietNow();
   }
 
-  /** The next reply. Throws on bad grammar, at the end of the connection, and after ten seconds. */
-  async reply(): Promise<Reply> {
-    const deadline = AbortSignal.timeout(10_000);
+  /** The next reply. Throws on bad grammar, at the end of the connection, and after `ms`. */
+  async reply(ms = 10_000): Promise<Reply> {
+    const late = performance.now() + ms;
     for (;;) {
       if (this.problem) throw this.problem;
       const reply = this.#replies.shift();
       if (reply) return reply;
       if (this.ended) throw new Error('the server closed the connection');
-      if (deadline.aborted) throw new Error('no reply within ten seconds');
+      const left = late - performance.now();
+      if (left <= 0) throw new Error(`no reply within ${ms} ms`);
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 10_000);
+        const timer = setTimeout(resolve, left);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
