@@ -86,7 +86,8 @@ export class IncomingMessage implements Incoming {
     const failure = this.#failure();
     if (failure !== undefined) throw failure;
     const piece = this.#piece;
-    this.#piece = new Piece(0, this.#parts.pieceBytes);
+    const { pieceBytes } = this.#parts;
+    this.#piece = new Piece(0, pieceBytes, pieceBytes);
     this.#writing = this.#stage(piece, 'more');
     this.#writing.catch(() => {}); // Whoever waits for it next hears of it.
   }

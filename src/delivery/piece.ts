@@ -13,11 +13,14 @@ export class Piece {
   #buffer: Buffer;
   #end: number;
 
-  /** @param room octets for the header; @param max octets of content. */
-  constructor(room: number, max: number) {
+  /**
+   * @param room octets for the header; @param max octets of content; @param size octets to begin
+   * with: little where the message may end soon, all where it is known to be large.
+   */
+  constructor(room: number, max: number, size = SIZE_FIRST) {
     this.#room = room;
     this.#max = max;
-    this.#buffer = Buffer.allocUnsafe(Math.min(room + max, room + SIZE_FIRST));
+    this.#buffer = Buffer.allocUnsafe(room + Math.min(max, size));
     this.#end = room;
   }
 

@@ -17,7 +17,19 @@ test('the hashed path has two levels from the hash of the id', () => {
   expect(hashedPath('/mail1', 'alice')).toBe('/mail1/2b/d8/alice');
 });
 
-const HOSTILE_IDS = ['', '.', '..', '../x', 'a/b', 'a\0b', 'a b', 'é', 'a\n', 'a.b', 'x'.repeat(65)];
+const HOSTILE_IDS = [
+  '',
+  '.',
+  '..',
+  '../x',
+  'a/b',
+  'a\0b',
+  'a b',
+  'é',
+  'a\n',
+  'a.b',
+  'x'.repeat(65),
+];
 for (const id of HOSTILE_IDS) {
   test(`an id that could be a path is refused: ${JSON.stringify(id)}`, () => {
     expect(() => hashedPath('/mail1', id)).toThrow(PlacementError);

@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import { DeadlineError } from '../base/deadline.ts';
+import { systemClock } from '../base/clock.ts';
+import { Bulkhead, type Task } from './bulkhead.ts';
+import { StoreError } from './error.ts';
+import { gate } from './testing/volumes.ts';
+
+const task = <T>(run: () => Promise<T>, more: Partial<Task<T>> = {}): Task<T> => ({
+  what: 'test',
+  deadlineMs: 1000,
+  run,
+  ...more,
+});
+
+const kindOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    (value) => value,
+    (error: unknown) => (error instanceof StoreError ? error.kind : (error as Error).name),
+  );
+
+test('no more than the limit run at once, the others in order', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 2, waitingMax: 10 });
+  const gates = [gate(), gate(), gate(), gate()];
+  const started: number[] = [];
+  const all = gates.map(({ closed }, index) =>
+    bulkhead.run(
+      task(async () => {
+        started.push(index);
+        await closed;
+        return index;
+      }),
+    ),
+  );
+  expect(started).toEqual([0, 1]);
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([2, 2]);
+  gates[1]?.open();
+  expect(await all[1]).toBe(1);
+  expect(started).toEqual([0, 1, 2]);
+  for (const { open } of gates) open();
+  expect(await Promise.all(all)).toEqual([0, 1, 2, 3]);
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([0, 0]);
+});
+
+test('at the edge of the queue: the last place waits, the one after is busy at once', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 1, waitingMax: 1 });
+  const { closed, open } = gate();
+  const first = bulkhead.run(task(() => closed));
+  const second = bulkhead.run(task(async () => 'ran'));
+  expect(await kindOf(bulkhead.run(task(async () => 'ran')))).toBe('volume-busy');
+  open();
+  await first;
+  expect(await second).toBe('ran');
+});
+
+test('an operation that hangs fails in time, keeps its slot, and its late result is disposed of', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 1, waitingMax: 10 });
+  const { closed, open } = gate();
+  const late: string[] = [];
+  let ran = false;
+  const hung = bulkhead.run(
+    task(() => closed.then(() => 'late'), {
+      deadlineMs: 30,
+      onLate: (value) => void late.push(value),
+    }),
+  );
+  const behind = bulkhead.run(
+    task(
+      async () => {
+        ran = true;
+      },
+      { deadlineMs: 30 },
+    ),
+  );
+  expect(await kindOf(hung)).toBe(DeadlineError.name);
+  // It never started, so it has no effect and is not "unknown".
+  expect(await kindOf(behind)).toBe('volume-busy');
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([1, 0]);
+  open();
+  await systemClock.sleep(1);
+  expect(late).toEqual(['late']);
+  expect(bulkhead.inFlight).toBe(0);
+  expect(ran).toBe(false);
+});
+
+test("a late failure is nobody's business", async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 1, waitingMax: 1 });
+  const { closed, open } = gate();
+  const late: unknown[] = [];
+  const failing = closed.then(() => {
+    throw new Error('too late');
+  });
+  const work = task(() => failing, { deadlineMs: 10, onLate: (value) => void late.push(value) });
+  expect(await kindOf(bulkhead.run(work))).toBe(DeadlineError.name);
+  open();
+  await systemClock.sleep(1);
+  expect(late).toEqual([]);
+  expect(await bulkhead.run(task(async () => 'free again'))).toBe('free again');
+});
+
+test('those who wait can be refused, those who run go on', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 1, waitingMax: 5 });
+  const { closed, open } = gate();
+  const running = bulkhead.run(task(() => closed.then(() => 'done')));
+  const waiting = [bulkhead.run(task(async () => 1)), bulkhead.run(task(async () => 2))];
+  bulkhead.refuseWaiting(new StoreError('volume-down', 'down'));
+  expect(await Promise.all(waiting.map(kindOf))).toEqual(['volume-down', 'volume-down']);
+  open();
+  expect(await running).toBe('done');
+});

@@ -1,0 +1,226 @@
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { nodeFs, systemError } from '#maildir';
+import { StoreError } from './error.ts';
+import { createMailbox } from './mailboxes.ts';
+import { lateResults } from './metrics.ts';
+import type { Volumes } from './open.ts';
+import { initVolume, SENTINEL_NAME, SentinelError } from './sentinel.ts';
+import type { Located } from './table.ts';
+import {
+  eventually,
+  gate,
+  MemoryPlacements,
+  openTestVolumes,
+  owner,
+  strikingFs,
+  temporaryVolumes,
+  type Strike,
+  type TemporaryVolumes,
+} from './testing/volumes.ts';
+import type { MailboxOwner } from './types.ts';
+
+const ALICE = owner('alice', { volume: 'v1' });
+const BOB = owner('bob', { volume: 'v2' });
+
+let disk: TemporaryVolumes;
+let volumes: Volumes<MailboxOwner>;
+let strike: Strike;
+let log: string[];
+
+beforeEach(async () => {
+  disk = await temporaryVolumes('v1', 'v2');
+  strike = () => undefined;
+  log = [];
+  const record = (fields: object): void => {
+    if ('code' in fields) log.push(String(fields.code));
+  };
+  const logger = { debug() {}, info() {}, warn() {}, error: record, child: () => logger };
+  volumes = openTestVolumes(new MemoryPlacements(disk.entries), {
+    fs: strikingFs((call, path) => strike(call, path)),
+    log: logger,
+  });
+});
+afterEach(() => {
+  volumes.close();
+  disk.remove();
+});
+
+const at = async (account: MailboxOwner): Promise<Located> => {
+  const located = await volumes.table.locate(account);
+  if (located === undefined) throw new Error('not placed');
+  return located;
+};
+
+async function made(account: MailboxOwner): Promise<Located> {
+  const located = await at(account);
+  await createMailbox(account, located.volume);
+  return located;
+}
+
+const stage = ({ volume, maildir }: Located, base: string): Promise<void> =>
+  volume.stage({ maildir, base, offset: 0, bytes: Buffer.from('x\n'), last: true });
+
+const kindOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => 'done',
+    (error: unknown) => (error instanceof StoreError ? error.kind : error),
+  );
+
+const tmpOf = ({ maildir }: Located): string[] => readdirSync(join(maildir, 'tmp'));
+
+test('[N-05] a volume without its sentinel takes nothing, and works again when it has it', async () => {
+  const alice = await made(ALICE);
+  const file = join(alice.volume.entry.path, SENTINEL_NAME);
+  const text = readFileSync(file);
+  rmSync(file);
+  await eventually(() => !alice.volume.up);
+  expect(await kindOf(stage(alice, 'a'))).toBe('volume-down');
+  expect(await kindOf(alice.volume.list(alice.maildir))).toBe('volume-down');
+  expect(tmpOf(alice)).toEqual([]);
+  expect(log).toEqual(['MF-VOL-001']);
+  writeFileSync(file, text);
+  await eventually(() => alice.volume.up);
+  expect(await kindOf(stage(alice, 'a'))).toBe('done');
+});
+
+test('[N-05] another volume at the mount point is not ours', async () => {
+  const alice = await made(ALICE);
+  const { path } = alice.volume.entry;
+  writeFileSync(join(path, SENTINEL_NAME), 'identity=another\nname=x\nformat=1\n');
+  await expect(alice.volume.verify()).rejects.toThrow(/holds volume another/);
+  expect(await kindOf(alice.volume.ready())).toBe('volume-down');
+});
+
+test('[N-05] a mount that goes away is not a missing mailbox, and gets no directories', async () => {
+  const alice = await made(ALICE);
+  const { path } = alice.volume.entry;
+  renameSync(path, `${path}.away`);
+  // The sentinel was seen a moment ago and counts still: the missing directory gives it away.
+  expect(alice.volume.up).toBe(true);
+  expect(await kindOf(stage(alice, 'a'))).toBe('volume-down');
+  await expect(createMailbox(owner('new'), alice.volume)).rejects.toThrow(/no sentinel/);
+  renameSync(`${path}.away`, path);
+  await eventually(() => alice.volume.up);
+  expect(await kindOf(stage(alice, 'a'))).toBe('done');
+});
+
+test('a missing mailbox on a volume that is there is just that', async () => {
+  const alice = await at(ALICE);
+  expect(await kindOf(stage(alice, 'a'))).toBe('mailbox-missing');
+  expect(await kindOf(alice.volume.list(alice.maildir))).toBe('mailbox-missing');
+  expect(await alice.volume.exists(alice.maildir)).toBe(false);
+});
+
+test('a message that another session deleted is gone', async () => {
+  const { volume, maildir } = await made(ALICE);
+  const entry = { directory: 'new', name: '1.M1P1Q1R0.x,S=1,W=1' } as const;
+  const read = volume.read({ maildir, entry, offset: 0, length: 10 });
+  expect(await kindOf(read)).toBe('message-gone');
+  expect(await volume.remove({ maildir, entries: [entry] })).toEqual([undefined]);
+});
+
+const ERRNOS = [
+  ['ENOSPC', 'volume-full'],
+  ['EDQUOT', 'over-quota'],
+  ['EIO', 'volume-down'],
+  ['EROFS', 'volume-down'],
+  ['EACCES', 'volume-down'],
+  ['ETIMEDOUT', 'volume-down'],
+] as const;
+for (const [errno, kind] of ERRNOS) {
+  for (const call of ['create', 'write', 'fsync', 'close'] as const) {
+    test(`${errno} at ${call} is ${kind}, never success`, async () => {
+      const alice = await made(ALICE);
+      strike = (struck, path) =>
+        struck === call && path.includes('/tmp/') ? systemError(errno, call, path) : undefined;
+      expect(await kindOf(stage(alice, 'a'))).toBe(kind);
+    });
+  }
+}
+
+test('a rename without an answer is not a success', async () => {
+  const alice = await made(ALICE);
+  const { volume, maildir } = alice;
+  await stage(alice, 'a');
+  strike = (call, path) => (call === 'rename' ? systemError('EIO', call, path) : undefined);
+  const request = { maildir, base: 'a', octets: 2, wireOctets: 3, targets: [maildir] };
+  const [published] = await volume.publish(request);
+  expect(published).toMatchObject({ name: undefined, error: { kind: 'volume-down' } });
+});
+
+test('ENOSPC is remembered until the next reading of the volume', async () => {
+  const alice = await made(ALICE);
+  expect(alice.volume.fits(1)).toBe(true);
+  strike = (call, path) => (call === 'fsync' ? systemError('ENOSPC', call, path) : undefined);
+  await kindOf(stage(alice, 'a'));
+  expect(alice.volume.fits(1)).toBe(false);
+  expect(log).toEqual(['MF-VOL-005']);
+  strike = () => undefined;
+  await eventually(() => alice.volume.fits(1));
+});
+
+test('[N-02] a hung volume fails within its deadline; the other does not notice', async () => {
+  const [alice, bob] = [await made(ALICE), await made(BOB)];
+  const { closed, open } = gate();
+  strike = (_, path) => (path.startsWith(alice.volume.entry.path) ? closed : undefined);
+  const started = systemClock.now();
+  const stuck = Array.from({ length: 40 }, (_, i) => kindOf(stage(alice, `a${i}`)));
+  for (let i = 0; i < 40; i++) await stage(bob, `b${i}`);
+  expect(systemClock.now() - started).toBeLessThan(400); // Bob waited for no deadline.
+  // Refused when the breaker opens or when their time is over, whichever comes first.
+  for (const kind of await Promise.all(stuck))
+    expect(['volume-busy', 'volume-down']).toContain(kind);
+  expect(systemClock.now() - started).toBeLessThan(900);
+  // The breaker is open: nobody waits any more, and no more threads hang.
+  await eventually(() => !alice.volume.up);
+  const before = systemClock.now();
+  expect(await kindOf(stage(alice, 'later'))).toBe('volume-down');
+  expect(systemClock.now() - before).toBeLessThan(50);
+  expect(log).toEqual(['MF-VOL-002']);
+  // The server comes back: what was staged late is removed, the volume is used again.
+  const late = lateResults.value('stage');
+  open();
+  await eventually(() => alice.volume.up);
+  await eventually(() => lateResults.value('stage') > late && tmpOf(alice).length === 0);
+  expect(await kindOf(stage(alice, 'again'))).toBe('done');
+});
+
+test('slow operations of one mailbox do not close the volume', async () => {
+  const alice = await made(ALICE);
+  strike = (call) => (call === 'fsync' ? gate().closed : undefined);
+  expect(await kindOf(stage(alice, 'a'))).toBe('volume-down');
+  await systemClock.sleep(150);
+  expect(alice.volume.up).toBe(true);
+  expect(await kindOf(alice.volume.list(alice.maildir))).toBe('done');
+});
+
+test('an offline volume is not touched', async () => {
+  const directory = new MemoryPlacements(
+    disk.entries.map((entry) => ({ ...entry, state: 'offline' as const })),
+  );
+  const fs = strikingFs(() => undefined);
+  const offline = openTestVolumes(directory, { fs });
+  const located = await offline.table.locate(ALICE);
+  expect(await kindOf(located?.volume.list(located.maildir) ?? Promise.resolve())).toBe(
+    'volume-down',
+  );
+  expect(await kindOf(located?.volume.verify() ?? Promise.resolve())).toBe('volume-down');
+  expect(fs.calls.size).toBe(0);
+  offline.close();
+});
+
+test('a sentinel is made once, mended when torn, and never that of another volume', async () => {
+  const path = join(disk.root, 'v1');
+  const own = { identity: 'identity-of-v1', name: 'v1' };
+  expect(await initVolume(nodeFs, path, own)).toBe('there');
+  await expect(initVolume(nodeFs, path, { ...own, identity: 'other' })).rejects.toThrow(
+    SentinelError,
+  );
+  writeFileSync(join(path, SENTINEL_NAME), 'identity=ide');
+  expect(await initVolume(nodeFs, path, own)).toBe('made');
+  expect(await initVolume(nodeFs, path, own)).toBe('there');
+  await expect(initVolume(nodeFs, join(path, 'nowhere'), own)).rejects.toThrow(/ENOENT/);
+});
