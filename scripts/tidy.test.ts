@@ -80,6 +80,12 @@ describe('size', () => {
     expect(found).toEqual(['src/base/x.ts:2: 101 columns, at most 100']);
   });
 
+  test('a line that a string makes wide may have 120', () => {
+    const line = (columns: number): string => `f('${'x'.repeat(columns - 6)}');\n`;
+    expect(check(used(`export {};\n${line(120)}`))).toEqual([]);
+    expect(check(used(`export {};\n${line(121)}`))).toHaveLength(1);
+  });
+
   test('a function of 71 lines is found, one of 70 is not', () => {
     const text = (lines: number): string =>
       `export function f(): void {${'\n'.repeat(lines - 1)}}\n`;

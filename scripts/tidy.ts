@@ -10,6 +10,8 @@ import { parse, type Source } from './parse.ts';
 import { read, tracked, walk, type Finding } from './tree.ts';
 
 const COLUMNS_MAX = 100;
+// The formatter cannot break a string, and one put together from pieces reads worse.
+const COLUMNS_WITH_STRINGS_MAX = 120;
 const FUNCTION_LINES_MAX = 70;
 const FILE_LINES_MAX = 500;
 const README_LINES_MAX = 60;
@@ -137,6 +139,9 @@ function lines(root: string, file: string, source: Source | undefined): Finding[
   raw.forEach((line, at) => {
     const columns = Array.from(line).length;
     if (columns <= COLUMNS_MAX || /https?:\/\/\S{60}/.test(line)) return;
+    const strings = source?.strings.filter((s) => s.line === at + 1).map((s) => s.value) ?? [];
+    const quoted = Array.from(strings.join('')).length;
+    if (columns <= COLUMNS_WITH_STRINGS_MAX && columns - quoted <= COLUMNS_MAX) return;
     found.push({ file, line: at + 1, text: `${columns} columns, at most ${COLUMNS_MAX}` });
   });
   if (raw.length - 1 > FILE_LINES_MAX) {
