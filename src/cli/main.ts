@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { EXIT } from '../config/exit.ts';
+import { exitCode } from '../config/exit.ts';
 import { UsageError, type Call, type Command } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { explain } from './explain.ts';
@@ -56,25 +56,25 @@ async function main(words: readonly string[]): Promise<number> {
     const asked = findCommand(words.slice(1));
     const row = asked && COMMANDS[asked.name];
     out.line(asked && row ? helpFor(asked.name, row) : helpOverview(COMMANDS));
-    return words.length === 0 ? EXIT.usage : EXIT.ok;
+    return words.length === 0 ? exitCode("usage") : exitCode("ok");
   }
   const found = findCommand(words);
   const command = found && COMMANDS[found.name];
   if (!found || !command) {
     out.note(`mailfarm: no command "${words.slice(0, 2).join(' ')}"; mailfarm help lists them all`);
-    return EXIT.usage;
+    return exitCode("usage");
   }
   try {
     const call = parse(found.name, command, found.rest, out);
     if (call === 'help') {
       out.line(helpFor(found.name, command));
-      return EXIT.ok;
+      return exitCode("ok");
     }
-    return (await command.run(call)) ?? EXIT.ok;
+    return (await command.run(call)) ?? exitCode("ok");
   } catch (error) {
     if (error instanceof UsageError) {
       out.note(`mailfarm: ${error.message}\nusage: mailfarm ${found.name} ${command.usage}`);
-      return EXIT.usage;
+      return exitCode("usage");
     }
     const { text, code } = explain(error);
     out.note(`mailfarm: ${text}`);

@@ -15,7 +15,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../log/types.ts';
-import { isFromWorker, type FromWorker, type Plan, type ToWorker, type WorkerStatus } from './messages.ts';
+import { isFromWorker, type FromWorker, type ToWorker, type WorkerStatus } from './messages.ts';
+import type { Plan } from './plan.ts';
 
 const YOUNG_MS = 10_000;
 const PAUSE_MS_MAX = 10_000;
@@ -43,6 +44,8 @@ export interface FleetOptions {
   readonly onMessage: (worker: Worker, message: FromWorker) => void;
   /** Called when a worker becomes ready, before anything is handed to it. */
   readonly onReady: (worker: Worker) => void;
+  /** Called when a worker is to get nothing new. */
+  readonly onDrain: (worker: Worker) => void;
   readonly onExit: (worker: Worker) => void;
 }
 
@@ -54,6 +57,7 @@ export class Fleet {
   #deathsInARow = 0;
   #stopping = false;
   #stuck = 0;
+  #deaths = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -67,6 +71,11 @@ export class Fleet {
   /** Workers that SIGKILL could not end: they hang in the kernel on a volume. */
   get stuck(): number {
     return this.#stuck;
+  }
+
+  /** Workers that ended unexpectedly since the start. */
+  get deaths(): number {
+    return this.#deaths;
   }
 
   /** Starts the workers. Resolves when the first one is ready. */
@@ -137,6 +146,7 @@ export class Fleet {
     this.#workers.delete(worker);
     this.#options.onExit(worker);
     if (expected) return;
+    this.#deaths++;
     this.#options.logger.error({ pid: worker.process.pid, code, signal }, 'worker ended unexpectedly: MF-NODE-005');
     const young = this.#options.clock.now() - worker.startedAt < YOUNG_MS;
     this.#deathsInARow = young ? this.#deathsInARow + 1 : 0;
@@ -148,12 +158,14 @@ export class Fleet {
 
   async #drain(worker: Worker, ms: number): Promise<void> {
     if (worker.state === 'dead' || worker.state === 'stuck') return;
+    const idle = worker.state === 'starting'; // It has no connection and may not listen yet.
     worker.state = 'draining';
+    this.#options.onDrain(worker);
     const gone = new Promise<void>((resolve) => {
       worker.process.once('exit', () => resolve());
     });
     this.send(worker, { kind: 'drain', ms });
-    if (await settledWithin(gone, ms + KILL_WAIT_MS)) return;
+    if (!idle && (await settledWithin(gone, ms + KILL_WAIT_MS))) return;
     worker.process.kill('SIGKILL');
     if (await settledWithin(gone, KILL_WAIT_MS)) return;
     worker.state = 'stuck';

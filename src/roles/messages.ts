@@ -1,13 +1,5 @@
-import type { NodeEntry } from '../directory/types.ts';
-import type { NodeFile } from '../config/nodeFile.ts';
-
-/** All that a worker needs to begin; plain data, because it travels over IPC. */
-export interface Plan {
-  readonly file: NodeFile;
-  readonly entry: NodeEntry;
-  /** mwSetting of cn=farm as name and text, already checked by the supervisor. */
-  readonly settings: readonly (readonly [name: string, value: string])[];
-}
+import type { Advice } from '../auth/throttle.ts';
+import type { Plan } from './plan.ts';
 
 /** What a worker reports about itself for readiness; it never asks a volume to find out. */
 export interface WorkerStatus {
@@ -22,14 +14,14 @@ export type ToWorker =
   | { readonly kind: 'metrics'; readonly id: number }
   | { readonly kind: 'invalidate' }
   /** What another worker learned about password guesses. */
-  | { readonly kind: 'advice'; readonly advice: unknown };
+  | { readonly kind: 'advice'; readonly advice: Advice };
 
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'drained' }
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: object }
   | { readonly kind: 'status'; readonly status: WorkerStatus }
-  | { readonly kind: 'advice'; readonly advice: unknown };
+  | { readonly kind: 'advice'; readonly advice: Advice };
 
 /** Messages of `net/` (sockets and closed notices) travel on the same channel, without `kind`. */
 export const isFromWorker = (message: unknown): message is FromWorker =>

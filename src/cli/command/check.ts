@@ -1,0 +1,49 @@
+import { systemClock as clock } from '../../base/clock.ts';
+import { exitCode } from '../../config/exit.ts';
+import { readNodeFile } from '../../config/node-file.ts';
+import { DirectoryUnavailable } from '../../directory/types.ts';
+import { silentLogger as logger } from '../../log/types.ts';
+import { openDirectory } from '../../roles/directory.ts';
+import { checkDirectoryPart } from '../../roles/plan.ts';
+import { flagText, type Call, type Command } from '../command.ts';
+import { filePath } from '../place.ts';
+
+/** Everything wrong with the node's file, then with what the directory says about the node. */
+async function run(call: Call): Promise<number> {
+  const path = filePath(call);
+  const read = await readNodeFile(path);
+  if (!read.ok) {
+    return report(call, read.problems.map(({ line, message }) => `${path}:${line}: ${message}`));
+  }
+  if (flagText(call, 'only') === 'file') return report(call, []);
+  const directory = openDirectory({ file: read.value, logger, clock });
+  try {
+    const node = read.value.name;
+    const [entry, settings] = [await directory.node(node), await directory.settings()];
+    if (!entry) return report(call, [`The directory has no node "${node}": MF-NODE-001`]);
+    return report(call, checkDirectoryPart({ node, listen: entry.listen, settings }).problems);
+  } catch (error) {
+    if (!(error instanceof DirectoryUnavailable)) throw error;
+    call.out.note(`the directory does not answer: ${error.message}`);
+    return exitCode('unavailable');
+  } finally {
+    await directory.close();
+  }
+}
+
+function report(call: Call, problems: readonly string[]): number {
+  if (call.json) call.out.json({ problems });
+  else for (const problem of problems) call.out.line(problem);
+  if (problems.length > 0) return exitCode('config');
+  if (!call.json) call.out.line('all is well');
+  return exitCode('ok');
+}
+
+export const check: Command = {
+  usage: '[--only file]',
+  summary: 'Lists everything wrong with the node’s file and its part of the directory, at once',
+  examples: ['mailfarm check --config /etc/mailfarm/mailfarm.yaml', 'mailfarm check --only file'],
+  options: { only: { type: 'string' } },
+  args: [0, 0],
+  run,
+};

@@ -1,0 +1,80 @@
+import { flagText, UsageError, type Call, type Command } from '../command.ts';
+import { keepRunning, type Child } from '../demo/children.ts';
+import { writeDemoEntries } from '../demo/entries.ts';
+import { writeDemoFiles } from '../demo/files.ts';
+import {
+  DEMO_DOMAIN,
+  DEMO_HOST,
+  DEMO_PASSWORD,
+  DEMO_PORTS,
+  DEMO_USERS,
+  demoLayout,
+  demoPort,
+  PORT_BASE_DEFAULT,
+  PORT_BASE_MAX,
+  type DemoLayout,
+} from '../demo/layout.ts';
+
+async function run(call: Call): Promise<void> {
+  const base = Number(flagText(call, 'port-base') ?? PORT_BASE_DEFAULT);
+  if (!Number.isInteger(base) || base < 1024 || base > PORT_BASE_MAX) {
+    throw new UsageError(`--port-base is a whole number, 1024 to ${PORT_BASE_MAX}`);
+  }
+  const demo = demoLayout({ data: flagText(call, 'data'), base, env: call.env });
+  const ending = new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+  await writeDemoFiles(demo);
+  const children: Child[] = [];
+  const onNote = (text: string): void => call.out.note(text);
+  try {
+    const listen = `${DEMO_HOST}:${demoPort(demo, 'ldap')}`;
+    const secrets = [
+      ...['--admin-password-file', demo.adminSecret],
+      ...['--frontend-password-file', demo.frontendSecret],
+    ];
+    const directory = ['directory', 'serve', '--data', demo.directoryData, '--listen', listen];
+    const ready = /^mailfarm directory is ready/m;
+    children.push(await keepRunning({ args: [...directory, ...secrets], ready, onNote }));
+    await writeDemoEntries(demo);
+    const serve = ['serve', '--config', demo.nodeFile];
+    children.push(await keepRunning({ args: serve, ready: /^mailfarm is ready/m, onNote }));
+    call.out.line(banner(demo));
+    await ending;
+  } finally {
+    for (const child of children.toReversed()) await child.stop();
+  }
+}
+
+function banner(demo: DemoLayout): string {
+  const at = (service: keyof typeof DEMO_PORTS): string => `${DEMO_HOST}:${demoPort(demo, service)}`;
+  const users = DEMO_USERS.map((user) => `${user}@${DEMO_DOMAIN}`).join(', ');
+  return `
+The farm is running, on loopback only.
+
+  SMTP (MX)  ${at('mx')}      POP3             ${at('pop3')} (STLS)
+  LMTP       ${at('lmtp')}      POP3 over TLS    ${at('pop3s')}
+  LDAP       ${at('ldap')}     health, metrics  http://${at('health')}
+
+  users      ${users}, password ${DEMO_PASSWORD}
+  volumes    ${demo.volumes.map(({ path }) => path).join(', ')}
+  commands   export MAILFARM_CONFIG=${demo.adminFile}
+
+Send and fetch a first letter, in another terminal:
+
+  printf 'From: me@example.org\\r\\nSubject: Hello\\r\\n\\r\\nFirst letter.\\r\\n' |
+    curl smtp://${at('mx')} --mail-from me@example.org --mail-rcpt alice@${DEMO_DOMAIN} --upload-file -
+  curl pop3://${at('pop3')}/1 --user alice@${DEMO_DOMAIN}:${DEMO_PASSWORD}
+
+Ctrl-C ends it; the next start finds everything again.`;
+}
+
+export const demo: Command = {
+  usage: '[--data DIR] [--port-base N]',
+  summary: 'Runs a whole farm on this machine, with users and two volumes',
+  examples: ['mailfarm demo', 'mailfarm demo --data /tmp/farm --port-base 20000'],
+  options: { data: { type: 'string' }, 'port-base': { type: 'string' } },
+  args: [0, 0],
+  run,
+};

@@ -1,0 +1,33 @@
+import { parseSettings } from '../../config/settings.ts';
+import { TABLES } from '../../roles/tables.ts';
+import { withAdmin, withChange } from '../administration.ts';
+import { UsageError, type Call, type Command } from '../command.ts';
+
+async function list(call: Call): Promise<void> {
+  const settings = await withAdmin(call, (admin) => admin.settings.all());
+  if (call.json) return call.out.json(Object.fromEntries(settings));
+  call.out.table(['option', 'value'], [...settings]);
+}
+
+/** Checked before it is written: a wrong value in cn=farm would keep every node from starting. */
+async function set(call: Call): Promise<void> {
+  const [name = '', value] = call.args;
+  if (value !== undefined) {
+    const { problems } = parseSettings(TABLES, [[name, value]]);
+    if (problems.length > 0) throw new UsageError(problems.map((p) => p.message).join('; '));
+  }
+  await withChange(call, (admin) => admin.settings.set(name, value));
+  if (call.json) call.out.json({ [name]: value ?? null });
+  else call.out.line(value === undefined ? `${name} has its default` : `${name} is ${value}`);
+}
+
+export const SETTING_COMMANDS: Readonly<Record<string, Command>> = {
+  'config list': { usage: '', summary: 'Lists what is set in cn=farm', args: [0, 0], run: list },
+  'config set': {
+    usage: 'OPTION [VALUE]',
+    summary: 'Sets an option for the whole farm; without a value the default',
+    examples: ['mailfarm config set smtp.message.max 100MB', 'mailfarm config set smtp.message.max'],
+    args: [1, 2],
+    run: set,
+  },
+};

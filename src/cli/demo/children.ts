@@ -1,0 +1,75 @@
+/**
+ * The demo's two processes, kept running as an init system would: started, waited for, started
+ * again when they die, ended in the right order.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+
+const MAIN = join(import.meta.dirname, '../main.ts');
+const PAUSE_MS = 500;
+const END_MS = 40_000;
+
+export interface Child {
+  /** SIGTERM, then SIGKILL when that takes too long. Resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+export interface ChildOptions {
+  readonly args: readonly string[];
+  /** Line of its standard output that says it serves. Later lines go through. */
+  readonly ready: RegExp;
+  readonly onNote: (text: string) => void;
+}
+
+/** Starts it and waits until it says that it serves. @throws Error when it ends before. */
+export async function keepRunning(options: ChildOptions): Promise<Child> {
+  let stopping = false;
+  let current: ChildProcess;
+  const start = (): Promise<void> => {
+    const child = spawn(process.execPath, [MAIN, ...options.args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    current = child;
+    return new Promise((resolve, reject) => {
+      let seen = false;
+      let text = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        process.stdout.write(chunk);
+        if (seen) return;
+        text += chunk.toString();
+        seen = options.ready.test(text);
+        if (seen) resolve();
+      });
+      child.on('error', reject);
+      child.on('exit', (code, signal) => {
+        if (!seen) reject(new Error(`${options.args[0]} ended with ${signal ?? code} at start`));
+        if (!stopping && seen) again(signal ?? code);
+      });
+    });
+  };
+  const again = (how: unknown): void => {
+    options.onNote(`mailfarm ${options.args[0]} ended (${String(how)}) and is started again`);
+    setTimeout(() => {
+      if (!stopping) start().catch(again);
+    }, PAUSE_MS);
+  };
+  await start();
+  return {
+    stop: () => {
+      stopping = true;
+      return end(current);
+    },
+  };
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  });
+}

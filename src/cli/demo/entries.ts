@@ -1,0 +1,57 @@
+import { systemClock as clock } from '../../base/clock.ts';
+import { systemRandom as random } from '../../base/random.ts';
+import { readNodeFile } from '../../config/node-file.ts';
+import { AdminError, openAdmin, type Admin } from '../../directory/admin/admin.ts';
+import { directoryAccess } from '../../roles/directory.ts';
+import { SERVICES } from '../../roles/services.ts';
+import { makeVolume } from '../../volumes/make.ts';
+import { ConfigError } from '../place.ts';
+import {
+  DEMO_DOMAIN,
+  DEMO_HOST,
+  DEMO_NODE,
+  DEMO_PASSWORD,
+  DEMO_USERS,
+  demoPort,
+  type DemoLayout,
+} from './layout.ts';
+
+/** Writes the demo's entries where they are missing, as an administrator would. */
+export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
+  const read = await readNodeFile(demo.adminFile);
+  if (!read.ok) throw new ConfigError(read.problems.map(({ message }) => message));
+  const admin = await openAdmin({ ...directoryAccess(read.value), clock });
+  try {
+    await unlessThere(() => admin.domains.add(DEMO_DOMAIN));
+    for (const { name, path } of demo.volumes) {
+      const identity = await makeVolume({ path, name, random });
+      await unlessThere(() => admin.volumes.add(name, { path, identity }));
+      await admin.volumes.set(name, { path }); // The data may have been moved.
+    }
+    for (const name of DEMO_USERS) {
+      const login = `${name}@${DEMO_DOMAIN}`;
+      await unlessThere(() => admin.users.add({ login, password: DEMO_PASSWORD }));
+    }
+    await unlessThere(() =>
+      admin.users.addAlias(`admin@${DEMO_DOMAIN}`, `postmaster@${DEMO_DOMAIN}`),
+    );
+    await writeNode(admin, demo);
+  } finally {
+    await admin.close();
+  }
+}
+
+async function writeNode(admin: Admin, demo: DemoLayout): Promise<void> {
+  const services = [...(Object.keys(SERVICES) as (keyof typeof SERVICES)[]), 'health'] as const;
+  const listen = services.map((name) => `${name} ${DEMO_HOST}:${demoPort(demo, name)}`);
+  await unlessThere(() => admin.nodes.add(DEMO_NODE, { nid: 1, listen, server: 'localhost', status: 'spm' }));
+  await admin.nodes.set(DEMO_NODE, { listen });
+}
+
+async function unlessThere(add: () => Promise<unknown>): Promise<void> {
+  try {
+    await add();
+  } catch (error) {
+    if (!(error instanceof AdminError) || error.kind !== 'exists') throw error;
+  }
+}

@@ -1,0 +1,29 @@
+import { exitCode, type ExitName } from '../config/exit.ts';
+import { AdminError, type AdminErrorKind } from '../directory/admin/admin.ts';
+import { DirectoryUnavailable } from '../directory/types.ts';
+import { SentinelError } from '../volumes/sentinel.ts';
+import { ConfigError } from './place.ts';
+
+const OF_ADMIN: Readonly<Record<AdminErrorKind, ExitName>> = {
+  exists: 'data',
+  'not-found': 'no-user',
+  invalid: 'data',
+  denied: 'permission',
+  unavailable: 'unavailable',
+};
+
+/** What went wrong, for a person, and the exit code for a program. */
+export function explain(error: unknown): { readonly text: string; readonly code: number } {
+  const as = (name: ExitName, text: string) => ({ text, code: exitCode(name) });
+  if (error instanceof AdminError) return as(OF_ADMIN[error.kind], error.message);
+  if (error instanceof ConfigError) return as('config', error.problems.join('\nmailfarm: '));
+  if (error instanceof DirectoryUnavailable) return as('unavailable', error.message);
+  if (error instanceof SentinelError) return as('volume-missing', error.message);
+  if (!(error instanceof Error)) return as('software', String(error));
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return as('port-taken', error.message);
+  if (code === 'EACCES' || code === 'EPERM') return as('permission', error.message);
+  if (code === 'ENOENT') return as('no-input', error.message);
+  if (code !== undefined) return as('io', error.message);
+  return as('software', error.stack ?? error.message);
+}

@@ -1,0 +1,29 @@
+import type { RefusalStyle } from '../net/refusal.ts';
+
+/**
+ * The services a node can run, on one screen. A listener in the directory is `SERVICE HOST:PORT`;
+ * the row says which protocol that is, what TLS does on it, and how a connection is refused that
+ * cannot be taken.
+ */
+export interface ServiceRow {
+  readonly protocol: 'mx' | 'lmtp' | 'pop3';
+  readonly tls: 'implicit' | 'starttls';
+  readonly refusal: RefusalStyle;
+  /** Letter in mwNode's status, upper case while up (S0-34). */
+  readonly letter: string;
+}
+
+export const SERVICES = {
+  mx: { protocol: 'mx', tls: 'starttls', refusal: 'smtp', letter: 'S' },
+  lmtp: { protocol: 'lmtp', tls: 'starttls', refusal: 'smtp', letter: 'S' },
+  pop3: { protocol: 'pop3', tls: 'starttls', refusal: 'pop3', letter: 'P' },
+  pop3s: { protocol: 'pop3', tls: 'implicit', refusal: 'silent', letter: 'P' },
+} as const satisfies Readonly<Record<string, ServiceRow>>;
+
+export type ServiceName = keyof typeof SERVICES;
+export type Protocol = ServiceRow['protocol'];
+
+/** Health and metrics over HTTP: the supervisor's own listener, not handed to workers. */
+export const HEALTH = 'health';
+
+export const isServiceName = (name: string): name is ServiceName => Object.hasOwn(SERVICES, name);

@@ -1,0 +1,240 @@
+/**
+ * The supervisor of a node: reads the plan, listens, keeps the workers, answers health and metrics.
+ * It never touches a volume and reads no octet of a connection (decision 0002), so it can always
+ * end, and a new one can always listen.
+ *
+ * Order at start: directory (or the last good settings), workers, then listening: nobody is
+ * accepted whom nobody can serve. Order at the end: listening stops, workers drain, exit.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { systemClock as clock } from '../base/clock.ts';
+import type { ExitName } from '../config/exit.ts';
+import type { NodeFile } from '../config/node-file.ts';
+import type { Directory } from '../directory/types.ts';
+import { DirectoryUnavailable } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
+import { createLedger, exportMetrics } from '../metrics/export.ts';
+import { watchProcess } from '../metrics/process.ts';
+import { addressRanges } from '../net/address.ts';
+import { Gate } from '../net/gate.ts';
+import { openDirectory } from './directory.ts';
+import { Fleet, type Worker } from './fleet.ts';
+import { serveHealth, type HealthServer } from './health.ts';
+import { nodeMetrics } from './metrics.ts';
+import type { FromWorker } from './messages.ts';
+import { askDirectory, formatListen, keep, loadSettled, PlanError, valuesOf, type Plan, type Settled } from './plan.ts';
+import { HEALTH, isServiceName, SERVICES } from './services.ts';
+
+const METRICS_WAIT_MS = 1000;
+
+export interface SupervisorOptions {
+  readonly file: NodeFile;
+  readonly logger: Logger;
+  /** Only these services, of those that the node's entry names. */
+  readonly roles?: readonly string[];
+  /** Says that the node serves, once. */
+  readonly onReady: (listen: readonly string[]) => void;
+}
+
+/** Runs a node until it is told to end. @returns the name of the exit code. */
+export async function supervise(options: SupervisorOptions): Promise<ExitName> {
+  const { file, logger } = options;
+  const directory = openDirectory({ file, logger, clock });
+  try {
+    const settled = restrict(await loadSettled({ directory, file, logger, clock }), options.roles);
+    const plan = { file, ...settled, ticketKeys: randomBytes(48).toString('hex') };
+    const supervisor = new Supervisor(options, directory, plan);
+    return await supervisor.run();
+  } catch (error) {
+    if (error instanceof PlanError) {
+      for (const problem of error.problems) logger.error({ code: 'MF-NODE-002' }, problem);
+      return 'config';
+    }
+    if (!(error instanceof DirectoryUnavailable)) throw error;
+    logger.error({ err: error }, 'the directory does not answer and there are no last good settings');
+    return 'unavailable';
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Only the listeners of these services; all of them when nobody says. */
+const restrict = (settled: Settled, roles: readonly string[] | undefined): Settled =>
+  roles === undefined
+    ? settled
+    : { ...settled, listen: settled.listen.filter(({ service }) => roles.includes(service)) };
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #directory: Directory;
+  readonly #gate: Gate;
+  readonly #fleet: Fleet;
+  readonly #ledger = createLedger<Worker>();
+  readonly #scrapes = new Map<number, () => void>();
+  #plan: Plan;
+  #health: HealthServer | undefined;
+  #scrape = 0;
+  #serving = false;
+  #reloading = false;
+
+  constructor(options: SupervisorOptions, directory: Directory, plan: Plan) {
+    this.#options = options;
+    this.#directory = directory;
+    this.#plan = plan;
+    const values = valuesOf(plan);
+    const { logger, file } = options;
+    this.#gate = new Gate({
+      limits: {
+        total: values['net.connections.max'],
+        perAddress: values['net.connections.per-address'],
+        ratePerMinute: values['net.rate.per-address'],
+        exempt: addressRanges(values['net.limits.exempt']),
+      },
+      proxyFrom: addressRanges(values['net.proxy.from']),
+      holdMs: values['net.hold.time'],
+      clock,
+      logger,
+    });
+    this.#fleet = new Fleet({
+      size: file.workers,
+      module: join(import.meta.dirname, 'worker.ts'),
+      // Volumes' calls share libuv's pool: as many threads as may hang, and some that stay free.
+      env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '64' },
+      logger,
+      clock,
+      onMessage: (worker, message) => this.#onMessage(worker, message),
+      onReady: (worker) => this.#gate.addWorker(worker.process),
+      onDrain: (worker) => this.#gate.retireWorker(worker.process),
+      onExit: (worker) => this.#ledger.retire(worker),
+    });
+    nodeMetrics({
+      workers: () => this.#fleet.ready.length,
+      stuck: () => this.#fleet.stuck,
+      deaths: () => this.#fleet.deaths,
+    });
+  }
+
+  async run(): Promise<ExitName> {
+    watchProcess();
+    const ended = new Promise<void>((resolve) => {
+      process.once('SIGTERM', resolve);
+      process.once('SIGINT', resolve);
+    });
+    await this.#fleet.start(this.#plan);
+    if (!(await this.#listen())) {
+      await this.#fleet.stop(0);
+      return 'port-taken';
+    }
+    this.#serving = true;
+    this.#options.onReady(this.#plan.listen.map(formatListen));
+    process.on('SIGHUP', () => void this.#reload('signal'));
+    const interval = valuesOf(this.#plan)['node.settings.interval'];
+    const looking = setInterval(() => void this.#reload('timer'), interval);
+    await ended;
+    clearInterval(looking);
+    this.#serving = false;
+    const drainMs = valuesOf(this.#plan)['net.drain.time'];
+    this.#options.logger.info({ drainMs }, 'ending: nothing new is accepted, sessions may finish');
+    await this.#gate.close();
+    await this.#fleet.stop(drainMs);
+    this.#health?.close();
+    return 'ok';
+  }
+
+  /** Listens as the plan says; what cannot be bound is logged. @returns whether all is bound. */
+  async #listen(): Promise<boolean> {
+    const { listen } = this.#plan;
+    const gateListeners = listen.flatMap(({ service, host, port }) =>
+      isServiceName(service)
+        ? [{ service, host, port, refusal: SERVICES[service].refusal }]
+        : [],
+    );
+    const problems = await this.#gate.listen(gateListeners);
+    for (const problem of problems) {
+      this.#options.logger.error({ code: problem.code, err: problem }, 'cannot listen');
+    }
+    const health = listen.find(({ service }) => service === HEALTH);
+    this.#health?.close();
+    this.#health = health && (await this.#serveHealth(health));
+    return problems.length === 0 && (health === undefined || this.#health !== undefined);
+  }
+
+  #serveHealth(address: { host: string; port: number }): Promise<HealthServer | undefined> {
+    return serveHealth({
+      ...address,
+      logger: this.#options.logger,
+      notReady: () => this.#notReady(),
+      metrics: () => this.#metrics(),
+      invalidate: () => {
+        for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'invalidate' });
+      },
+    });
+  }
+
+  /** Reasons why this node should get no connections; asks nobody, so it cannot hang. */
+  #notReady(): readonly string[] {
+    if (!this.#serving) return ['the node is starting or ending'];
+    const { ready } = this.#fleet;
+    if (ready.length === 0) return ['no worker is ready'];
+    const known = ready.flatMap((worker) => worker.status ?? []);
+    if (known.length > 0 && known.every((status) => !status.directory)) {
+      return ['the directory does not answer'];
+    }
+    return [];
+  }
+
+  async #metrics(): Promise<string> {
+    const id = ++this.#scrape;
+    const { ready } = this.#fleet;
+    let waiting = ready.length;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, METRICS_WAIT_MS);
+      this.#scrapes.set(id, () => {
+        if (--waiting > 0) return;
+        clearTimeout(timer);
+        resolve();
+      });
+      if (waiting === 0) resolve();
+      for (const worker of ready) this.#fleet.send(worker, { kind: 'metrics', id });
+    });
+    this.#scrapes.delete(id);
+    return this.#ledger.render(await exportMetrics());
+  }
+
+  #onMessage(worker: Worker, message: FromWorker): void {
+    if (message.kind === 'metrics') {
+      this.#ledger.update(worker, message.metrics);
+      this.#scrapes.get(message.id)?.();
+    } else if (message.kind === 'advice') {
+      for (const other of this.#fleet.ready) {
+        if (other !== worker) this.#fleet.send(other, message);
+      }
+    }
+  }
+
+  /** Asks the directory again; a change replaces the workers one generation for another. */
+  async #reload(why: 'signal' | 'timer'): Promise<void> {
+    if (this.#reloading || !this.#serving) return;
+    this.#reloading = true;
+    const { logger, file } = this.#options;
+    try {
+      this.#directory.invalidate();
+      const asked = await askDirectory(this.#directory, file.name);
+      const settled = restrict(asked, this.#options.roles);
+      const before = JSON.stringify([this.#plan.listen, this.#plan.settings]);
+      const changed = JSON.stringify([settled.listen, settled.settings]) !== before;
+      if (!changed && why === 'timer') return;
+      this.#plan = { ...this.#plan, ...settled };
+      await keep(asked, { file, logger, clock });
+      logger.info({ why, changed }, 'settings read again, workers are replaced');
+      await this.#fleet.replaceAll(this.#plan, valuesOf(this.#plan)['net.drain.time']);
+      await this.#listen();
+    } catch (error) {
+      const fields = { code: 'MF-NODE-002', why, err: error };
+      logger.warn(fields, 'settings not read again, the node goes on with those it has');
+    } finally {
+      this.#reloading = false;
+    }
+  }
+}

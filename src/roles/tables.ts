@@ -1,0 +1,24 @@
+import { DELIVERY_OPTIONS } from '../delivery/options.ts';
+import { AUTH_OPTIONS } from '../auth/options.ts';
+import { DIRECTORY_OPTIONS } from '../directory/options.ts';
+import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
+import { MX_OPTIONS } from '../mx/options.ts';
+import { NET_OPTIONS } from '../net/options.ts';
+import { POP3_OPTIONS } from '../pop3/options.ts';
+import { SMTP_OPTIONS } from '../smtp/options.ts';
+import { VOLUME_OPTIONS } from '../volumes/options.ts';
+import { NODE_OPTIONS } from './options.ts';
+
+/** Every option of the farm: what mwSetting values in cn=farm may name. */
+export const TABLES = [
+  NODE_OPTIONS,
+  NET_OPTIONS,
+  DIRECTORY_OPTIONS,
+  AUTH_OPTIONS,
+  VOLUME_OPTIONS,
+  MAILBOX_OPTIONS,
+  DELIVERY_OPTIONS,
+  SMTP_OPTIONS,
+  MX_OPTIONS,
+  POP3_OPTIONS,
+] as const;

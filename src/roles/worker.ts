@@ -1,0 +1,143 @@
+/**
+ * A worker process: takes connections from the supervisor and serves them. Started by fork(2) only.
+ *
+ * It ends when it is told to drain, when the supervisor is gone (the channel closes), and after an
+ * error that nobody caught: whatever state that left is not to be trusted, and another worker takes
+ * over. What it has acknowledged is on the volumes; there is nothing to save.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock as clock } from '../base/clock.ts';
+import { systemRandom as random } from '../base/random.ts';
+import { exitCode } from '../config/exit.ts';
+import { createLogger } from '../log/logger.ts';
+import { exportMetrics } from '../metrics/export.ts';
+import { watchProcess } from '../metrics/process.ts';
+import { addressRanges } from '../net/address.ts';
+import { createAdmission } from '../net/admission.ts';
+import { startHandover } from '../net/handover.ts';
+import { createIntake, type IntakeListener } from '../net/intake.ts';
+import { openTlsStore } from '../net/tls.ts';
+import { openDirectory } from './directory.ts';
+import { buildEngines, type Engines } from './engines.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+import { valuesOf, type Plan, type Values } from './plan.ts';
+import { isServiceName, SERVICES } from './services.ts';
+
+const STATUS_MS = 1000;
+
+const tell = (message: FromWorker): void => {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
+};
+
+function listenersOf(engines: Engines, values: Values): (name: string) => IntakeListener | undefined {
+  const proxyFrom = addressRanges(values['net.proxy.from']);
+  return (name) => {
+    if (!isServiceName(name)) return undefined;
+    const row = SERVICES[name];
+    const service = engines.services.get(row.protocol);
+    if (!service) return undefined;
+    const mode = row.tls === 'implicit' ? 'implicit-tls' : 'plain';
+    return { name, service, mode, proxyFrom, refusal: row.refusal };
+  };
+}
+
+async function run(plan: Plan): Promise<void> {
+  const values = valuesOf(plan);
+  const { level, time } = plan.file.log;
+  const bindings = { node: plan.file.name, pid: process.pid };
+  const logger = createLogger({ level, time, bindings });
+  dieLoudly(logger);
+  watchProcess();
+  const directory = openDirectory({ file: plan.file, options: values, logger, clock });
+  mkdirSync(join(plan.file.data, 'sessions'), { recursive: true, mode: 0o700 });
+  const { default: pair, domains } = plan.file.tls;
+  const tls = pair
+    ? await openTlsStore({
+        default: pair,
+        domains,
+        reloadMs: values['net.tls.reload'],
+        ticketKeys: Buffer.from(plan.ticketKeys, 'hex'),
+        clock,
+        logger,
+      })
+    : undefined;
+  const engines = buildEngines({ plan, directory, tls, logger, clock, random });
+  engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
+  const intake = createIntake({
+    tls,
+    proxyTimeoutMs: values['net.proxy.timeout'],
+    handshakeTimeoutMs: values['net.tls.handshake-timeout'],
+    proxied: createAdmission(
+      {
+        total: values['net.connections.max'],
+        perAddress: values['net.connections.per-address'],
+        ratePerMinute: values['net.rate.per-address'],
+        exempt: addressRanges(values['net.limits.exempt']),
+      },
+      clock,
+    ),
+    random,
+    logger,
+  });
+  const listeners = new Map(
+    Object.keys(SERVICES).map((name) => [name, listenersOf(engines, values)(name)]),
+  );
+  const stopHandover = startHandover({
+    channel: process,
+    intake,
+    listener: (name) => listeners.get(name),
+  });
+
+  let draining = false;
+  const drain = async (ms: number): Promise<void> => {
+    if (draining) return;
+    draining = true;
+    intake.close();
+    await Promise.all([...engines.services.values()].map((service) => service.drain(ms)));
+    stopHandover();
+    engines.close();
+    tell({ kind: 'drained' });
+    process.exit(exitCode('ok'));
+  };
+  const status = (): void =>
+    tell({
+      kind: 'status',
+      status: {
+        directory: directory.available,
+        volumesDown: engines.volumes.table.volumes.filter((v) => !v.up).map((v) => v.name),
+      },
+    });
+  process.on('message', (message: ToWorker) => {
+    if (message.kind === 'drain') void drain(message.ms);
+    else if (message.kind === 'invalidate') directory.invalidate();
+    else if (message.kind === 'advice') engines.auth.note(message.advice);
+    else if (message.kind === 'metrics') {
+      const { id } = message;
+      void exportMetrics().then((metrics) => tell({ kind: 'metrics', id, metrics }));
+    }
+  });
+  process.on('disconnect', () => void drain(values['net.drain.time']));
+  setInterval(status, STATUS_MS).unref();
+  status();
+  tell({ kind: 'ready' });
+}
+
+/** The supervisor decides when workers end; a Ctrl-C in a terminal reaches the whole group. */
+function ignoreTerminalSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+}
+
+function dieLoudly(logger: ReturnType<typeof createLogger>): void {
+  const die = (err: unknown): void => {
+    logger.error({ err }, 'bug: nobody caught this, the worker ends');
+    process.exit(exitCode('software'));
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}
+
+ignoreTerminalSignals();
+process.once('message', (message: ToWorker) => {
+  if (message.kind === 'plan') void run(message.plan);
+});

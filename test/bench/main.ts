@@ -1,0 +1,43 @@
+/**
+ * `npm run bench [-- SECTION …] [--quick]`: ours beside the bare operation, Postfix and Dovecot, in
+ * one run on one disk. Times mean little on a shared machine; ratios and CPU per operation do. CPU is
+ * that of all server processes of the one compared, from /proc; the load's own is not counted.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { benchDelivery } from './delivery.ts';
+import { benchIdle } from './idle.ts';
+import { benchLarge } from './large.ts';
+import { benchPop3 } from './pop3.ts';
+import { benchStart } from './start.ts';
+
+const SECTIONS = {
+  delivery: benchDelivery,
+  pop3: benchPop3,
+  idle: benchIdle,
+  large: benchLarge,
+  start: benchStart,
+} as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false } },
+});
+
+const names = positionals.length > 0 ? positionals : Object.keys(SECTIONS);
+for (const name of names) {
+  if (!Object.hasOwn(SECTIONS, name)) {
+    process.stderr.write(
+      `bench: no section ${name}; there are ${Object.keys(SECTIONS).join(', ')}\n`,
+    );
+    process.exit(64);
+  }
+  // On the disk of the working directory: /tmp is memory on many machines, and fsync free there.
+  const dir = mkdtempSync(join(process.env['MAILFARM_BENCH_DIR'] ?? '/var/tmp', 'mailfarm-bench-'));
+  try {
+    await SECTIONS[name as keyof typeof SECTIONS]({ dir, scale: values.quick ? 0.2 : 1 });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
