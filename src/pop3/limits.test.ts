@@ -100,7 +100,7 @@ test('a SASL response has at most 12,288 octets', async () => {
   });
 });
 
-test('a line without end is answered once, skipped, and ends the connection when it goes on', async () => {
+test('a line without end is answered once, skipped, and ends the connection', async () => {
   await withServer({ store: STORE() }, async ({ port }) => {
     const client = await StrictClient.open(port);
     client.write(Buffer.alloc(SKIPPED_BYTES_MAX / 2, 'x'));

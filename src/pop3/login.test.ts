@@ -18,7 +18,7 @@ const FAR = '192.0.2.7';
 const capabilities = async (client: StrictClient): Promise<string[]> =>
   (await client.command('CAPA')).body.toString().split('\r\n');
 
-test('[P-02] no password without TLS but from loopback; nothing is asked of auth (RFC 2595 §2.1)', async () => {
+test('[P-02] no password without TLS but from loopback (RFC 2595 §2.1)', async () => {
   const options = { store: STORE(), tls: testTls(), remoteAddress: FAR };
   await withServer(options, async ({ port, auth }) => {
     const client = await StrictClient.open(port);
@@ -86,7 +86,7 @@ test('[P-02] implicit TLS: the same session, STLS not offered (RFC 8314 §3.2)',
   });
 });
 
-test('[P-02] commands injected after STLS are dropped, and what came before is forgotten (RFC 2595 §4)', async () => {
+test('[P-02] STLS drops injected commands and forgets USER (RFC 2595 §4)', async () => {
   await withServer({ store: STORE(), tls: testTls() }, async ({ port, auth }) => {
     const client = await StrictClient.open(port);
     await client.command('USER tevie');
@@ -158,7 +158,7 @@ test('[P-02] LOGIN-DELAY: announced, and told to who is too early (RFC 2449 §6.
   });
 });
 
-test('[P-02] exclusive sessions: the second one gets [IN-USE], until the first is over (RFC 2449 §8.1.2)', async () => {
+test('[P-02] exclusive sessions: the second one gets [IN-USE] (RFC 2449 §8.1.2)', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'pop3-locks-'));
   const values = { 'pop3.sessions': 'exclusive' } as const;
   const extra = { exclusive: exclusiveByLockFiles(directory, silentLogger) };

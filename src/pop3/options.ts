@@ -49,13 +49,17 @@ export const POP3_OPTIONS = {
     default: 0,
     min: 0,
     max: 3_600_000,
-    doc: 'Least time between two logins of one user; 0 is none (LOGIN-DELAY, RFC 2449 §6.5). Each worker process counts its own logins.',
+    doc:
+      'Least time between two logins of one user; 0 is none (LOGIN-DELAY, RFC 2449 §6.5). ' +
+      'Each worker process counts its own logins.',
   },
   'pop3.sessions': {
     kind: 'choice',
     default: 'shared',
     values: ['shared', 'exclusive'],
-    doc: 'Sessions on one mailbox at once: `shared` is harmless; `exclusive` answers [IN-USE] to the second one on this node (RFC 2449 §8.1.2). It is advice, not protection.',
+    doc:
+      'Sessions on one mailbox at once: `shared` is harmless; `exclusive` answers [IN-USE] to ' +
+      'the second one on this node (RFC 2449 §8.1.2). It is advice, not protection.',
   },
 } as const satisfies OptionTable;
 

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { MemoryStore } from '../mailbox/memory.ts';
 import { STORE_ERROR_KINDS } from '../volumes/error.ts';
 import { StrictClient } from './testing/client.ts';
 import { collectingLogger, type LogLine, startServer, withServer } from './testing/server.ts';
-import { FaultyStore } from './testing/store.ts';
+import { FaultyStore, TEST_ACCOUNT } from './testing/store.ts';
 import { DotStuffer } from './wire/dots.ts';
 import { TopCutter } from './wire/top.ts';
 
@@ -92,7 +93,7 @@ test('[P-02] TOP gives the header, the empty line and n lines (RFC 1939 §7)', (
 });
 
 for (const kind of STORE_ERROR_KINDS) {
-  test(`[P-02] the store says ${kind}: [SYS/TEMP], and the session goes on (RFC 3206 §4)`, async () => {
+  test(`[P-02] store says ${kind}: [SYS/TEMP], the session goes on (RFC 3206 §4)`, async () => {
     const store = new FaultyStore(['one\r\n', 'two\r\n']);
     await withServer({ store }, async ({ port }) => {
       store.openFails = kind;
@@ -161,7 +162,7 @@ test('a client that goes away in the middle of RETR lets go of the file', async 
   await server.close();
 });
 
-test('[P-02] LIST and UIDL of 100,000 messages, also to a client that is slow to read', async () => {
+test('[P-02] LIST and UIDL of 100,000 messages, to a client that is slow to read', async () => {
   const store = new FaultyStore(Array.from({ length: 100_000 }, () => 'x\r\n'));
   await withServer({ store }, async ({ port }) => {
     const client = await login(port);
@@ -174,6 +175,28 @@ test('[P-02] LIST and UIDL of 100,000 messages, also to a client that is slow to
     const uidl = await client.reply('multi-line');
     expect(uidl.body.toString().split('\r\n')).toHaveLength(100_001);
     expect((await client.reply()).text).toBe('100000 300000');
+    client.close();
+  });
+});
+
+test('[N-19] the memory store: stored with LF, sent with CRLF, octets true', async () => {
+  const store = new MemoryStore();
+  const stored = 'Subject: dots\n\n.\n..x\n\xe9\0\rbare CR\n';
+  store.deliver(TEST_ACCOUNT, Buffer.from(stored, 'latin1'));
+  await withServer({ store }, async ({ port }) => {
+    const client = await login(port);
+    const wire = stored.replaceAll('\n', '\r\n');
+    const reply = await client.command('RETR 1');
+    expect(reply.body.toString('latin1')).toBe(wire);
+    expect(reply.text).toBe(`${wire.length} octets`);
+    expect((await client.command('TOP 1 1')).body.toString('latin1')).toBe(
+      wire.slice(0, wire.indexOf('.') + 3),
+    );
+    const uidl = (await client.command('UIDL 1')).text;
+    expect(uidl).toMatch(/^1 [!-~]{1,70}$/);
+    const again = await login(port);
+    expect((await again.command('UIDL 1')).text).toBe(uidl);
+    again.close();
     client.close();
   });
 });

@@ -236,9 +236,8 @@ export class Pop3Session extends Transport {
   }
 
   protected override closedBy(error: Error | undefined): void {
-    const tls = this.secure && error !== undefined && this.#account === undefined;
-    this.#reason ??=
-      tls && (error as NodeJS.ErrnoException).code !== 'ECONNRESET' ? 'tls-failed' : 'lost';
+    const code = error !== undefined && 'code' in error ? String(error.code) : '';
+    this.#reason ??= TLS_ERROR.test(code) ? 'tls-failed' : 'lost';
     const ms = Math.round(this.shared.clock.now() - this.#startedAt);
     this.shared.ended(this, {
       session: this.peer.id,
@@ -264,6 +263,7 @@ export class Pop3Session extends Transport {
 }
 
 const AUTH = /^AUTH /i;
+const TLS_ERROR = /^ERR_(?:SSL|TLS)_/;
 
 const isLoopback = (peer: { readonly remoteAddress: string }): boolean =>
   peer.remoteAddress.startsWith('127.') || peer.remoteAddress === '::1';

@@ -70,7 +70,7 @@ export abstract class Transport {
   /** The socket is closed, once. */
   protected abstract closedBy(error: Error | undefined): void;
 
-  /** Queues text, one character per octet; it goes out at the end of the turn or when it is much. */
+  /** Queues text, one character per octet; it goes at the end of the turn or when it is much. */
   say(text: string): void {
     this.#text += text;
     if (this.#text.length > TEXT_BYTES_MAX) this.flush();
@@ -81,7 +81,8 @@ export abstract class Transport {
     const text = this.#text;
     if (text === '') return;
     this.#text = '';
-    if (!this.closed && !this.socket.write(text, 'latin1')) this.#block();
+    if (this.closed || this.ending) return; // A reply that came after the end of the conversation.
+    if (!this.socket.write(text, 'latin1')) this.#block();
   }
 
   /** Sends a piece of a message. @throws ConnectionLost. */
@@ -144,6 +145,7 @@ export abstract class Transport {
     plain.on('error', ignore); // The TLS socket reports it.
     this.#forgetInput(); // RFC 2595 §4: nothing sent before TLS may count after it.
     this.#blocked = false;
+    (plain as OwnedSocket)[OWNER] = undefined;
     this.socket = wrap(plain);
     this.#attach();
   }
@@ -299,7 +301,7 @@ export abstract class Transport {
 }
 
 const OWNER = Symbol('owner');
-type OwnedSocket = Socket & { [OWNER]?: Transport; lastError?: Error };
+type OwnedSocket = Socket & { [OWNER]?: Transport | undefined; lastError?: Error };
 
 const nextTurn = (transport: Transport): void => transport.nextTurn();
 

@@ -88,11 +88,11 @@ async function logIn(session: Pop3Session, login: string, password: string): Pro
   }
 }
 
-/** Our own trouble does not count against the client, all else does. */
+/** Only credentials that were tested and found wrong count against the client. */
 function refuse(session: Pop3Session, result: LoginResult, reply: string): void {
   session.shared.tally.login(result);
-  if (result === 'unavailable') session.say(reply);
-  else session.loginFailed(reply);
+  if (result === 'refused' || result === 'suspended') session.loginFailed(reply);
+  else session.say(reply);
 }
 
 /** Opens the mailbox of who is known by now. A session that is gone by then opens nothing. */

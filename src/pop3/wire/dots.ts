@@ -25,20 +25,34 @@ export class DotStuffer {
   }
 }
 
+/** Native search and copy win where dots are rare; in a message made of dots a plain loop does. */
+const RARE_DOTS_MAX = 32;
+
 /** `first` is the index of the first dot to double. */
 function stuffed(chunk: Buffer, first: number): Buffer {
+  // At worst every second octet is such a dot; the first may be one too.
   const out = Buffer.allocUnsafe(chunk.length + Math.ceil(chunk.length / 2) + 1);
   let from = 0;
   let to = 0;
   let dot = first;
-  for (;;) {
+  for (let found = 0; found < RARE_DOTS_MAX; found += 1) {
     to += chunk.copy(out, to, from, dot);
     out[to] = DOT;
     to += 1;
     from = dot;
     dot = chunk.indexOf(LF_DOT, from) + 1;
-    if (dot === 0) break;
+    if (dot === 0) return out.subarray(0, to + chunk.copy(out, to, from));
   }
-  to += chunk.copy(out, to, from);
+  let before = 0;
+  for (let at = from; at < chunk.length; at += 1) {
+    const octet = chunk[at] ?? 0;
+    if (octet === DOT && before === LF) {
+      out[to] = DOT;
+      to += 1;
+    }
+    out[to] = octet;
+    to += 1;
+    before = octet;
+  }
   return out.subarray(0, to);
 }
