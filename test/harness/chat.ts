@@ -94,6 +94,17 @@ export class LineStream {
     }
   }
 
+  /** The next `count` octets. @throws Error when the stream ends before. */
+  async octets(count: number, ms = REPLY_MS): Promise<Buffer> {
+    while (this.#buffer.length < count) {
+      if (this.#ended) throw new Error(`closed with ${this.#buffer.length} of ${count} octets`);
+      await this.#more(ms);
+    }
+    const octets = this.#buffer.subarray(0, count);
+    this.#buffer = this.#buffer.subarray(count);
+    return octets;
+  }
+
   /** Resolves when the server closed; true when nothing came before. */
   async closed(ms = REPLY_MS): Promise<boolean> {
     while (!this.#ended) await this.#more(ms);

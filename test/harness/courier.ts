@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { type Socket, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { type InPeers, enter, runInPeers } from './inPeers.ts';
 
@@ -29,16 +29,26 @@ export async function startCourier(
   options: CourierOptions,
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const argv = ['--pdeathsig', 'KILL', ...enter(program(options), place(options))];
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     const child = spawn('setpriv', argv, { stdio: ['pipe', 'pipe', 'ignore'] });
     socket.pipe(child.stdin);
     child.stdout.pipe(socket);
     for (const stream of [socket, child.stdin]) stream.on('error', () => child.kill('SIGKILL'));
+    sockets.add(socket);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      child.kill('SIGKILL');
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  const stop = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      for (const socket of sockets) socket.destroy();
+    });
   return { port: address.port, stop };
 }
 
