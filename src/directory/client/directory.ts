@@ -269,20 +269,23 @@ class LdapDirectory implements Directory {
     });
   }
 
+  /** Kept as one answer, so that it also has a last known good one. */
   async #postmaster(): Promise<Account | undefined> {
+    return await this.#accounts.get('postmaster', () => this.#findPostmaster());
+  }
+
+  async #findPostmaster(): Promise<Account | undefined> {
     const setting = addressKey((await this.settings()).get('postmaster') ?? '');
     const chosen = setting && (await this.#holder(setting));
     if (chosen) return chosen;
-    const ask = async (): Promise<readonly string[]> =>
-      await this.#ask(async (connection, whole) => {
-        const options = { scope: 'base', attributes: ['member'], sizeLimit: 1 } as const;
-        const [group] = await connection.search(this.#layout.administrators, options);
-        if (!group) await whole();
-        return group ? valuesOf(group, 'member') : [];
-      });
-    const members = (await this.#tables.get('administrators', ask)) as readonly string[];
+    const members = await this.#ask(async (connection, whole) => {
+      const options = { scope: 'base', attributes: ['member'], sizeLimit: 1 } as const;
+      const [group] = await connection.search(this.#layout.administrators, options);
+      if (!group) await whole();
+      return group ? valuesOf(group, 'member') : [];
+    });
     for (const dn of members) {
-      const account = await this.#accounts.get(`dn ${dn}`, () => this.#byDn(dn));
+      const account = await this.#byDn(dn);
       if (account) return account;
     }
     return undefined;
