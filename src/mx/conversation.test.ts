@@ -255,7 +255,7 @@ test('[P-01] what is announced is what is there', () =>
     ]);
   }));
 
-test('[S0-20] [N-19] a message arrives octet for octet, behind its trace lines', () =>
+test('[S0-20] [N-19] an 8-bit message arrives octet for octet, behind its trace lines (RFC 6152 §3)', () =>
   withFarm({}, async (farm, client) => {
     await client.reply();
     await chat(client, ['EHLO [127.0.0.1]', `${MAIL} BODY=8BITMIME`, RCPT]);

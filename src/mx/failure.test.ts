@@ -110,6 +110,7 @@ test('one of two copies fails: 451 for all, counted', async () => {
   const results = farm.logged.filter((one) => 'result' in one.fields);
   expect(results.map((one) => one.message)).toEqual(['delivered', 'not delivered']);
   expect(farm.logged.at(-1)?.fields).toMatchObject({ code: 'MF-MX-001' });
+  expect(farm.delivery.failure).toBe('all');
   client.close();
   await farm.close();
 });

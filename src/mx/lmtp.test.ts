@@ -42,6 +42,7 @@ test('[P-01] LMTP answers for each recipient, in order (RFC 2033 §4.2)', async 
     'carol@farm.test',
   ]);
   expect(farm.delivery.stored[0]?.header).toContain('with LMTP id');
+  expect(farm.delivery.failure).toBe('each');
   client.close();
   await farm.close();
 });

@@ -55,6 +55,8 @@ class MxMessage implements MessageSink {
     this.#incoming = policy.delivery.begin({
       id,
       recipients: oneForEachAccount(envelope.recipients),
+      // Before anything is visible, one failure fails all where one reply stands for all.
+      failure: session.mode === 'lmtp' ? 'each' : 'all',
       header: (share) =>
         Buffer.from(traceHeader({ ...facts, recipients: share.map((r) => r.address) })),
     });

@@ -34,6 +34,8 @@ export interface MemoryDelivery extends Delivery {
   slowMs: number;
   /** Count octets, keep none: for big messages. */
   discard: boolean;
+  /** What the last message was begun with: does one failure fail all? */
+  readonly failure: 'all' | 'each' | undefined;
   /** What `begin` throws; a bug, as far as the service is concerned. */
   bug: Error | undefined;
 }
@@ -52,6 +54,7 @@ class MemoryDeliveryState implements MemoryDelivery {
   writeFails: MemoryDelivery['writeFails'] = undefined;
   slowMs = 0;
   discard = false;
+  failure: MemoryDelivery['failure'] = undefined;
   bug: Error | undefined = undefined;
 
   async check(account: { readonly login: string }): Promise<void> {
@@ -62,6 +65,7 @@ class MemoryDeliveryState implements MemoryDelivery {
   begin(options: IncomingOptions) {
     if (this.bug) throw this.bug;
     this.open += 1;
+    this.failure = options.failure;
     const chunks: Uint8Array[] = [];
     let octets = 0;
     return {

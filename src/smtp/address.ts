@@ -31,8 +31,7 @@ const ATEXT = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+$/u;
 // Invisible and directional characters only make one address look like another.
 const UNSAFE =
   /[\0-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffd]/u;
-const LABEL =
-  /^[A-Za-z0-9_\u0080-\u{10ffff}](?:[A-Za-z0-9_\-\u0080-\u{10ffff}]*[A-Za-z0-9_\u0080-\u{10ffff}])?$/u;
+const LABEL = /^(?!-)[A-Za-z0-9_\-\u0080-\u{10ffff}]+(?<!-)$/u;
 const NON_ASCII = /[^\0-\x7f]/;
 
 /**

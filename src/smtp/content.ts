@@ -6,15 +6,16 @@
  *
  * Invariant: every octet of the message is kept, but CR LF becomes LF. A bare CR stays (CR CR LF is
  * stored as CR LF), NUL and 8-bit octets stay, lines may have any length. The one thing with no
- * stored form is an LF without a CR before it, since it would come out as CR LF: such a message is
- * refused (RFC 5321 §2.3.8), which also takes the ground from SMTP smuggling. Only a CR LF starts a
- * line here, so neither LF . LF nor LF . CR LF nor CR . CR ends anything, nor is a dot removed there.
+ * stored form is an LF without a CR before it, since it would come out as CR LF: such a message
+ * is refused (RFC 5321 §2.3.8), which also takes the ground from SMTP smuggling. Only a CR LF
+ * starts a line here: neither LF . LF nor LF . CR LF nor CR . CR ends anything, nor is a dot
+ * removed there.
  *
  * Why not the library's data stream: it takes LF .. for a stuffed dot and so loses an octet, it
- * looks at every octet in JavaScript, and it costs one turn of the event loop for each stuffed dot.
+ * looks at every octet in JavaScript, and each stuffed dot costs a turn of the event loop.
  *
- * Why in place: the result is never longer than the input, and the chunk is ours. The one octet that
- * has no room is a CR held back at the end of the chunk before; `push` says so by `heldCr`.
+ * Why in place: the result is never longer than the input, and the chunk is ours. The one octet
+ * that has no room is a CR held back at the end of the chunk before: `push` says so by `heldCr`.
  */
 const CR = 0x0d;
 const LF = 0x0a;

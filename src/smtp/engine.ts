@@ -82,7 +82,7 @@ export class SmtpEngine extends SMTPServer {
     this.on('error', (error: Error) => this.log.debug({ err: error }, 'SMTP connection error'));
   }
 
-  /** Sessions whose socket is open; the library's `connections` leaves out those that are closing. */
+  /** Sessions with an open socket; the library's `connections` leaves out the closing ones. */
   get open(): number {
     return this.#open.size;
   }

@@ -1,6 +1,6 @@
 import type { OptionTable, OptionValues } from '../config/options.ts';
 
-/** Limits and choices of every SMTP and LMTP listener. Policy has its own tables (mx, submission). */
+/** Limits and choices of every SMTP and LMTP listener. Policy has its own tables. */
 export const SMTP_OPTIONS = {
   'smtp.greeting.delay': {
     kind: 'duration',

@@ -75,7 +75,7 @@ export class Reception {
     return this.#writing;
   }
 
-  /** The end of data came. @returns the replies: one, or those that the sink gave. Never rejects. */
+  /** The end of data came. @returns one reply, or those that the sink gave. Never rejects. */
   async end(): Promise<readonly ReplyName[]> {
     this.#judge();
     const { decoder, options, sink } = this.#parts;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { REPLY_LINE_BYTES_MAX } from './options.ts';
 import { REPLIES, replyText, type ReplyName } from './replies.ts';
 
-test('every reply fits a line and has an enhanced code of its class (RFC 2034 §4)', () => {
+test('every reply fits a line and has an enhanced code of its class (RFC 2034 §4, RFC 3463 §3, RFC 5248 §2.4)', () => {
   for (const name of Object.keys(REPLIES) as ReplyName[]) {
     const { code, enhanced } = REPLIES[name];
     expect(String(code)[0], name).toBe(enhanced[0]);

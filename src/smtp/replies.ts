@@ -106,7 +106,7 @@ export const replyText = (name: ReplyName, id: string): string => {
     : `${enhanced} ${text}`;
 };
 
-/** Thrown anywhere, caught only at the command boundary: the client is at fault or a resource is down. */
+/** The client is at fault or a resource is down. Thrown anywhere, caught at the boundary only. */
 export class ReplyError extends Error {
   readonly reply: ReplyName;
   constructor(reply: ReplyName, options?: ErrorOptions) {

@@ -174,7 +174,7 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     }
   }
 
-  /** Idle time is judged by `watch`, which knows whom we wait for; a closing socket by the library. */
+  /** Idle time is judged by `watch`, which knows whom we wait for; closing is the library's. */
   override _onTimeout(): void {
     if (this._closing) super._onTimeout();
     else this._armTimeout();

@@ -2,8 +2,8 @@
  * The input side of one connection: lines while commands are read, content while a message is.
  *
  * It stands in for the library's parser (which it extends, so that the library's connection can
- * hold it): a line that is too long or ends in a bare LF is reported and skipped, not the end of the
- * connection; a last line without an end is dropped, not run; content goes through ContentDecoder.
+ * hold it): a line that is too long or ends in a bare LF is reported and skipped, it does not end
+ * the connection; a last line without an end is dropped, not run; content is decoded on the way.
  *
  * One chunk is worked off before the next is taken, and a handler or a write that is not finished
  * holds the chunk: that is the backpressure, all the way to the client's TCP window.

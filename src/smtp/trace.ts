@@ -54,7 +54,7 @@ export function addressLiteral(address: string): string {
   return plain.includes(':') ? `[IPv6:${plain}]` : `[${plain}]`;
 }
 
-/** What the client calls itself, if it is a name or a literal at all; everything else is `unknown`. */
+/** What the client calls itself, if that is a name or a literal; else `unknown`. */
 function heloName(helo: string): string {
   return /^[A-Za-z0-9._-]{1,255}$|^\[[A-Za-z0-9.:]{1,64}\]$/.test(helo) ? helo : 'unknown';
 }

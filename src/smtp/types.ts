@@ -21,7 +21,7 @@ export interface SessionView {
   readonly id: string;
   readonly peer: Peer;
   readonly mode: SmtpMode;
-  /** HELO, EHLO or LHLO argument, lower case, at most HELO_BYTES_MAX octets, no control characters. */
+  /** HELO, EHLO or LHLO argument, lower case, HELO_BYTES_MAX at most, no control characters. */
   readonly helo: string;
   /** False after HELO. */
   readonly extended: boolean;

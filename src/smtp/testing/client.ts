@@ -1,7 +1,7 @@
 /**
- * A strict client. It fails on every reply that breaks the grammar (RFC 5321 §4.2): a line that does
- * not end in CR LF, an octet that is not printable ASCII, a continuation with another code, a line
- * over 512 octets, an enhanced code that is missing where one belongs or of another class
+ * A strict client. It fails on every reply that breaks the grammar (RFC 5321 §4.2): a line that
+ * does not end in CR LF, an octet that is not printable ASCII, a continuation with another code, a
+ * line over 512 octets, an enhanced code that is missing where one belongs or of another class
  * (RFC 2034 §4). So every test that speaks through it checks the grammar too.
  */
 import { once } from 'node:events';
