@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { wrapFs } from '../test/callFs.ts';
 import { deliver, engineOn, ROOT } from '../test/engine.ts';
 import { MemoryFs } from '../test/memoryFs.ts';
 import { folderNameFault } from './folders.ts';
@@ -107,6 +108,22 @@ for (const [maildir, root] of ROOTS) {
     await expect(engine.create(maildir, { root })).rejects.toMatchObject({ code: 'EINVAL' });
   });
 }
+
+test('create makes every new name durable on a local disk, and asks nothing of NFS', async () => {
+  for (const [directorySync, expected] of [
+    ['always', [ROOT, `${ROOT}/77`, `${ROOT}/77/bob`]],
+    ['never', []],
+  ] as const) {
+    const { memory } = await box();
+    const opened: unknown[] = [];
+    const fs = wrapFs(memory, (call, args, perform) => {
+      if (call === 'openRead') opened.push(args[0]);
+      return perform();
+    });
+    await engineOn(fs, { directorySync }).create(`${ROOT}/77/bob`, { root: ROOT });
+    expect(opened).toEqual(expected);
+  }
+});
 
 test('create never makes the root: an unmounted volume stays empty', async () => {
   const { engine, memory } = await box();

@@ -133,6 +133,45 @@ test('an error at fsync of new/ is unknown: the message is visible and not durab
   expect(await honest.list(A)).toHaveLength(1);
 });
 
+test('a lost reply is seen through though another host has moved the message on to cur', async () => {
+  const { memory, honest, lies } = await lied({ call: 'modified', error: 'EIO', done: false });
+  const fs = wrapFs(memory, async (call, args, perform) => {
+    if (call !== 'rename') return perform();
+    await perform();
+    const [entry] = await honest.list(A);
+    if (entry !== undefined) await honest.setFlags({ maildir: A, entry, add: 'S', remove: '' });
+    throw systemError('ENOENT', call, String(args[0]));
+  });
+  const engine = engineOn(fs, { onLie: (lie) => lies.push(lie) });
+  expect((await deliver(engine, [A], BYTES)).errors).toEqual([undefined]);
+  expect(await honest.list(A)).toMatchObject([{ directory: 'cur' }]);
+  expect(lies).toEqual(['rename']);
+});
+
+test('a lost reply is unknown when another host has removed the message already', async () => {
+  const { memory, honest } = await lied({ call: 'modified', error: 'EIO', done: false });
+  const fs = wrapFs(memory, async (call, args, perform) => {
+    if (call !== 'rename') return perform();
+    await perform();
+    await honest.remove({ maildir: A, entries: await honest.list(A) });
+    throw systemError('ENOENT', call, String(args[0]));
+  });
+  const { errors } = await deliver(engineOn(fs), [A], BYTES);
+  expect(errors.map(verdictOf)).toEqual(['unknown']);
+});
+
+test('a refusal after an unclear answer is unknown: the first call may have worked', async () => {
+  const { memory } = await lied({ call: 'modified', error: 'EIO', done: false });
+  const answers: ErrnoName[] = ['ESTALE', 'EACCES'];
+  const fs = wrapFs(memory, async (call, args, perform) => {
+    const answer = call === 'rename' ? answers.shift() : undefined;
+    if (answer !== undefined) throw systemError(answer, call, String(args[0]));
+    return perform();
+  });
+  const { errors } = await deliver(engineOn(fs), [A], BYTES);
+  expect(errors.map(verdictOf)).toEqual(['unknown']);
+});
+
 test('a target that is gone fails alone, with ENOENT', async () => {
   const { engine, honest } = await lied({ call: 'modified', error: 'EIO', done: false });
   for (const order of [
