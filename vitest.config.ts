@@ -2,8 +2,10 @@ import { availableParallelism } from 'node:os';
 
 import { defineConfig } from 'vitest/config';
 
-// Unit tests stand beside their source and run in parallel. What lies in test/ starts servers,
-// peers and clients and measures time: its files run one after another, after the unit tests.
+// Unit tests stand beside their source and run in parallel. Those that measure memory or wait for
+// time (memory.test.ts, time.test.ts) run alone after them, then what lies in test/, which starts
+// servers, peers and clients.
+const MEASURING = ['{src,maildir}/**/{memory,time}.test.ts'];
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -14,11 +16,24 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'maildir/**/*.test.ts', 'scripts/**/*.test.ts'],
+          exclude: ['**/node_modules/**', ...MEASURING],
           testTimeout: 20_000,
           hookTimeout: 20_000,
           maxWorkers: Math.max(2, availableParallelism()),
           execArgv: ['--expose-gc'], // Tests of memory growth ask for a collection first.
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: MEASURING,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          execArgv: ['--expose-gc'],
+          maxWorkers: 1,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -29,7 +44,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           maxWorkers: 1,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

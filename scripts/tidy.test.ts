@@ -33,6 +33,7 @@ describe('banned patterns', () => {
     ['chance', 'export const a = Math.random();', 'use an injected Random'],
     ['console', "console.log('a');", 'use the session logger'],
     ['dns.lookup', "dns.lookup('a', f);", 'use dns.resolve*'],
+    ['a path from a URL', 'f(new URL(a, import.meta.url).pathname);', 'use import.meta.dirname'],
     ['an open end', `// TO${'DO'}: later`, 'use an issue, or the fix'],
     ['a folder that readers lack', `// see ../${'shared'}/x`, 'use our own words'],
     ['a trailing blank', 'export const a = 1; ', 'use no trailing blanks'],

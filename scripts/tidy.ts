@@ -56,6 +56,11 @@ const RULES: readonly Rule[] = [
     files: PRODUCT,
   },
   {
+    pattern: /\bimport\.meta\.url\)\.pathname\b/,
+    instead: 'import.meta.dirname or fileURLToPath: a pathname has %20 for a blank',
+    files: CODE,
+  },
+  {
     pattern: /\b(it|test|describe|suite)\.(only|skip|todo)\b/,
     instead: 'a test that runs (a missing peer skips through the harness, and says so)',
     files: CODE,
