@@ -99,7 +99,10 @@ class DirectoryAuthenticator implements Authentication {
   }
 
   #fullLogin(login: string): string {
-    const text = login.slice(0, LOGIN_LENGTH_MAX + 1).normalize('NFC').toLowerCase();
+    const text = login
+      .slice(0, LOGIN_LENGTH_MAX + 1)
+      .normalize('NFC')
+      .toLowerCase();
     const domain = this.#options['auth.domain.default'];
     return text.includes('@') || domain === '' ? text : `${text}@${domain}`;
   }
@@ -107,7 +110,8 @@ class DirectoryAuthenticator implements Authentication {
   async #check(login: string, attempt: Attempt): Promise<Verdict> {
     const started = this.#clock.now();
     try {
-      const known = login.length <= LOGIN_LENGTH_MAX ? await this.#directory.account(login) : undefined;
+      const known =
+        login.length <= LOGIN_LENGTH_MAX ? await this.#directory.account(login) : undefined;
       const account = known ?? NOBODY;
       const answer = await this.#directory.verifyPassword(account, attempt.password);
       if (known && answer === 'accepted') return this.#accepted(login, attempt, known);
@@ -150,7 +154,7 @@ class DirectoryAuthenticator implements Authentication {
       if (this.#refusals.length > REFUSALS_REMEMBERED) this.#refusals.shift();
       return;
     }
-    const usual = this.#refusals[(took * 1_000) % this.#refusals.length | 0] ?? 0;
+    const usual = this.#refusals[((took * 1_000) % this.#refusals.length) | 0] ?? 0;
     if (usual > took) await this.#clock.sleep(usual - took);
   }
 

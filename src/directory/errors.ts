@@ -2,7 +2,8 @@
 export const DIRECTORY_ERRORS = {
   'MF-DIR-001': {
     what: 'No directory server answers',
-    means: 'Users seen lately are served from memory; others get a temporary failure. No mail is lost.',
+    means:
+      'Users seen lately are served from memory; others get a temporary failure. No mail is lost.',
     mend: 'Start the directory, or mend the network; check directory.urls and the credentials.',
   },
   'MF-DIR-002': {

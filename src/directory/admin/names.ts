@@ -10,7 +10,8 @@ import { AdminError } from './session.ts';
 const invalid = (text: string): AdminError => new AdminError('invalid', text);
 
 /** RFC 5321 §4.1.2 Dot-string, with the letters of RFC 6531 §3.3. */
-const DOT_STRING = /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(\.[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u;
+const DOT_STRING =
+  /^[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+(\.[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const LOCAL_BYTES_MAX = 64; // RFC 5321 §4.5.3.1.1
 
 /** A full address: `local@domain`, in lower case. @throws AdminError invalid */
@@ -90,8 +91,7 @@ export function checkedText(text: string, what: string): string {
 }
 
 /** Text of unknown origin in a message: short and printable. */
-export const printable = (text: string): string =>
-  text.slice(0, 60).replace(/\p{C}/gu, '?');
+export const printable = (text: string): string => text.slice(0, 60).replace(/\p{C}/gu, '?');
 
 /** A host name or address. @throws AdminError invalid */
 export function checkedDomainName(text: string): string {

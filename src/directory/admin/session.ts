@@ -4,7 +4,13 @@ import { serverAccess, type LdapDirectoryOptions } from '../client/directory.ts'
 import { layout, type Layout } from '../schema.ts';
 
 /** What can go wrong for an administrator; the text says what, without a full stop. */
-export const ADMIN_ERROR_KINDS = ['exists', 'not-found', 'invalid', 'denied', 'unavailable'] as const;
+export const ADMIN_ERROR_KINDS = [
+  'exists',
+  'not-found',
+  'invalid',
+  'denied',
+  'unavailable',
+] as const;
 export type AdminErrorKind = (typeof ADMIN_ERROR_KINDS)[number];
 
 export class AdminError extends Error {
@@ -60,7 +66,9 @@ export class AdminSession {
     const denied = last instanceof CredentialsRefused;
     throw new AdminError(
       denied ? 'denied' : 'unavailable',
-      denied ? `The directory refuses ${options.bindDn}` : 'No directory server answers (MF-DIR-001)',
+      denied
+        ? `The directory refuses ${options.bindDn}`
+        : 'No directory server answers (MF-DIR-001)',
       { cause: last },
     );
   }

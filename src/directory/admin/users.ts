@@ -80,12 +80,14 @@ export class Users {
   }
 
   /** Users in the order of the directory. `domain` keeps those whose login is in it. */
-  async list(options: { readonly domain?: string; readonly limit?: number } = {}): Promise<
-    readonly UserRecord[]
-  > {
+  async list(
+    options: { readonly domain?: string; readonly limit?: number } = {},
+  ): Promise<readonly UserRecord[]> {
     const domain = options.domain === undefined ? undefined : names.checkedDomain(options.domain);
     const endings = domain === undefined ? [] : domainSpellings(domain);
-    const filters = endings.map((end) => new SubstringFilter({ attribute: 'cn', final: `@${end}` }));
+    const filters = endings.map(
+      (end) => new SubstringFilter({ attribute: 'cn', final: `@${end}` }),
+    );
     const entries = await this.#session.search({
       base: this.#session.names.users,
       objectClass: 'mwUser',
@@ -216,7 +218,9 @@ export class Users {
 }
 
 /** Values checked and named as in the entry. @throws AdminError invalid */
-function checked(values: UserValues): Record<string, string | number | readonly string[] | undefined> {
+function checked(
+  values: UserValues,
+): Record<string, string | number | readonly string[] | undefined> {
   const text = (value: string | null | undefined, check: (given: string) => string) =>
     value === null ? [] : value === undefined ? undefined : check(value);
   const { password, quotaBytes, suspended } = values;

@@ -44,11 +44,25 @@ async function accountOf(directory: Directory, address: string): Promise<Account
 
 test('[S0-09] [S0-36] an address resolves by cn, by alias, in any case, quoted, with detail', async () => {
   const server = await start({
-    entries: [userEntry('tevie@example.test', 2010, { mailAlias: ['T.X@example.test', 'a+b@example.test'] })],
+    entries: [
+      userEntry('tevie@example.test', 2010, {
+        mailAlias: ['T.X@example.test', 'a+b@example.test'],
+      }),
+    ],
   });
   const directory = open(server.frontend);
-  const same = ['tevie@example.test', 'TEVIE@Example.TEST.', '"tevie"@example.test', 't.x@example.test'];
-  const more = ['tevie+news@example.test', 'T.x+a+b@example.test', 'a+b@example.test', '"te\\vie"@example.test'];
+  const same = [
+    'tevie@example.test',
+    'TEVIE@Example.TEST.',
+    '"tevie"@example.test',
+    't.x@example.test',
+  ];
+  const more = [
+    'tevie+news@example.test',
+    'T.x+a+b@example.test',
+    'a+b@example.test',
+    '"te\\vie"@example.test',
+  ];
   for (const address of [...same, ...more]) {
     expect((await accountOf(directory, address)).login, address).toBe('tevie@example.test');
   }
@@ -86,7 +100,12 @@ test('postmaster resolves without and with a local domain (RFC 5321 §4.5.1)', a
   toClose.push(() => admin.close());
   const directory = open({ ...server.frontend, options: { 'directory.cache.fresh': 0 } });
   await admin.domains.add('second.test');
-  for (const address of ['postmaster', 'Postmaster', 'POSTMASTER@second.test', 'postmaster+x@second.test']) {
+  for (const address of [
+    'postmaster',
+    'Postmaster',
+    'POSTMASTER@second.test',
+    'postmaster+x@second.test',
+  ]) {
     expect((await accountOf(directory, address)).login).toBe('admin@example.test');
   }
   await admin.settings.set('postmaster', 'bob@example.test');
@@ -99,21 +118,52 @@ test('postmaster resolves without and with a local domain (RFC 5321 §4.5.1)', a
 test('a domain and an address in UTF-8 are found in every spelling (RFC 6531 §3.2)', async () => {
   const server = await start({
     entries: [
-      { dn: 'cn=bücher.test,ou=domains,dc=mailfarm', attributes: { objectClass: 'mwDomain', cn: 'bücher.test' } },
+      {
+        dn: 'cn=bücher.test,ou=domains,dc=mailfarm',
+        attributes: { objectClass: 'mwDomain', cn: 'bücher.test' },
+      },
       userEntry('zoë@bücher.test', 2011),
       userEntry('дядя@example.test', 2012),
     ],
   });
   const directory = open(server.frontend);
-  for (const address of ['ZOË@BÜCHER.test', 'zoe\u0308@xn--bcher-kva.test', 'zoë@bu\u0308cher.test']) {
+  for (const address of [
+    'ZOË@BÜCHER.test',
+    'zoe\u0308@xn--bcher-kva.test',
+    'zoë@bu\u0308cher.test',
+  ]) {
     expect((await accountOf(directory, address)).login).toBe('zoë@bücher.test');
   }
   expect((await accountOf(directory, 'ДЯДЯ@example.test')).uid).toBe(2012);
 });
 
 test('no character of an address reaches a filter or a name unescaped', async () => {
-  const names = ['*', 'alice*', 'a)(cn=*', '*)(|(cn=*', 'alice\\', '\\2a', 'x\0y', '😀', 'cn=alice', 'a,b', '#a', ' ', 'a/../b', "'", '`id`', 'x'.repeat(10_000), '\ud800', 'a\r\nb', '%s'];
-  const server = await start({ entries: [userEntry('\\2a@example.test'.replace('\\', '\\\\'), 2013, { cn: '\\2a@example.test' })] });
+  const names = [
+    '*',
+    'alice*',
+    'a)(cn=*',
+    '*)(|(cn=*',
+    'alice\\',
+    '\\2a',
+    'x\0y',
+    '😀',
+    'cn=alice',
+    'a,b',
+    '#a',
+    ' ',
+    'a/../b',
+    "'",
+    '`id`',
+    'x'.repeat(10_000),
+    '\ud800',
+    'a\r\nb',
+    '%s',
+  ];
+  const server = await start({
+    entries: [
+      userEntry('\\2a@example.test'.replace('\\', '\\\\'), 2013, { cn: '\\2a@example.test' }),
+    ],
+  });
   const directory = open(server.frontend);
   for (const name of names) {
     const found = await directory.resolve(`${name}@example.test`);
@@ -141,7 +191,9 @@ test('[S2-18] an entry that is added, changed or removed counts at once', async 
 test('identical questions at the same time are asked once, and negative ones are not kept', async () => {
   const server = await start();
   const directory = open(server.frontend);
-  const all = await Promise.all(Array.from({ length: 200 }, () => directory.account('alice@example.test')));
+  const all = await Promise.all(
+    Array.from({ length: 200 }, () => directory.account('alice@example.test')),
+  );
   expect(new Set(all.map((account) => account)).size).toBe(1);
 });
 
@@ -189,7 +241,11 @@ test('with two servers the death of one is not noticed', async () => {
   const one = await start();
   const two = await start({ host: '127.0.0.2' });
   const urls = [one.server.url, two.server.url];
-  const directory = open({ ...one.frontend, urls, options: { 'directory.cache.fresh': 0, 'directory.retry': 20 } });
+  const directory = open({
+    ...one.frontend,
+    urls,
+    options: { 'directory.cache.fresh': 0, 'directory.retry': 20 },
+  });
   const alice = await accountOf(directory, 'alice@example.test');
   expect(await directory.verifyPassword(alice, 'demo')).toBe('accepted');
   await one.server.close();
@@ -204,10 +260,15 @@ test('with two servers the death of one is not noticed', async () => {
 test('a server that accepts and says nothing delays a question once, not each', async () => {
   const silent = await listen((socket) => socket.on('data', () => {}));
   const two = await start();
-  const options = { 'directory.operation.deadline': 200, 'directory.connect.deadline': 200, 'directory.cache.fresh': 0 };
+  const options = {
+    'directory.operation.deadline': 200,
+    'directory.connect.deadline': 200,
+    'directory.cache.fresh': 0,
+  };
   const directory = open({ ...two.frontend, urls: [silent, two.server.url], options });
   const started = performance.now();
-  for (let n = 0; n < 20; n += 1) expect((await directory.resolve('bob@example.test')).kind).toBe('account');
+  for (let n = 0; n < 20; n += 1)
+    expect((await directory.resolve('bob@example.test')).kind).toBe('account');
   expect(performance.now() - started).toBeLessThan(1_500);
 });
 
@@ -238,7 +299,10 @@ test('while the directory is away the last known good answer serves, then a temp
 
 test('a directory that comes back is asked again by itself', async () => {
   const first = await start();
-  const directory = open({ ...first.frontend, options: { 'directory.cache.fresh': 0, 'directory.retry': 20 } });
+  const directory = open({
+    ...first.frontend,
+    options: { 'directory.cache.fresh': 0, 'directory.retry': 20 },
+  });
   await accountOf(directory, 'alice@example.test');
   const { port } = first.server;
   await first.server.close();
@@ -260,18 +324,21 @@ test('"no such user" of a server without cn=farm is not believed', async () => {
   await expect(alone.settings()).rejects.toThrow(DirectoryUnavailable);
 });
 
-test('wrong credentials of the node are our trouble, not the user\'s', async () => {
+test("wrong credentials of the node are our trouble, not the user's", async () => {
   const server = await start();
   const directory = open({ ...server.frontend, bindPassword: 'wrong' });
   await expect(directory.resolve('alice@example.test')).rejects.toThrow(DirectoryUnavailable);
 });
 
-test('the placement is stored once: the loser of the race is told the winner\'s', async () => {
+test("the placement is stored once: the loser of the race is told the winner's", async () => {
   const server = await start();
   const [one, two] = [open(server.frontend), open(server.frontend)];
   const alice = await accountOf(one, 'alice@example.test');
   await accountOf(two, 'alice@example.test');
-  const stored = await Promise.all([one.assignVolume(alice, 'mail1'), two.assignVolume(alice, 'mail2')]);
+  const stored = await Promise.all([
+    one.assignVolume(alice, 'mail1'),
+    two.assignVolume(alice, 'mail2'),
+  ]);
   expect(new Set(stored).size).toBe(1);
   expect(await two.assignVolume(alice, 'mail3')).toBe(stored[0]);
   expect((await accountOf(one, 'alice@example.test')).volume).toBe(stored[0]);
@@ -287,15 +354,30 @@ test('[S0-33] volumes, settings and nodes are read; one damaged volume does not 
         attributes: { objectClass: 'mwVolume', cn: 'bad name', mwMountPath: '/m', mwIdentity: 'x' },
       },
     ].slice(1),
-    options: { firstStart: { settings: { 'farm.host-name': 'mail.example.test', empty: '' }, adminPassword: 'admin-secret', frontendPassword: 'frontend-secret' } },
+    options: {
+      firstStart: {
+        settings: { 'farm.host-name': 'mail.example.test', empty: '' },
+        adminPassword: 'admin-secret',
+        frontendPassword: 'frontend-secret',
+      },
+    },
   });
   const directory = open(server.frontend);
   expect(await directory.volumes()).toEqual([
     { name: 'mail1', path: '/mail1', identity: 'v', weight: 1, state: 'active' },
     { name: 'mail2', path: '/mail2', identity: 'v', weight: 1, state: 'active' },
   ]);
-  expect(await directory.settings()).toEqual(new Map([['farm.host-name', 'mail.example.test'], ['empty', '']]));
-  expect(await directory.node('node1')).toMatchObject({ nid: 1, server: 'localhost', status: 'SP' });
+  expect(await directory.settings()).toEqual(
+    new Map([
+      ['farm.host-name', 'mail.example.test'],
+      ['empty', ''],
+    ]),
+  );
+  expect(await directory.node('node1')).toMatchObject({
+    nid: 1,
+    server: 'localhost',
+    status: 'SP',
+  });
   expect(await directory.node('node2')).toBeUndefined();
 });
 

@@ -54,9 +54,7 @@ export function serverAccess(options: LdapDirectoryOptions): readonly ServerAcce
     ca: options.tls?.ca,
     servername: options.tls?.servername,
     bind:
-      options.bindDn === ''
-        ? undefined
-        : { dn: options.bindDn, password: options.bindPassword },
+      options.bindDn === '' ? undefined : { dn: options.bindDn, password: options.bindPassword },
     connectDeadlineMs: values['directory.connect.deadline'],
     operationDeadlineMs: values['directory.operation.deadline'],
   }));
@@ -181,7 +179,11 @@ class LdapDirectory implements Directory {
     if (!nameIsSafe(name)) return undefined;
     const attributes = ['cn', 'nid', 'server', 'status', 'mwListen'];
     const ask = async (): Promise<NodeEntry | undefined> => {
-      const entry = await this.#named('mwNode', { names: [name], base: this.#layout.nodes, attributes });
+      const entry = await this.#named('mwNode', {
+        names: [name],
+        base: this.#layout.nodes,
+        attributes,
+      });
       return entry && toNode(entry);
     };
     return (await this.#tables.get(`node ${name}`, ask)) as NodeEntry | undefined;
@@ -197,9 +199,7 @@ class LdapDirectory implements Directory {
   }
 
   /** As `Replicas.ask`; a result that we do not expect is trouble too, never an answer. */
-  async #ask<T>(
-    ask: (connection: LdapConnection, whole: RequireWhole) => Promise<T>,
-  ): Promise<T> {
+  async #ask<T>(ask: (connection: LdapConnection, whole: RequireWhole) => Promise<T>): Promise<T> {
     try {
       return await this.#replicas.ask(ask);
     } catch (error) {

@@ -44,8 +44,9 @@ export function toAccount(entry: Entry): Account {
     login: lower(login),
     uid: wholeNumber(entry, 'uid'),
     addresses: [...new Set([lower(login), ...aliases])],
-    suspended: ACCOUNT_SERVICES.filter((service) => services.includes(service)) satisfies
-      readonly AccountService[],
+    suspended: ACCOUNT_SERVICES.filter((service) =>
+      services.includes(service),
+    ) satisfies readonly AccountService[],
     quotaBytes: wholeNumber(entry, 'mwQuota', 0),
     volume: first(entry, 'mwVolume'),
     path,

@@ -70,9 +70,7 @@ export class Replicas {
    * an answer and is passed on. `ask` may run twice: it must be safe to repeat.
    * @throws DirectoryUnavailable when none answers
    */
-  async ask<T>(
-    ask: (connection: LdapConnection, whole: RequireWhole) => Promise<T>,
-  ): Promise<T> {
+  async ask<T>(ask: (connection: LdapConnection, whole: RequireWhole) => Promise<T>): Promise<T> {
     return await this.each(async (replica) => {
       const connection = await this.#connection(replica);
       try {

@@ -69,7 +69,7 @@ function decodeAt(
   const value = bytes.subarray(header.start, end);
   const children: Tlv[] = [];
   if ((tag & 0x20) !== 0) {
-    for (let next = 0; next < value.length; ) {
+    for (let next = 0; next < value.length;) {
       const child = decodeAt(value, next, depth + 1, budget);
       children.push(child.tlv);
       next = child.end;

@@ -66,20 +66,22 @@ const absolute = (value: string): string | undefined =>
     : 'is an absolute path without ".."';
 
 /** Checks by attribute, whatever the class. */
-const VALUES: ReadonlyMap<string, (value: string) => string | undefined> = new Map(Object.entries({
-  uid: whole,
-  nid: whole,
-  mwquota: whole,
-  mwweight: whole,
-  mwpath: absolute,
-  mwmountpath: absolute,
-  mwsuspended: oneOf(ACCOUNT_SERVICES),
-  mwstate: oneOf(VOLUME_STATES),
-  mailalias: (value) =>
-    addressKey(value) !== undefined ? undefined : 'is not an address that can be looked up',
-  mwsetting: (value) => (/^[a-z][a-z0-9.-]*=/.test(value) ? undefined : 'is NAME=VALUE'),
-  userpassword: unverifiable,
-}));
+const VALUES: ReadonlyMap<string, (value: string) => string | undefined> = new Map(
+  Object.entries({
+    uid: whole,
+    nid: whole,
+    mwquota: whole,
+    mwweight: whole,
+    mwpath: absolute,
+    mwmountpath: absolute,
+    mwsuspended: oneOf(ACCOUNT_SERVICES),
+    mwstate: oneOf(VOLUME_STATES),
+    mailalias: (value) =>
+      addressKey(value) !== undefined ? undefined : 'is not an address that can be looked up',
+    mwsetting: (value) => (/^[a-z][a-z0-9.-]*=/.test(value) ? undefined : 'is NAME=VALUE'),
+    userpassword: unverifiable,
+  }),
+);
 
 function checkUser(entry: Entry, tree: Tree, layout: Layout): void {
   const cn = entry.get('cn')[0] ?? '';

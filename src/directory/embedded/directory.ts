@@ -106,7 +106,8 @@ export class EmbeddedDirectory {
   compare(operation: Of<'compare'>, who: Identity): boolean {
     const hidden = hiddenFrom(who);
     const name = operation.name.toLowerCase();
-    if (hidden.has(name)) throw new LdapFailure('insufficientAccessRights', 'Not for this identity');
+    if (hidden.has(name))
+      throw new LdapFailure('insufficientAccessRights', 'Not for this identity');
     const entry = find(this.#tree, operation.dn);
     const values = entry.get(name);
     if (values.length === 0) throw new LdapFailure('noSuchAttribute', 'The entry does not have it');

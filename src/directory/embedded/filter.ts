@@ -81,8 +81,7 @@ const asText = (bytes: Buffer): string =>
   bytes.toString('utf8').includes('\ufffd') ? `\0${bytes.toString('latin1')}` : bytes.toString();
 
 /** As `comparable`, without trimming: the ends of a piece are not the ends of a value. */
-const fold = (name: string, piece: string): string =>
-  comparable(name, `x${piece}x`).slice(1, -1);
+const fold = (name: string, piece: string): string => comparable(name, `x${piece}x`).slice(1, -1);
 
 /** Whether an entry matches. Attributes in `hidden` are as if they were absent. */
 export function matches(filter: Filter, entry: Entry, hidden: ReadonlySet<string>): boolean {

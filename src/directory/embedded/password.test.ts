@@ -42,7 +42,10 @@ for (const [name, stored, password] of FOREIGN) {
 
 for (const scheme of ['ARGON2', 'SSHA512'] as const) {
   test(`a password is stored as ${scheme}, each time with another salt`, async () => {
-    const [one, two] = await Promise.all([hashPassword('pä😀', scheme), hashPassword('pä😀', scheme)]);
+    const [one, two] = await Promise.all([
+      hashPassword('pä😀', scheme),
+      hashPassword('pä😀', scheme),
+    ]);
     expect(one).not.toBe(two);
     expect(one.startsWith(`{${scheme}}`)).toBe(true);
     expect(await check(one, 'pä😀')).toBe(true);
@@ -51,7 +54,14 @@ for (const scheme of ['ARGON2', 'SSHA512'] as const) {
 }
 
 test('what cannot be verified is refused by its name', () => {
-  const refused = ['{CRYPT}ab1xyz', '{CRYPT}$1$salt$hash', '{PBKDF2}x', '{SSHA}AAAA', '{ARGON2}$argon2d$v=19$m=1,t=1,p=1$AAAA$AAAA', '{ARGON2}$argon2id$v=19$m=99999999,t=1,p=1$AAAAAAAAAAAAAAAA$AAAAAAAA'];
+  const refused = [
+    '{CRYPT}ab1xyz',
+    '{CRYPT}$1$salt$hash',
+    '{PBKDF2}x',
+    '{SSHA}AAAA',
+    '{ARGON2}$argon2d$v=19$m=1,t=1,p=1$AAAA$AAAA',
+    '{ARGON2}$argon2id$v=19$m=99999999,t=1,p=1$AAAAAAAAAAAAAAAA$AAAAAAAA',
+  ];
   for (const stored of refused) expect(unverifiable(stored), stored).toMatch(/support|length|hash/);
 });
 

@@ -146,7 +146,10 @@ function attributeValues(tlv: Tlv): AttributeValues {
   const [name, values] = parts(tlv);
   const description = text(name);
   if (!ATTRIBUTE_NAME.test(description)) {
-    throw new LdapFailure('invalidAttributeSyntax', `"${description.slice(0, 40)}" is no attribute`);
+    throw new LdapFailure(
+      'invalidAttributeSyntax',
+      `"${description.slice(0, 40)}" is no attribute`,
+    );
   }
   return { name: description, values: parts(values, SET).map((value) => textValue(value)) };
 }

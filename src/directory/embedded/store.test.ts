@@ -1,4 +1,14 @@
-import { appendFile, copyFile, cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -42,11 +52,26 @@ const open = (path: string): Promise<Store> =>
 
 test('every kind of value survives: spaces, colons, newlines, UTF-8, base64, empty lines', async () => {
   const path = await directory();
-  const values = [' lead', 'trail ', ':colon', '<less', 'a\nb', 'a\r\n\r\ndn: x', 'ö😀', '\0', '# c', 'dn: y', '::'];
+  const values = [
+    ' lead',
+    'trail ',
+    ':colon',
+    '<less',
+    'a\nb',
+    'a\r\n\r\ndn: x',
+    'ö😀',
+    '\0',
+    '# c',
+    'dn: y',
+    '::',
+  ];
   const store = await open(path);
-  for (const [n, value] of values.entries()) await store.append([{ kind: 'put', entry: entry(n, value) }]);
+  for (const [n, value] of values.entries())
+    await store.append([{ kind: 'put', entry: entry(n, value) }]);
   await store.close();
-  const wanted = values.map((value, n) => `${entry(n).dn} ${JSON.stringify({ cn: [`user${n}`], description: [value] })}`);
+  const wanted = values.map(
+    (value, n) => `${entry(n).dn} ${JSON.stringify({ cn: [`user${n}`], description: [value] })}`,
+  );
   expect(await contents(path)).toEqual(wanted.toSorted());
 });
 
@@ -85,7 +110,10 @@ test('after a torn record the next one is appended behind the last whole one', a
   const first = await open(path);
   await first.append([{ kind: 'put', entry: entry(1) }]);
   await first.close();
-  await appendFile(join(path, 'changes-0.ldif'), '# batch length=500 sum=0123456789abcdef\ndn: cn=half');
+  await appendFile(
+    join(path, 'changes-0.ldif'),
+    '# batch length=500 sum=0123456789abcdef\ndn: cn=half',
+  );
   const second = await open(path);
   await second.append([{ kind: 'put', entry: entry(2) }]);
   await second.close();
@@ -140,9 +168,15 @@ test('a fold keeps everything, whatever moment it stops at', async () => {
 
 test('a snapshot whose end is missing is refused; one written by hand is read', async () => {
   const path = await directory();
-  await writeFile(join(path, 'directory.ldif'), '# Mailfarm directory, generation 1\n\ndn: cn=a,dc=x\ncn: a\n\n');
+  await writeFile(
+    join(path, 'directory.ldif'),
+    '# Mailfarm directory, generation 1\n\ndn: cn=a,dc=x\ncn: a\n\n',
+  );
   await expect(contents(path)).rejects.toThrow(StoreFailure);
-  await writeFile(join(path, 'directory.ldif'), 'version: 1\ndn: cn=a,dc=x\ncn: a\ndescription: one\n  two\n');
+  await writeFile(
+    join(path, 'directory.ldif'),
+    'version: 1\ndn: cn=a,dc=x\ncn: a\ndescription: one\n  two\n',
+  );
   expect(await contents(path)).toEqual(['cn=a,dc=x {"cn":["a"],"description":["one two"]}']);
 });
 

@@ -255,7 +255,8 @@ async function readOrEmpty(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return Buffer.alloc(0);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return Buffer.alloc(0);
     throw error;
   }
 }

@@ -95,7 +95,10 @@ export function find(tree: Tree, dn: Dn): Entry {
 }
 
 /** The changes that a modify makes: all of it or none (RFC 4511 §4.6). @throws LdapFailure */
-export function planModify(operation: Of<'modify'>, context: WriteContext): readonly StoredChange[] {
+export function planModify(
+  operation: Of<'modify'>,
+  context: WriteContext,
+): readonly StoredChange[] {
   const { tree, layout, clock } = context;
   const before = find(tree, operation.dn);
   const attributes: Record<string, readonly string[]> = { ...before.attributes };
@@ -146,7 +149,10 @@ function changed(current: readonly string[], change: Change): readonly string[] 
 }
 
 /** The changes that a delete makes. @throws LdapFailure */
-export function planDelete(operation: Of<'delete'>, context: WriteContext): readonly StoredChange[] {
+export function planDelete(
+  operation: Of<'delete'>,
+  context: WriteContext,
+): readonly StoredChange[] {
   const { tree, layout } = context;
   const entry = find(tree, operation.dn);
   if (tree.hasChildren(entry.key)) {
@@ -159,7 +165,10 @@ export function planDelete(operation: Of<'delete'>, context: WriteContext): read
 }
 
 /** The changes that a rename makes; the entry keeps its entryUUID. @throws LdapFailure */
-export function planRename(operation: Of<'rename'>, context: WriteContext): readonly StoredChange[] {
+export function planRename(
+  operation: Of<'rename'>,
+  context: WriteContext,
+): readonly StoredChange[] {
   const { tree, layout, clock } = context;
   const before = find(tree, operation.dn);
   if (tree.hasChildren(before.key)) {

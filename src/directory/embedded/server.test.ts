@@ -1,0 +1,539 @@
+import { rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import fc from 'fast-check';
+import { Attribute, Change, Client, EqualityFilter, NotFilter, ResultCodeError } from 'ldapts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestDirectory, userEntry, type TestDirectory } from '../testing.ts';
+import { encode, encodeInteger } from './ber.ts';
+import { RESULT, type ResultName } from './result.ts';
+
+const USERS = 'ou=users,dc=mailfarm';
+let directory: TestDirectory;
+let admin: Client;
+
+beforeAll(async () => {
+  directory = await startTestDirectory({
+    entries: [
+      userEntry('carol@example.test', 2100, { extraField: 'kept', mailAlias: 'c@example.test' }),
+    ],
+    options: { options: { 'directory.embedded.connections': 50 } },
+  });
+  admin = await bound('cn=admin,dc=mailfarm', 'admin-secret');
+});
+afterAll(async () => {
+  await admin.unbind();
+  await directory.close();
+});
+
+async function bound(dn: string, password: string): Promise<Client> {
+  const client = new Client({ url: directory.server.url, timeout: 5_000 });
+  await client.bind(dn, password);
+  return client;
+}
+
+/** The name of the result that an operation ends with. */
+async function result(operation: Promise<unknown>): Promise<ResultName | number> {
+  try {
+    await operation;
+    return 'success';
+  } catch (error) {
+    if (!(error instanceof ResultCodeError)) throw error;
+    const found = Object.entries(RESULT).find(([, code]) => code === error.code)?.[0];
+    return (found as ResultName | undefined) ?? error.code;
+  }
+}
+
+const user = (name: string, uid: number, more: Record<string, string | string[]> = {}) => ({
+  objectClass: ['top', 'mwUser'],
+  cn: name,
+  uid: String(uid),
+  userPassword: 'secret',
+  ...more,
+});
+const dn = (name: string): string => `cn=${name},${USERS}`;
+const change = (operation: 'add' | 'delete' | 'replace', type: string, values: string[]): Change =>
+  new Change({ operation, modification: new Attribute({ type, values }) });
+
+test('what an entry must be is said plainly', async () => {
+  const cases: readonly [ResultName, string, Record<string, string | string[]>, RegExp][] = [
+    [
+      'objectClassViolation',
+      'a@example.test',
+      { objectClass: 'mwUser', cn: 'a@example.test', uid: '1' },
+      /requires userPassword/,
+    ],
+    [
+      'objectClassViolation',
+      'a@example.test',
+      { objectClass: 'mwUser', cn: 'a@example.test', userPassword: 'x' },
+      /requires uid/,
+    ],
+    ['objectClassViolation', 'a@example.test', { cn: 'a@example.test' }, /no objectClass/],
+    ['namingViolation', 'a@example.test', user('b@example.test', 1), /named by cn/],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 2001),
+      /uid 2001 already belongs to cn=alice/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { mailAlias: 'ALICE@example.test' }),
+      /already belongs to cn=alice/,
+    ],
+    [
+      'constraintViolation',
+      'c@example.test',
+      user('c@example.test', 1),
+      /already belongs to cn=carol/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { uid: 'x' }),
+      /whole number/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { mwQuota: '-1' }),
+      /whole number/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { mwPath: '/a/../b' }),
+      /absolute path/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { mwSuspended: 'all' }),
+      /one of mail/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { mwVolume: ['a', 'b'] }),
+      /one value/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { userPassword: '{MD5}x' }),
+      /\{MD5\} is not supported/,
+    ],
+    [
+      'constraintViolation',
+      'a@example.test',
+      user('a@example.test', 1, { entryUUID: 'mine' }),
+      /kept by the server/,
+    ],
+    ['entryAlreadyExists', 'Alice@Example.test', user('Alice@Example.test', 1), /exists/],
+  ];
+  for (const [wanted, name, attributes, text] of cases) {
+    const add = admin.add(dn(name), attributes);
+    expect(await result(add), JSON.stringify(attributes)).toBe(wanted);
+    await expect(add).rejects.toThrow(text);
+  }
+  expect(
+    await result(admin.add('cn=x,ou=nowhere,dc=mailfarm', { objectClass: 'device', cn: 'x' })),
+  ).toBe('noSuchObject');
+  expect(await result(admin.add('cn=x,dc=elsewhere', { objectClass: 'device', cn: 'x' }))).toBe(
+    'noSuchObject',
+  );
+  expect(await result(admin.add('nonsense', { objectClass: 'device', cn: 'x' }))).toBe(
+    'invalidDnSyntax',
+  );
+});
+
+test('[S0-35] modify adds, deletes and replaces with the results of RFC 4511 §4.6', async () => {
+  const name = dn('carol@example.test');
+  const modify = (...changes: Change[]): Promise<ResultName | number> =>
+    result(admin.modify(name, changes));
+  expect(await modify(change('add', 'mailAlias', ['C@example.test']))).toBe(
+    'attributeOrValueExists',
+  );
+  expect(await modify(change('delete', 'mailAlias', ['no@example.test']))).toBe('noSuchAttribute');
+  expect(await modify(change('delete', 'mwSite', []))).toBe('noSuchAttribute');
+  expect(await modify(change('add', 'mailAlias', ['c2@example.test', 'c3@example.test']))).toBe(
+    'success',
+  );
+  expect(await modify(change('delete', 'mailAlias', ['C2@example.test']))).toBe('success');
+  expect(await modify(change('replace', 'mwQuota', ['5']), change('replace', 'nothing', []))).toBe(
+    'success',
+  );
+  expect(await modify(change('replace', 'cn', ['other@example.test']))).toBe('notAllowedOnRdn');
+  expect(await modify(change('delete', 'uid', []))).toBe('objectClassViolation');
+  // All or nothing: the second change fails, so the first did not happen.
+  expect(await modify(change('replace', 'mwQuota', ['6']), change('add', 'uid', ['9']))).toBe(
+    'constraintViolation',
+  );
+  const { searchEntries } = await admin.search(name, {
+    scope: 'base',
+    attributes: ['mailAlias', 'mwQuota', 'extraField'],
+  });
+  expect(searchEntries[0]).toMatchObject({
+    mailAlias: ['c@example.test', 'c3@example.test'],
+    mwQuota: '5',
+    extraField: 'kept',
+  });
+});
+
+test('[S2-23] a rename keeps entryUUID and everything else, and groups follow', async () => {
+  const read = async (name: string) =>
+    (await admin.search(dn(name), { scope: 'base', attributes: ['*', 'entryUUID'] }))
+      .searchEntries[0];
+  await admin.add(dn('old@example.test'), user('old@example.test', 2200, { mwVolume: 'mail1' }));
+  await admin.modify(
+    'cn=administrators,dc=mailfarm',
+    change('add', 'member', [dn('old@example.test')]),
+  );
+  const before = await read('old@example.test');
+  await admin.modifyDN(dn('old@example.test'), 'cn=new@example.test');
+  const after = await read('new@example.test');
+  expect(after).toMatchObject({
+    cn: 'new@example.test',
+    uid: '2200',
+    mwVolume: 'mail1',
+    entryUUID: before?.['entryUUID'],
+  });
+  expect(await result(read('old@example.test'))).toBe('noSuchObject');
+  const group = await admin.search('cn=administrators,dc=mailfarm', { scope: 'base' });
+  expect(group.searchEntries[0]?.['member']).toContain(dn('new@example.test'));
+  expect(await result(admin.modifyDN(dn('new@example.test'), 'cn=alice@example.test'))).toBe(
+    'entryAlreadyExists',
+  );
+  await admin.del(dn('new@example.test'));
+  const rest = await admin.search('cn=administrators,dc=mailfarm', { scope: 'base' });
+  expect(JSON.stringify(rest.searchEntries)).not.toContain('new@example.test');
+});
+
+test('scopes, filters and the selection of attributes', async () => {
+  const names = async (base: string, options: Parameters<Client['search']>[1]): Promise<string[]> =>
+    (await admin.search(base, options)).searchEntries.map((entry) => entry.dn).toSorted();
+  expect(await names('dc=mailfarm', { scope: 'base' })).toEqual(['dc=mailfarm']);
+  expect(await names(USERS, { scope: 'one', filter: '(cn=a*)' })).toEqual([
+    dn('admin@example.test'),
+    dn('alice@example.test'),
+  ]);
+  expect(await names('dc=mailfarm', { scope: 'one', filter: '(cn=alice@example.test)' })).toEqual(
+    [],
+  );
+  expect(
+    await names('dc=mailfarm', { filter: '(&(objectClass=mwUser)(uid>=2003)(!(mailAlias=c*)))' }),
+  ).toEqual([dn('admin@example.test')]);
+  expect(await names('DC=MailFarm', { filter: '(|(uid=2001)(uid=02002))' })).toEqual([
+    dn('alice@example.test'),
+    dn('bob@example.test'),
+  ]);
+  expect(await names(USERS, { filter: '(cn=*l*c*@*.test)' })).toEqual([dn('alice@example.test')]);
+  expect(await names(USERS, { filter: '(cn~=BOB@example.test)' })).toEqual([
+    dn('bob@example.test'),
+  ]);
+  expect(await result(admin.search(USERS, { filter: '(cn:caseExactMatch:=alice)' }))).toBe(
+    'inappropriateMatching',
+  );
+  expect(await result(admin.search('ou=none,dc=mailfarm'))).toBe('noSuchObject');
+  expect(await names(USERS, { sizeLimit: 2 })).toHaveLength(2);
+  const keys = async (attributes: string[]): Promise<string[]> =>
+    Object.entries(
+      (await admin.search(dn('bob@example.test'), { scope: 'base', attributes }))
+        .searchEntries[0] ?? {},
+    )
+      .filter(([, value]) => value.length > 0)
+      .map(([key]) => key)
+      .toSorted();
+  expect(await keys(['1.1'])).toEqual(['dn']);
+  expect(await keys(['CN'])).toEqual(['cn', 'dn']);
+  expect(await keys([])).toEqual(['cn', 'dn', 'objectClass', 'uid', 'userPassword']);
+  expect(await keys(['+'])).toEqual(['createTimestamp', 'dn', 'entryUUID', 'modifyTimestamp']);
+  expect(await admin.compare(dn('bob@example.test'), 'uid', '2002')).toBe(true);
+  expect(await admin.compare(dn('bob@example.test'), 'uid', '2003')).toBe(false);
+  expect(await result(admin.compare(dn('bob@example.test'), 'mwSite', 'x'))).toBe(
+    'noSuchAttribute',
+  );
+});
+
+test('a filter finds exactly the octets that were stored, whatever they are', async () => {
+  const values = [
+    '*',
+    '(x)',
+    'a\\b',
+    '\\2a',
+    '\0',
+    '😀',
+    ' a',
+    'ﬀ',
+    '&',
+    '|',
+    '!',
+    '=',
+    '\r\n',
+    '\u{10ffff}',
+  ];
+  await admin.add(dn('chars@example.test'), user('chars@example.test', 2300, { customerID: 'x' }));
+  for (const value of values) {
+    await admin.modify(dn('chars@example.test'), change('replace', 'customerID', [value]));
+    for (const asked of values) {
+      const filter = new EqualityFilter({ attribute: 'customerID', value: asked });
+      const { searchEntries } = await admin.search(USERS, { filter });
+      expect(searchEntries.length, JSON.stringify([value, asked])).toBe(value === asked ? 1 : 0);
+    }
+  }
+  await admin.del(dn('chars@example.test'));
+});
+
+test('[S0-22] who may do what: nobody, a front end, a user, an administrator', async () => {
+  const anonymous = new Client({ url: directory.server.url });
+  const frontend = await bound('cn=frontend,dc=mailfarm', 'frontend-secret');
+  const alice = await bound(dn('alice@example.test'), 'demo');
+  const chief = await bound(dn('admin@example.test'), 'demo');
+  const add = { ...user('d@example.test', 2400) };
+  for (const nobody of [anonymous, alice]) {
+    expect(await result(nobody.search(USERS))).toBe('insufficientAccessRights');
+    expect(await result(nobody.add(dn('d@example.test'), add))).toBe('insufficientAccessRights');
+    expect(await result(nobody.del(dn('bob@example.test')))).toBe('insufficientAccessRights');
+    expect(
+      await result(nobody.modify(dn('bob@example.test'), change('replace', 'userPassword', ['x']))),
+    ).toBe('insufficientAccessRights');
+    expect(
+      await result(nobody.modify(dn('alice@example.test'), change('replace', 'mwQuota', ['0']))),
+    ).toBe('insufficientAccessRights');
+  }
+  expect(
+    (await anonymous.search('', { scope: 'base', attributes: ['*', '+'] })).searchEntries[0],
+  ).toMatchObject({ namingContexts: 'dc=mailfarm' });
+
+  const seen = await frontend.search(USERS, {
+    filter: '(cn=bob@example.test)',
+    attributes: ['*', 'userPassword'],
+  });
+  expect(seen.searchEntries[0]).toMatchObject({ uid: '2002', userPassword: [] });
+  expect((await frontend.search(USERS, { filter: '(userPassword=*)' })).searchEntries).toEqual([]);
+  const not = new NotFilter({
+    filter: new EqualityFilter({ attribute: 'userPassword', value: 'x' }),
+  });
+  expect((await frontend.search(USERS, { filter: not })).searchEntries).toEqual([]);
+  expect(await result(frontend.compare(dn('bob@example.test'), 'userPassword', 'x'))).toBe(
+    'insufficientAccessRights',
+  );
+  expect(
+    await result(frontend.modify(dn('bob@example.test'), change('add', 'mwVolume', ['mail1']))),
+  ).toBe('success');
+  expect(
+    await result(frontend.modify(dn('bob@example.test'), change('add', 'mwVolume', ['mail2']))),
+  ).toBe('constraintViolation');
+  expect(
+    await result(frontend.modify(dn('bob@example.test'), change('replace', 'mwVolume', ['mail2']))),
+  ).toBe('insufficientAccessRights');
+  expect(
+    await result(frontend.modify(dn('bob@example.test'), change('delete', 'mwVolume', []))),
+  ).toBe('insufficientAccessRights');
+
+  expect(
+    await result(
+      alice.modify(dn('alice@example.test'), change('replace', 'userPassword', ['demo2'])),
+    ),
+  ).toBe('success');
+  await (await bound(dn('alice@example.test'), 'demo2')).unbind();
+  expect(await result(chief.add(dn('d@example.test'), add))).toBe('success');
+  expect(await result(chief.del(dn('d@example.test')))).toBe('success');
+  await admin.modify(
+    'cn=administrators,dc=mailfarm',
+    change('delete', 'member', [dn('admin@example.test')]),
+  );
+  expect(await result(chief.search(USERS))).toBe('insufficientAccessRights');
+  expect(await result(admin.del('cn=farm,dc=mailfarm'))).toBe('unwillingToPerform');
+  expect(await result(admin.del(USERS))).toBe('notAllowedOnNonLeaf');
+  for (const client of [anonymous, frontend, alice, chief]) await client.unbind();
+});
+
+test('a bind without a password is refused, and a failed bind leaves nobody bound', async () => {
+  const client = await bound('cn=admin,dc=mailfarm', 'admin-secret');
+  expect(await result(client.bind('cn=admin,dc=mailfarm', ''))).toBe('unwillingToPerform');
+  expect(await result(client.search(USERS))).toBe('insufficientAccessRights');
+  await client.bind('cn=admin,dc=mailfarm', 'admin-secret');
+  expect(await result(client.bind('cn=admin,dc=mailfarm', 'wrong'))).toBe('invalidCredentials');
+  expect(await result(client.bind('cn=nobody,dc=mailfarm', 'wrong'))).toBe('invalidCredentials');
+  expect(await result(client.search(USERS))).toBe('insufficientAccessRights');
+  expect(await result(client.bind('EXTERNAL'))).toBe('authMethodNotSupported');
+  await client.unbind();
+});
+
+test('everything survives a restart, and a password is never stored in the clear', async () => {
+  const first = await startTestDirectory({ options: { data: `${directory.data}-restart` } });
+  const client = new Client({ url: first.server.url });
+  await client.bind('cn=admin,dc=mailfarm', 'admin-secret');
+  await client.add(
+    dn('kept@example.test'),
+    user('kept@example.test', 2500, { userPassword: 'clear-text-secret' }),
+  );
+  const before = (await client.search('dc=mailfarm', { attributes: ['*', '+'] })).searchEntries;
+  await client.unbind();
+  await first.close();
+  const second = await startTestDirectory({ options: { data: `${directory.data}-restart` } });
+  const again = new Client({ url: second.server.url });
+  await again.bind('cn=admin,dc=mailfarm', 'admin-secret');
+  const after = (await again.search('dc=mailfarm', { attributes: ['*', '+'] })).searchEntries;
+  expect(after.toSorted(byDn)).toEqual(before.toSorted(byDn));
+  expect(JSON.stringify(after)).not.toContain('clear-text-secret');
+  await again.unbind();
+  await second.close();
+  await rm(`${directory.data}-restart`, { recursive: true });
+});
+
+const byDn = (a: { dn: string }, b: { dn: string }): number => (a.dn < b.dn ? -1 : 1);
+
+/** Opens a connection, sends octets, and resolves with what came back when it ends or rests. */
+async function send(bytes: Uint8Array, restMs = 30): Promise<{ answer: Buffer; ended: boolean }> {
+  const socket: Socket = connect(directory.server.port, '127.0.0.1');
+  const received: Buffer[] = [];
+  return await new Promise((resolve) => {
+    const done = (ended: boolean) => (): void => {
+      socket.destroy();
+      resolve({ answer: Buffer.concat(received), ended });
+    };
+    let rest = setTimeout(done(false), restMs * 10);
+    socket.on('data', (chunk: Buffer) => {
+      received.push(chunk);
+      clearTimeout(rest);
+      rest = setTimeout(done(false), restMs);
+    });
+    socket.on('error', () => {});
+    socket.on('close', done(true));
+    socket.write(bytes);
+  });
+}
+
+const seed = Number(process.env['FUZZ_SEED'] ?? 1);
+const runs = Number(process.env['FUZZ_RUNS'] ?? 300);
+
+test(`no octets can stop the server (FUZZ_SEED=${seed})`, async () => {
+  const tag = fc.constantFrom(
+    0x02,
+    0x04,
+    0x0a,
+    0x30,
+    0x31,
+    0x42,
+    0x4a,
+    0x60,
+    0x63,
+    0x66,
+    0x68,
+    0x6c,
+    0x6e,
+    0x77,
+    0x80,
+    0xa0,
+    0xa1,
+    0xa2,
+    0xa3,
+    0xa4,
+    0xa9,
+    0x87,
+  );
+  const { node } = fc.letrec<{ node: Buffer }>((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 6 },
+      fc.tuple(tag, fc.uint8Array({ maxLength: 40 })).map(([t, b]) => encode(t, Buffer.from(b))),
+      fc
+        .tuple(tag, fc.array(tie('node'), { maxLength: 6 }))
+        .map(([t, parts]) => encode(t, ...parts)),
+    ),
+  }));
+  const broken = fc.tuple(node, fc.nat(), fc.nat(255)).map(([bytes, at, octet]) => {
+    const copy = Buffer.from(bytes);
+    if (copy.length > 0) copy[at % copy.length] = octet;
+    return copy;
+  });
+  const request = fc
+    .tuple(fc.integer({ min: -5, max: 5 }), node)
+    .map(([id, body]) => encode(0x30, encodeInteger(id), body));
+  const input = fc.oneof(
+    request,
+    broken,
+    node,
+    fc.uint8Array({ maxLength: 200 }).map((b) => Buffer.from(b)),
+  );
+  const sockets = new Set<Socket>();
+  await fc.assert(
+    fc.asyncProperty(fc.array(input, { minLength: 1, maxLength: 5 }), async (inputs) => {
+      const socket = connect(directory.server.port, '127.0.0.1');
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.end(Buffer.concat(inputs));
+      await new Promise((resolve) => socket.on('close', resolve).resume());
+      sockets.delete(socket);
+    }),
+    { seed, numRuns: runs },
+  );
+  expect((await admin.search('cn=farm,dc=mailfarm', { scope: 'base' })).searchEntries).toHaveLength(
+    1,
+  );
+});
+
+test('limits at their edge: depth, size before a bind, length lies, octets after StartTLS', async () => {
+  let deep: Buffer = encode(0x87, 'cn');
+  for (let n = 0; n < 10_000; n += 1) deep = encode(0xa2, deep);
+  const search = (filter: Buffer): Buffer =>
+    encode(
+      0x30,
+      encodeInteger(1),
+      encode(
+        0x63,
+        encode(4, ''),
+        encodeInteger(0, 10),
+        encodeInteger(0, 10),
+        encodeInteger(0),
+        encodeInteger(0),
+        encode(1, Buffer.from([0])),
+        filter,
+        encode(0x30),
+      ),
+    );
+  expect((await send(search(deep))).ended).toBe(true);
+  expect((await send(search(encode(0x87, 'objectClass')))).ended).toBe(false);
+  expect((await send(encode(0x30, Buffer.alloc(70_000)))).ended).toBe(true);
+  expect((await send(Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff]))).ended).toBe(true);
+  expect((await send(Buffer.from([0x30, 0x80, 0, 0]))).ended).toBe(true);
+  const notice = await send(Buffer.from('GET / HTTP/1.0\r\n\r\n'));
+  expect(notice.ended).toBe(true);
+  expect(notice.answer.toString('latin1')).toContain('1.3.6.1.4.1.1466.20036');
+});
+
+test('a search in pieces of 1, 3 and 17 octets, and a thousand in one piece, are answered alike', async () => {
+  const root = encode(
+    0x30,
+    encodeInteger(7),
+    encode(
+      0x63,
+      encode(4, ''),
+      encodeInteger(0, 10),
+      encodeInteger(0, 10),
+      encodeInteger(0),
+      encodeInteger(0),
+      encode(1, Buffer.from([0])),
+      encode(0x87, 'objectClass'),
+      encode(0x30),
+    ),
+  );
+  const whole = (await send(root)).answer;
+  expect(whole.length).toBeGreaterThan(20);
+  for (const size of [1, 3, 17]) {
+    const socket = connect(directory.server.port, '127.0.0.1');
+    socket.setNoDelay(true);
+    const received: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => received.push(chunk));
+    for (let at = 0; at < root.length; at += size) {
+      socket.write(root.subarray(at, at + size));
+      await new Promise(setImmediate);
+    }
+    await expect.poll(() => Buffer.concat(received)).toEqual(whole);
+    socket.destroy();
+  }
+  const many = await send(Buffer.concat(Array.from({ length: 1_000 }, () => root)), 100);
+  expect(many.answer.length).toBe(whole.length * 1_000);
+});
