@@ -69,7 +69,7 @@ test(
       if (pieces++ % 10 === 0) measure();
     }
     expect(octets).toBe(6 + chunks * (chunk.length + 851));
-    // Two pieces of 1 MiB on the way in, two of 256 KiB on the way out.
-    expect((peak - baseline) / MIB).toBeLessThan(5);
+    // Held are two pieces of 1 MiB on the way in, two of 256 KiB on the way out; the message is 40.
+    expect((peak - baseline) / MIB).toBeLessThan(12);
   },
 );

@@ -8,8 +8,9 @@ import { uidlOf } from './uidl.ts';
 import { lineEndsOf, wireForm } from './wire.ts';
 
 /**
- * Octets of a file read at once. Measured with the conversion to the wire: below 128 KiB the
- * calls cost, above 512 KiB the pieces leave the processor's cache.
+ * Octets of a file read at once. Measured with the conversion to the wire, MB per second of
+ * processor time on a busy machine: 32 KiB 250, 64 KiB 440, 128 KiB 590, 256 KiB 510, 512 KiB 660,
+ * 1 MiB 530. From 128 KiB on the differences are noise, and a session holds four of them.
  */
 export const READ_CHUNK_BYTES = 256 * 1024;
 

@@ -30,17 +30,25 @@ export function arrivalOf(name: string): number {
   return seconds * MICROS_MAX + (micros < MICROS_MAX ? micros : 0);
 }
 
-/** The entries sorted by arrival; the same array when they are already. */
+/**
+ * The entries sorted by arrival; the same array when they are already. Plain loops, and the sort
+ * that is quick on what is nearly sorted: listings come sorted by name, which is by second.
+ */
 export function byArrival<T extends { readonly name: string }>(
   entries: readonly T[],
 ): readonly T[] {
-  const times = Float64Array.from(entries, ({ name }) => arrivalOf(name));
+  const { length } = entries;
+  const times = new Float64Array(length);
   let sorted = true;
-  for (let at = 1; sorted && at < times.length; at++) {
-    sorted = (times[at - 1] as number) <= (times[at] as number);
+  let previous = 0;
+  for (let at = 0; at < length; at++) {
+    const time = arrivalOf((entries[at] as T).name);
+    times[at] = time;
+    sorted &&= previous <= time;
+    previous = time;
   }
   if (sorted) return entries;
-  const order = Uint32Array.from(entries, (_, index) => index);
+  const order = Array.from(times.keys());
   order.sort((a, b) => (times[a] as number) - (times[b] as number) || a - b);
-  return Array.from(order, (index) => entries[index] as T);
+  return order.map((index) => entries[index] as T);
 }

@@ -53,6 +53,7 @@ export class MaildirStore implements MailStore {
     }
     const { entries, sizes } = await this.#sized(mailbox, byArrival(listed));
     mailboxEvents.inc('opened');
+    this.#mailboxes.sweep(mailbox);
     const onRemoved = (octets: number): void => this.added(account, -octets);
     return new MaildirMaildrop({ mailbox, entries, sizes, log: this.#log, onRemoved });
   }
@@ -110,8 +111,13 @@ export class MaildirStore implements MailStore {
     mailbox: Mailbox,
     listed: readonly Entry[],
   ): Promise<{ entries: Entry[]; sizes: Float64Array }> {
-    const sizes = Float64Array.from(listed, ({ name }) => nameWireOctets(name) ?? -1);
-    const unknown = listed.filter((_, index) => (sizes[index] as number) < 0);
+    const sizes = new Float64Array(listed.length);
+    const unknown: Entry[] = [];
+    for (let index = 0; index < listed.length; index++) {
+      const entry = listed[index] as Entry;
+      sizes[index] = nameWireOctets(entry.name) ?? -1;
+      if (sizes[index] === -1) unknown.push(entry);
+    }
     if (unknown.length === 0) return { entries: [...listed], sizes };
     const parallel = this.#options['mailbox.sizing.parallel'];
     const found = await sizeMessages(mailbox, unknown, parallel);

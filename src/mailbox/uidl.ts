@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { nameKey, nameUidl } from '#maildir';
 
 /**
@@ -14,5 +14,5 @@ export function uidlOf(name: string): string {
   const imported = name.includes(',U=') ? nameUidl(name) : undefined;
   if (imported !== undefined && UIDL.test(imported)) return imported;
   const key = nameKey(name);
-  return UIDL.test(key) ? key : createHash('sha256').update(key).digest('hex');
+  return UIDL.test(key) ? key : hash('sha256', key, 'hex');
 }

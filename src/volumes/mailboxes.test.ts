@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
@@ -161,6 +161,24 @@ test('[S2-29] an explicit path overrides the hash, and its first delivery makes 
   rmSync(path, { recursive: true });
   const marked = owner('tevie', { path, volume: 'v2' });
   expect(await kindOf(frontEnd().mailboxes.ensure(marked))).toBe('mailbox-missing');
+});
+
+test('what a crashed delivery left in tmp is removed when it is old, once in a while', async () => {
+  const { maildir, volume } = await frontEnd().mailboxes.ensure(owner('alice'));
+  const tmp = join(maildir, 'tmp');
+  const old = systemClock.now() / 1000 - 37 * 3600;
+  writeFileSync(join(tmp, 'abandoned'), 'x');
+  utimesSync(join(tmp, 'abandoned'), old, old);
+  writeFileSync(join(tmp, 'under-way'), 'x');
+  const { mailboxes } = frontEnd();
+  const mailbox = await mailboxes.ensure(owner('alice', { volume: volume.name }));
+  await eventually(() => !existsSync(join(tmp, 'abandoned')));
+  await eventually(() => readdirSync(tmp).length === 1);
+  expect(readdirSync(tmp)).toEqual(['under-way']);
+  utimesSync(join(tmp, 'under-way'), old, old);
+  mailboxes.sweep(mailbox); // Not again so soon.
+  await systemClock.sleep(50);
+  expect(readdirSync(tmp)).toEqual(['under-way']);
 });
 
 test('a hostile path in the directory is a temporary failure and makes nothing', async () => {

@@ -71,6 +71,8 @@ export class Mailboxes<A extends MailboxOwner> {
   readonly #placed: TimedCache<string>;
   /** Maildirs seen lately. */
   readonly #seen: TimedCache<true>;
+  /** Maildirs whose tmp was swept lately. */
+  readonly #swept: TimedCache<true>;
   /** First deliveries under way, by account id. */
   readonly #placing = new Map<string, Promise<Mailbox>>();
 
@@ -80,6 +82,8 @@ export class Mailboxes<A extends MailboxOwner> {
     this.#placed = new TimedCache(clock, { ms: PLACED_MS, max: REMEMBERED_MAX });
     const ms = options['volume.mailbox.cache'];
     this.#seen = new TimedCache(clock, { ms, max: REMEMBERED_MAX });
+    const sweepMs = options['volume.sweep.interval'];
+    this.#swept = new TimedCache(clock, { ms: sweepMs, max: REMEMBERED_MAX });
   }
 
   /** Where the mailbox lies; undefined when no mail ever came. @throws StoreError */
@@ -100,7 +104,24 @@ export class Mailboxes<A extends MailboxOwner> {
     if (this.#seen.get(mailbox.maildir) === true) return mailbox;
     if (!(await mailbox.volume.exists(mailbox.maildir))) throw this.missing(mailbox);
     this.#seen.set(mailbox.maildir, true);
+    this.sweep(mailbox);
     return mailbox;
+  }
+
+  /**
+   * Removes what crashed deliveries left in tmp, beside the work for which the mailbox was opened
+   * and now and then only. Nobody waits for it, and nothing comes of its failure: the volume
+   * counts it, and the next one finds the same.
+   */
+  sweep({ volume, maildir }: Located): void {
+    if (this.#swept.get(maildir) === true) return;
+    this.#swept.set(maildir, true);
+    volume.sweep(maildir, { olderThanMs: this.#parts.options['volume.sweep.age'] }).then(
+      (removed) => {
+        if (removed > 0) this.#parts.log.info({ maildir, removed }, 'abandoned files removed');
+      },
+      () => {},
+    );
   }
 
   /**

@@ -75,6 +75,20 @@ export const VOLUME_OPTIONS = {
     max: 3_600_000,
     doc: 'How long a mailbox that was seen is taken to be there when a recipient is checked.',
   },
+  'volume.sweep.interval': {
+    kind: 'duration',
+    default: 86_400_000,
+    min: 60_000,
+    max: 2_592_000_000,
+    doc: 'How often a process looks for abandoned files in the tmp of a mailbox that it uses.',
+  },
+  'volume.sweep.age': {
+    kind: 'duration',
+    default: 129_600_000,
+    min: 3_600_000,
+    max: 2_592_000_000,
+    doc: 'Age from which a file in tmp is abandoned and removed; 36 hours by custom.',
+  },
 } as const satisfies OptionTable;
 
 export type VolumeOptions = OptionValues<typeof VOLUME_OPTIONS>;

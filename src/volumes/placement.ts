@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { MailboxOwner, VolumeEntry } from './types.ts';
 
@@ -35,8 +35,8 @@ export function hashedPath(volumePath: string, accountId: string): string {
   if (!ACCOUNT_ID.test(accountId)) {
     throw new PlacementError(`The account id ${JSON.stringify(accountId)} cannot be a path`);
   }
-  const hash = createHash('sha256').update(accountId).digest('hex');
-  return `${volumePath}/${hash.slice(0, 2)}/${hash.slice(2, 4)}/${accountId}`;
+  const digits = hash('sha256', accountId, 'hex');
+  return `${volumePath}/${digits.slice(0, 2)}/${digits.slice(2, 4)}/${accountId}`;
 }
 
 /**

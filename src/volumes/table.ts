@@ -110,11 +110,14 @@ export class VolumeTable {
   async #loop(): Promise<void> {
     const { clock, options, log } = this.#options;
     const { signal } = this.#stop;
+    let away = false; // Told once, not every some seconds.
     while (!signal.aborted) {
       try {
         await this.refresh();
+        away = false;
       } catch (error) {
-        log.warn({ err: error }, 'volume table not read; the last one counts');
+        if (!away) log.warn({ err: error }, 'volume table not read; the last one counts');
+        away = true;
       }
       await clock.sleep(options['volume.refresh'], signal).catch(() => {});
     }
