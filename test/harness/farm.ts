@@ -10,6 +10,9 @@ import { type Running, type RunResult, run, start } from './process.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/cli/main.ts');
 
+/** Longer than the farm's own drain. */
+const STOP_MS = 45_000;
+
 /** Standard ports; the farm listens on base + port. */
 const STANDARD = {
   smtp: 25,
@@ -44,7 +47,9 @@ export interface Farm {
   /** The first process; all others are below it. */
   readonly pid: number;
   readonly process: Running;
-  /** Runs `mailfarm …` against this farm's data. */
+  /** The certificate of its TLS ports and its own authority, for `localhost`. */
+  readonly authority: string;
+  /** Runs `mailfarm …` as this farm's administrator. */
   command(words: readonly string[], input?: string): Promise<RunResult>;
   output(): string;
   /** SIGTERM, and SIGKILL when it does not drain. @returns exit code or signal. */
@@ -75,17 +80,25 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     ports,
     pid: running.pid,
     process: running,
+    authority: join(options.dir, 'tls', 'cert.pem'),
     command: (words, input) =>
-      run([process.execPath, MAIN, ...words, ...place], {
+      run([process.execPath, MAIN, ...words], {
         cwd: ROOT,
+        env: { MAILFARM_CONFIG: join(options.dir, 'admin.yaml') },
         ...(input === undefined ? {} : { input: Buffer.from(input) }),
       }),
     output: () => running.output(),
-    stop: async () => {
-      await running.stop(30_000);
-      return running.exited;
-    },
+    stop: () => stop(running),
   };
+}
+
+/** Asks the first process only, as an operator would; the others are its business. */
+async function stop(running: Running): Promise<number | string> {
+  if (running.running()) process.kill(running.pid, 'SIGTERM');
+  const timer = setTimeout(() => running.kill('SIGKILL'), STOP_MS);
+  const how = await running.exited;
+  clearTimeout(timer);
+  return how;
 }
 
 /** A base from which all ports of the farm are free now, below the range of outgoing ports. */

@@ -203,7 +203,7 @@ export const fetchmail: Fetcher = {
       const keeper = makeKeeper(home);
       const mode = options.tls?.mode;
       const ssl =
-        mode === 'implicit' ? 'ssl' : mode === 'starttls' ? 'sslproto auto' : "sslproto ''";
+        mode === 'implicit' ? 'ssl' : mode === 'starttls' ? "sslproto 'auto'" : "sslproto ''";
       const trust =
         options.tls === undefined ? '' : `sslcertck sslcertfile ${options.tls.authority}`;
       const lines = [

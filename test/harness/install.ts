@@ -3,14 +3,15 @@
  * Quick and quiet when all is there. Where it may not install, it says loudly what is missing;
  * the tests concerned are skipped then. In CI (CI set) anything missing is a failure.
  */
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { run } from './process.ts';
 import { buildPeersRoot, peersReady } from './peersRoot.ts';
 
-/** Debian package → a program of it, and the tests that fall away without it. */
+/** Debian package → a program of it (none: asked of dpkg), and the tests that need it. */
 const CLIENTS: Readonly<Record<string, { readonly program: string; readonly tests: string }>> = {
   curl: { program: 'curl', tests: 'clients (SMTP and POP3)' },
   swaks: { program: 'swaks', tests: 'clients (SMTP)' },
+  'libnet-ssleay-perl': { program: '', tests: 'swaks with TLS' },
   msmtp: { program: 'msmtp', tests: 'clients (SMTP)' },
   mpop: { program: 'mpop', tests: 'clients (POP3)' },
   fetchmail: { program: 'fetchmail', tests: 'clients (POP3)' },
@@ -23,12 +24,17 @@ const CLIENTS: Readonly<Record<string, { readonly program: string; readonly test
   'ca-certificates': { program: 'update-ca-certificates', tests: 'clients with TLS' },
   iproute2: { program: 'ip', tests: 'network namespaces' },
 };
+const DPKG_INFO = '/var/lib/dpkg/info';
 const POLICY = '/usr/sbin/policy-rc.d';
 const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const isMissing = (name: string): boolean =>
-  !DIRECTORIES.some((directory) => existsSync(`${directory}/${CLIENTS[name]?.program}`));
+function isMissing(name: string): boolean {
+  const program = CLIENTS[name]?.program ?? '';
+  if (program !== '') return !DIRECTORIES.some((place) => existsSync(`${place}/${program}`));
+  const lists = existsSync(DPKG_INFO) ? readdirSync(DPKG_INFO) : [];
+  return !lists.some((file) => file === `${name}.list` || file.startsWith(`${name}:`));
+}
 const missing = (): string[] => Object.keys(CLIENTS).filter(isMissing);
 
 /** Installs packages; nothing that they bring is started. @returns what went wrong, or ''. */
