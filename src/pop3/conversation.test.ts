@@ -5,6 +5,7 @@ import { COMMANDS } from './commands.ts';
 import { StrictClient, type Reply } from './testing/client.ts';
 import { withServer } from './testing/server.ts';
 import { FaultyStore } from './testing/store.ts';
+import { parseNumber } from './wire/args.ts';
 
 const THREE = (): FaultyStore =>
   new FaultyStore([
@@ -162,6 +163,21 @@ test('[S0-21] a whole session: every answer of RFC 1939 §5 and §7', async () =
     'Marked messages are deleted, goodbye',
   ]);
   expect(store.messages.map(({ uidl }) => uidl)).toEqual(['u2', 'u3']);
+});
+
+test('[P-02] STAT follows DELE and RSET (RFC 1939 §5)', async () => {
+  const lines = ['STAT', 'DELE 1', 'DELE 2', 'STAT', 'RSET', 'STAT'];
+  const replies = await play(THREE(), [...LOGIN, ...lines]);
+  const texts = replies.slice(2).map(({ text }) => text);
+  expect([texts[0], texts[3], texts[5]]).toEqual(['3 79', '1 27', '3 79']);
+});
+
+test('message numbers are decimal digits, at most ten', () => {
+  const numbers = ['0', '7', '0012', '9999999999'].map(parseNumber);
+  expect(numbers).toEqual([0, 7, 12, 9_999_999_999]);
+  for (const text of ['', ' 1', '1 ', '+1', '1e3', '0x1', '\u0661', '99999999999', '1.0']) {
+    expect(parseNumber(text)).toBeUndefined();
+  }
 });
 
 test('[S0-21] a connection lost without QUIT deletes nothing (RFC 1939 §6)', async () => {

@@ -60,7 +60,9 @@ test('[P-02] a whole session in pieces of 1, 3 and 17 bytes gives the same repli
 });
 
 test('[P-02] a pipeline whose sender has closed its half is answered whole', async () => {
-  await withServer({ store: STORE() }, async ({ port }) => {
+  const store = STORE();
+  store.beforePiece = () => systemClock.sleep(20); // The FIN is here before the message is.
+  await withServer({ store }, async ({ port }) => {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     socket.end('USER tevie\r\nPASS secret word\r\nRETR 1\r\nSTAT\r\n');
     let got = '';
@@ -317,4 +319,63 @@ test('[P-11] one log line for each session, and no password in any', async () =>
     tls: false,
   });
   expect(JSON.stringify(lines)).not.toContain('secret');
+});
+
+test('drain: who is logged in and silent for 2 seconds is told to connect again', async () => {
+  const clock = new TestClock();
+  const store = STORE();
+  const server = await startServer({ store, extra: { clock } });
+  const client = await StrictClient.open(server.port);
+  for (const line of ['USER tevie', 'PASS secret word', 'DELE 1']) await client.command(line);
+  const drained = server.service.drain(10_000);
+  clock.ms += 1_900;
+  await systemClock.sleep(60);
+  expect((await client.command('NOOP')).ok).toBe(true); // Not silent: another 2 seconds.
+  clock.ms += 1_900;
+  await systemClock.sleep(60);
+  expect(client.ended).toBe(false);
+  clock.ms += 200;
+  expect((await client.reply()).code).toBe('SYS/TEMP');
+  await drained;
+  expect(store.messages).toHaveLength(2);
+});
+
+test('a flood of commands that nobody reads answers to costs bounded memory', async () => {
+  await withServer({ store: STORE() }, async ({ port, service }) => {
+    const client = await StrictClient.open(port);
+    for (const line of ['USER tevie', 'PASS secret word']) await client.command(line);
+    const before = process.memoryUsage().arrayBuffers;
+    const flood = Buffer.alloc(24_000_000, 'NOOP\r\n');
+    client.socket.pause();
+    client.write(flood);
+    let most = 0;
+    for (let time = 0; time < 40; time += 1) {
+      await systemClock.sleep(5);
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before - flood.length);
+    }
+    expect(most).toBeLessThan(4_000_000);
+    const other = await StrictClient.open(port);
+    expect((await other.command('QUIT')).ok).toBe(true); // And others are served meanwhile.
+    expect(service.connections).toBeGreaterThan(0);
+    client.close();
+  });
+});
+
+test('a login that is too late while it is checked is told so once', async () => {
+  const clock = new TestClock();
+  const lines: LogLine[] = [];
+  const options = { store: STORE(), logger: collectingLogger(lines), extra: { clock } };
+  await withServer(options, async ({ port, auth }) => {
+    let go = (): void => {};
+    auth.before = () => new Promise<void>((resolve) => (go = resolve));
+    const client = await StrictClient.open(port);
+    await client.command('USER tevie');
+    client.write('PASS secret word\r\n');
+    while (auth.attempts.length === 0) await new Promise(setImmediate);
+    clock.ms += 60_001;
+    expect((await client.reply()).text).toMatch(/^No login in time/);
+    go();
+    expect((await client.rest()).toString()).toBe('');
+    expect((await ended(lines))['reason']).toBe('login-timeout');
+  });
 });

@@ -200,3 +200,17 @@ test('[N-19] the memory store: stored with LF, sent with CRLF, octets true', asy
     client.close();
   });
 });
+
+test('TOP reads no more of a message than it sends', async () => {
+  const store = new FaultyStore([Buffer.alloc(1_000_000, 'abc\r\n')]);
+  let pieces = 0;
+  store.beforePiece = async () => void (pieces += 1);
+  store.messages[0] = { uidl: 'u1', wire: Buffer.from(`A: b\r\n\r\n${'abc\r\n'.repeat(200_000)}`) };
+  await withServer({ store }, async ({ port }) => {
+    const client = await login(port);
+    expect((await client.command('TOP 1 2')).body.toString()).toBe('A: b\r\n\r\nabc\r\nabc\r\n');
+    expect(pieces).toBe(1);
+    expect(store.openReads).toBe(0);
+    client.close();
+  });
+});

@@ -113,7 +113,6 @@ async function open(session: Pop3Session, account: Account): Promise<void> {
     await giveBack(release);
     throw error; // The boundary answers.
   }
-  if (session.closed) return giveBack(release);
   shared.tally.login('accepted');
   session.enter(account, drop, release);
   session.say(opened(drop.count));
