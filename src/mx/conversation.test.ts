@@ -1,4 +1,6 @@
+import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { workarounds } from '../smtp/metrics.ts';
 import { StrictClient } from '../smtp/testing/client.ts';
 import { testTls } from '../smtp/testing/certificate.ts';
 import { openFarm, type TestFarm } from './testing.ts';
@@ -295,6 +297,39 @@ test('a share of several recipients names none of them', () =>
       expect(header).not.toMatch(/alice|bob/);
     }
   }));
+
+test('the space before an address has a switch and a counter (RFC 5321 §3.3)', async () => {
+  const before = workarounds.value('address-space');
+  await withFarm({ options: { 'smtp.workarounds': [] } }, async (_farm, client) => {
+    await client.reply();
+    const lines = [EHLO, 'MAIL FROM: <a@c.example>', MAIL, 'RCPT TO: <alice@farm.test>'];
+    expect(await chat(client, lines)).toEqual(['250', '501 5.1.7', '250 2.1.0', '501 5.1.3']);
+  });
+  expect(workarounds.value('address-space')).toBe(before);
+  await withFarm({}, async (_farm, client) => {
+    await client.reply();
+    await chat(client, [EHLO, 'MAIL FROM: <a@c.example>']);
+  });
+  expect(workarounds.value('address-space')).toBe(before + 1);
+});
+
+test('a client that is gone before its session begins leaves no session', async () => {
+  const farm = await openFarm();
+  const socket = new Socket();
+  socket.destroy();
+  farm.service.handle({
+    socket,
+    secure: false,
+    servername: undefined,
+    id: 'gone',
+    remoteAddress: '127.0.0.1',
+    remotePort: 1,
+    localAddress: '127.0.0.1',
+    localPort: 1,
+  });
+  expect(farm.service.connections).toBe(0);
+  await farm.close();
+});
 
 test('two addresses of one account are one copy', () =>
   withFarm({}, async (farm, client) => {

@@ -122,6 +122,35 @@ test('drain: idle ones are told, a message on its way is finished', async () => 
   await farm.close();
 });
 
+test('drain: a command that runs is answered, then the session ends', async () => {
+  const farm = await openFarm();
+  let release: (() => void) | undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  farm.delivery.check = () => held;
+  const client = await StrictClient.open(farm.port);
+  await client.reply();
+  await client.command('EHLO c.example');
+  await client.command('MAIL FROM:<>');
+  await client.send('RCPT TO:<alice@farm.test>\r\n');
+  await client.quiet(30);
+  const drained = farm.service.drain(5000);
+  release?.();
+  expect((await client.rest()).map((one) => one.code)).toEqual([250, 421]);
+  await drained;
+  await farm.close();
+});
+
+test('while it drains, newcomers are turned away', async () => {
+  const farm = await openFarm();
+  const busy = await toData(farm);
+  const drained = farm.service.drain(3000);
+  const late = await StrictClient.open(farm.port);
+  expect((await late.rest()).map((one) => one.code)).toEqual([421]);
+  busy.close();
+  await drained;
+  await farm.close();
+});
+
 test('drain is bounded: what is not finished is dropped', async () => {
   const farm = await openFarm();
   const busy = await toData(farm);

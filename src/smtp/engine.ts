@@ -88,6 +88,10 @@ export class SmtpEngine extends SMTPServer {
   }
 
   take(connection: Connection): void {
+    if (connection.socket.destroyed) {
+      sessions.inc('closed'); // Gone on the way here: no event would ever end a session.
+      return;
+    }
     const session = new SmtpSession(this, connection);
     this.#open.add(session);
     this.connections.add(session);

@@ -194,6 +194,8 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     const done = (): void => {
       if (this.#errors > this.engine.limits['smtp.errors.max'] && !this._closing) {
         this.fatal('tooManyErrors', 'limit');
+      } else if (this.engine.draining && !this._closing && !this.#reception) {
+        this.fatal('shuttingDown', 'drain');
       }
       this._whenWritable(next);
     };
