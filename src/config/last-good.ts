@@ -26,10 +26,17 @@ const FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** Where the file lies in a node's state directory. */
 export const lastGoodPath = (data: string): string => join(data, NAME);
 
-/**
- * Writes the file atomically. @throws NodeJS.ErrnoException when the state directory is not
- * writable; the node goes on without a cache then.
- */
+/** The state directory does not take the file; the node goes on without a cache. */
+export class LastGoodError extends Error {
+  readonly code = 'MF-CONFIG-001';
+  constructor(path: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${path} cannot be written: ${reason}: MF-CONFIG-001`, { cause });
+    this.name = 'LastGoodError';
+  }
+}
+
+/** Writes the file atomically. @throws LastGoodError. */
 export async function writeLastGood(
   data: string,
   state: Omit<LastGood, 'savedAt'>,
@@ -54,8 +61,8 @@ export async function writeLastGood(
     }
     await rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
+    await rm(beside, { force: true }).catch(() => {});
+    throw new LastGoodError(path, error);
   }
 }
 

@@ -23,10 +23,10 @@ const PREFACE = `# Configuration
 
 This page is generated from the options that the modules declare; a test keeps it true.
 
-Settings of the farm stand in the directory, as \`mwSetting\` values \`name=value\` of \`cn=farm\`, so
-that all nodes are alike. Durations need a unit (\`250ms\`, \`30s\`, \`5m\`, \`1h30m\`, \`2d\`). Sizes are
-octets unless they have one (\`50MB\` is 50,000,000, \`64KiB\` is 65,536). Items of a list are
-separated by commas.
+Settings of the farm stand in the directory, as \`mwSetting\` values \`name=value\` of
+\`cn=farm\`, so that all nodes are alike. Durations need a unit (\`250ms\`, \`30s\`, \`5m\`,
+\`1h30m\`, \`2d\`). Sizes are octets unless they have one (\`50MB\` is 50,000,000, \`64KiB\` is
+65,536). Items of a list are separated by commas.
 `;
 
 function entry(name: string, row: OptionRow): string {

@@ -1,4 +1,4 @@
-/** What modules log through; pino implements it. Bound once per session: `log.child({ session })`. */
+/** What modules log through; pino implements it. Bound once a session: `log.child({ session })`. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

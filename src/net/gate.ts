@@ -18,14 +18,14 @@
  * Never is a socket destroyed while node may still be writing it: libuv would abort the process.
  *
  * Cost, measured with 16 clients that connect, read a line and close, CPU a connection of all
- * server processes, best of 6 rounds of 3,000: accepted directly 34 µs; handed over 66 µs (gate 27,
- * of which accepting and closing alone is 18; worker 39). Nothing public is cheaper: with or
+ * server processes, best of 6 rounds of 3,000: accepted directly 34 µs; handed over 66 µs (gate
+ * 27, of which accepting and closing alone is 18; worker 39). Nothing public is cheaper: with or
  * without callback, keepOpen, the peer's address in the message or not, 66 to 69; serialization
- * `advanced` 74; node:cluster's round robin the same again. The rest is node's message for the descriptor, its
- * acknowledgement, and a second socket object. Sharing the listening socket with the workers would
- * save it and is what this design exists to avoid.
+ * `advanced` 74; node:cluster's round robin the same again. The rest is node's message for the
+ * descriptor, its acknowledgement, and a second socket object. Sharing the listening socket with
+ * the workers would save it and is what this design exists to avoid.
  *
- * Errors: MF-NET-001 to 003 cannot listen, MF-NET-007 limit, MF-NET-008 no worker, MF-NET-009 accept
+ * Errors: MF-NET-001 to 003 cannot listen, 007 limit, 008 no worker, 009 accept
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Server, Socket } from 'node:net';
@@ -66,7 +66,10 @@ export interface GateOptions {
 }
 
 /** A process made by fork(2) that runs `startHandover`. */
-export type GateWorker = Pick<ChildProcess, 'send' | 'on' | 'off' | 'connected' | 'pid'>;
+export type GateWorker = Pick<
+  ChildProcess,
+  'send' | 'on' | 'off' | 'connected' | 'pid' | 'setMaxListeners'
+>;
 
 /** A listener with the port it got. */
 export type BoundListener = GateListener;
@@ -93,8 +96,13 @@ interface WorkerState {
 
 const HELD_MAX = 4096;
 const SWEEP_MS = 200;
+/** Node itself adds one to a worker for each listening socket; above ten it would warn. */
+const EXIT_LISTENERS_MAX = 1000;
 /** When a channel is closed, node calls back what it was writing within this time or never. */
 const LATE_CALLBACK_MS = 200;
+
+/** Connections are numbered over the process: two gates of one process may share a worker. */
+let lastId = 0;
 
 export class Gate {
   readonly #options: GateOptions;
@@ -107,7 +115,6 @@ export class Gate {
   readonly #seldom: Seldom;
   #held: Waiting[] = [];
   #sweeper: NodeJS.Timeout | undefined;
-  #lastId = 0;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -185,6 +192,7 @@ export class Gate {
         worker.off('disconnect', onGone);
       },
     };
+    worker.setMaxListeners(EXIT_LISTENERS_MAX);
     worker.on('message', onMessage);
     worker.on('exit', onGone);
     worker.on('disconnect', onGone);
@@ -238,7 +246,7 @@ export class Gate {
     const verdict = this.#admission.admit(address);
     if (typeof verdict === 'string') return this.#refuse(listener, socket, address, verdict);
     this.#route({
-      id: ++this.#lastId,
+      id: ++lastId,
       listener,
       socket,
       address,

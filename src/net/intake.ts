@@ -13,7 +13,7 @@ import { traceId } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { Logger } from '../log/types.ts';
 import { NO_ADDRESSES, normaliseAddress, type AddressRanges } from './address.ts';
-import type { Admission, Admitted } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { proxyHeaders, tlsHandshakes } from './metrics.ts';
 import { readProxyHeader } from './proxy.ts';
 import type { ProxyAddresses } from './proxy-header.ts';
@@ -57,34 +57,11 @@ export interface Intake {
   close(): void;
 }
 
-/** First probe after two minutes without a sign: a peer that vanished is noticed, if at all idle. */
+/** First probe after two minutes without a sign, to notice a peer that vanished. */
 const KEEPALIVE_MS = 120_000;
 
 export function createIntake(options: IntakeOptions): Intake {
   const pending = new Set<Socket>();
-
-  async function prepare(socket: Socket, listener: IntakeListener, peer: Peer): Promise<void> {
-    let proxied: Admitted | undefined;
-    let known = peer;
-    if ((listener.proxyFrom ?? NO_ADDRESSES).has(peer.remoteAddress)) {
-      const addresses = await readHeader(socket, listener, peer, options);
-      if (addresses === 'refused') return;
-      known = addresses ? { ...peer, ...addresses } : peer;
-      const verdict = addresses && options.proxied?.admit(known.remoteAddress);
-      if (typeof verdict === 'string') {
-        return refuse(socket, listener.mode === 'plain' ? listener.refusal : 'silent', verdict);
-      }
-      proxied = verdict;
-      socket.once('close', () => proxied?.release());
-      if (socket.destroyed) return proxied?.release();
-    }
-    const connection =
-      listener.mode === 'plain'
-        ? { ...known, socket, secure: false, servername: undefined }
-        : await handshake(socket, known, options);
-    pending.delete(socket);
-    if (connection) give(connection, listener);
-  }
 
   function give(connection: Connection, listener: IntakeListener): void {
     try {
@@ -117,10 +94,15 @@ export function createIntake(options: IntakeOptions): Intake {
         pending.delete(socket);
         give({ ...peer, socket, secure: false, servername: undefined }, listener);
       } else {
-        prepare(socket, listener, peer).catch((error: unknown) => {
-          options.logger.error({ session: peer.id, error }, 'connection could not be prepared');
-          socket.destroy();
-        });
+        prepare(socket, listener, peer, options)
+          .then((connection) => {
+            pending.delete(socket);
+            if (connection) give(connection, listener);
+          })
+          .catch((error: unknown) => {
+            options.logger.error({ session: peer.id, error }, 'connection could not be prepared');
+            socket.destroy();
+          });
       }
     },
     get pending() {
@@ -145,6 +127,41 @@ function peerOf(socket: Socket, remote: Remote | undefined, random: Random): Pee
     localPort: socket.localPort ?? 0,
     id: traceId(random),
   };
+}
+
+/** Header and handshake, as the listener wants them; undefined when the connection is closed. */
+async function prepare(
+  socket: Socket,
+  listener: IntakeListener,
+  peer: Peer,
+  options: IntakeOptions,
+): Promise<Connection | undefined> {
+  const isBalancer = (listener.proxyFrom ?? NO_ADDRESSES).has(peer.remoteAddress);
+  const client = isBalancer ? await clientBehind(socket, listener, peer, options) : peer;
+  if (!client || listener.mode === 'implicit-tls') {
+    return client && handshake(socket, client, options);
+  }
+  return { ...client, socket, secure: false, servername: undefined };
+}
+
+/** Who is behind a balancer; undefined when the connection is closed. */
+async function clientBehind(
+  socket: Socket,
+  listener: IntakeListener,
+  peer: Peer,
+  options: IntakeOptions,
+): Promise<Peer | undefined> {
+  const addresses = await readHeader(socket, listener, peer, options);
+  if (addresses === 'refused') return undefined;
+  if (!addresses) return peer;
+  const verdict = options.proxied?.admit(addresses.remoteAddress);
+  if (typeof verdict === 'string') {
+    refuse(socket, listener.mode === 'plain' ? listener.refusal : 'silent', verdict);
+    return undefined;
+  }
+  socket.once('close', () => verdict?.release());
+  if (socket.destroyed) verdict?.release();
+  return { ...peer, ...addresses };
 }
 
 type PeerAddresses = Omit<Peer, 'id'>;

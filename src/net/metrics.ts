@@ -49,7 +49,7 @@ export const netNow = {
   connections: 0,
   held: 0,
   addresses: 0,
-  /** Seconds since 1970 when the first of the certificates in use expires; 0 where there is none. */
+  /** Seconds since 1970 when the first certificate in use expires; 0 where there is none. */
   certificateExpiry: 0,
 };
 

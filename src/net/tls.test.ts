@@ -115,7 +115,9 @@ test('TLS 1.1 is refused, 1.2 and 1.3 are taken (RFC 8996 §4)', async () => {
   const { port } = await listen(await openStore());
   const before = tlsHandshakes.value('failed');
   const old: ConnectionOptions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' };
-  await expect(handshake(port, { ...old, ciphers: 'DEFAULT@SECLEVEL=0' })).rejects.toThrow();
+  await expect(handshake(port, { ...old, ciphers: 'DEFAULT@SECLEVEL=0' })).rejects.toThrow(
+    /alert protocol version|ECONNRESET|disconnected/,
+  );
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const socket = await handshake(port, { minVersion: version, maxVersion: version });
     expect(socket.getProtocol()).toBe(version);
@@ -231,11 +233,9 @@ test('[P-01] a PROXY header before TLS, in one piece with the ClientHello or in 
   const header = Buffer.from('PROXY TCP4 192.0.2.1 198.51.100.2 33333 995\r\n');
   for (const size of [1, 7, 1000]) {
     const raw = connectPlain(port, '127.0.0.1').setNoDelay(true);
-    const write = raw.write.bind(raw) as (bytes: Buffer) => boolean;
-    const first = once(raw, 'connect');
-    await first;
+    await once(raw, 'connect');
     // A relay in front of the client's TLS adds the header to its first octets.
-    const secure = connect({ socket: relay(raw, header, size, write), rejectUnauthorized: false });
+    const secure = connect({ socket: relay(raw, header, size), rejectUnauthorized: false });
     clean.push(() => secure.destroy());
     const client = collect(secure);
     expect(JSON.parse(await client.line())).toMatchObject({
@@ -276,12 +276,7 @@ test('implicit TLS without a certificate closes', async () => {
 });
 
 /** A stream to `raw` that sends `header` with the first write, all of it in pieces of `size`. */
-function relay(
-  raw: Socket,
-  header: Buffer,
-  size: number,
-  write: (bytes: Buffer) => boolean,
-): Duplex {
+function relay(raw: Socket, header: Buffer, size: number): Duplex {
   let head: Buffer | undefined = header;
   const stream = new Duplex({
     read: () => {},
@@ -290,7 +285,7 @@ function relay(
       head = undefined;
       void (async () => {
         for (let at = 0; at < all.length; at += size) {
-          write(all.subarray(at, at + size));
+          raw.write(all.subarray(at, at + size));
           if (at < 200) await new Promise((resolve) => setTimeout(resolve, 1));
         }
         done();

@@ -4,7 +4,7 @@
  */
 import { systemRandom } from '../../base/random.ts';
 import { silentLogger } from '../../log/types.ts';
-import { startHandover, type Channel } from '../handover.ts';
+import { startHandover } from '../handover.ts';
 import { createIntake } from '../intake.ts';
 import { echoService } from './echo.ts';
 
@@ -17,7 +17,7 @@ const intake = createIntake({
   logger: silentLogger,
 });
 startHandover({
-  channel: process as Channel,
+  channel: process,
   intake,
   listener: (name) =>
     name === 'echo' ? { name, service, mode: 'plain', refusal: 'pop3' } : undefined,
