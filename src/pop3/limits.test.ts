@@ -327,12 +327,15 @@ test('drain: who is logged in and silent for 2 seconds is told to connect again'
   const server = await startServer({ store, extra: { clock } });
   const client = await StrictClient.open(server.port);
   for (const line of ['USER tevie', 'PASS secret word', 'DELE 1']) await client.command(line);
+  const silent = await StrictClient.open(server.port);
+  for (const line of ['USER tevie', 'PASS secret word']) await silent.command(line);
   const drained = server.service.drain(10_000);
   clock.ms += 1_900;
   await systemClock.sleep(60);
   expect((await client.command('NOOP')).ok).toBe(true); // Not silent: another 2 seconds.
   clock.ms += 1_900;
   await systemClock.sleep(60);
+  expect((await silent.reply()).code).toBe('SYS/TEMP');
   expect(client.ended).toBe(false);
   clock.ms += 200;
   expect((await client.reply()).code).toBe('SYS/TEMP');

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test } from 'vitest';
 
@@ -14,7 +15,7 @@ const idle = async (port: number): Promise<Socket> => {
 };
 
 test(`${CONNECTIONS} idle connections cost under ${KIB_MAX} KiB each`, async () => {
-  const program = new URL('testing/idle-server.ts', import.meta.url).pathname;
+  const program = join(import.meta.dirname, 'testing/idle-server.ts');
   const server = spawn(process.execPath, ['--expose-gc', program], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
