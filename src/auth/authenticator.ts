@@ -26,7 +26,7 @@ export interface Authentication extends Authenticator {
 
 /** Longer logins are nobody's. */
 const LOGIN_LENGTH_MAX = 512;
-/** Attempts at one account from one address that run at once while it has not known the password. */
+/** Attempts at once for one account from one address that has not known the password. */
 const UNPROVEN_AT_ONCE = 4;
 /** Refusals whose time is remembered, to make those of unknown users alike. */
 const REFUSALS_REMEMBERED = 32;

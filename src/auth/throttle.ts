@@ -124,7 +124,9 @@ export class Throttle {
     const now = this.#clock.now();
     const options = this.#options;
     const before = this.#counts.get(key);
-    const age = before ? (now - before.at) / options['auth.throttle.decay'] : 0;
+    // Time spent waiting forgives nothing.
+    const since = before ? Math.max(before.at, before.until) : now;
+    const age = (now - since) / options['auth.throttle.decay'];
     const failures = (before ? before.failures * 0.5 ** Math.max(0, age) : 0) + 1;
     const beyond = failures - free;
     const delay = options['auth.throttle.delay.first'] * 2 ** Math.min(40, Math.max(0, beyond - 1));

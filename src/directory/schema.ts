@@ -2,7 +2,7 @@
  * What stands where in the directory, and what an entry of ours must carry.
  *
  *     dc=mailfarm                         the suffix, configurable
- *       cn=farm                           mwFarm: the farm's settings; its presence says "whole replica"
+ *       cn=farm                           mwFarm: the settings; a replica that shows it is whole
  *       cn=administrators                 groupOfNames: who may change everything
  *       cn=admin, cn=frontend             service identities (simpleSecurityObject)
  *       ou=users                          cn=LOGIN       mwUser

@@ -1,4 +1,4 @@
-/** What a front end asks of the directory. One implementation talks LDAP; tests have a memory one. */
+/** What a front end asks of the directory. One implementation talks LDAP, one is in memory. */
 
 /** Services a customer can be refused one by one (billing says so). */
 export const ACCOUNT_SERVICES = ['mail', 'pop3', 'imap', 'webmail', 'submission'] as const;

@@ -184,7 +184,7 @@ test('volumes: added, changed, closed, and not removed while in use', async () =
   expect((await directory.volumes()).map(({ name }) => name)).toEqual(['mail1', 'mail2']);
 });
 
-test('[S0-33] [S0-34] nodes have a name, a number, a server and a status', async () => {
+test('[S0-33] nodes have a name, a number, a server and a status', async () => {
   const node = await admin.nodes.add('node2', { nid: 2, server: 'n2.example.test', status: 'Sp' });
   expect(node).toEqual({
     name: 'node2',

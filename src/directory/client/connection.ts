@@ -36,7 +36,7 @@ export const NO_SUCH_OBJECT = 32;
 /** Results with which a server says that it is in trouble, rather than that we are. */
 const SERVER_TROUBLE: ReadonlySet<number> = new Set([1, 3, 8, 11, 51, 52, 80]);
 
-/** A server answered with a result that is no trouble of its own; the caller knows what it means. */
+/** The result a server answered with, unless it means trouble of its own. */
 export const resultCode = (error: unknown): number | undefined =>
   error instanceof ResultCodeError && !SERVER_TROUBLE.has(error.code) ? error.code : undefined;
 

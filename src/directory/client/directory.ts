@@ -312,7 +312,7 @@ class LdapDirectory implements Directory {
     throw new DirectoryUnavailable(`The entry ${account.dn} was renamed or removed`);
   }
 
-  /** Password by bind. A refusal counts only from a server that shows the farm: an empty one refuses everybody. */
+  /** A refusal counts only from a server that shows the farm: an empty one refuses everybody. */
   async #bind(account: Account, password: string): Promise<'accepted' | 'refused'> {
     const answer = await this.#verify(account.dn, password);
     if (answer === 'refused') await this.#ask(async (_, whole) => await whole());

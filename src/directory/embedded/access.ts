@@ -37,7 +37,7 @@ export const accessKeys = (layout: Layout): AccessKeys => ({
   administrators: dnKey(parseDn(layout.administrators)),
 });
 
-/** Who is behind a bound DN now: asked for each operation, so that a right ends when it is taken. */
+/** Who is behind a bound DN now; asked for each operation, so that a right can be taken. */
 export function identify(tree: Tree, keys: AccessKeys, bound: string | undefined): Identity {
   if (bound === undefined || !tree.get(bound)) return { kind: 'anonymous' };
   if (bound === keys.admin) return { kind: 'administrator' };

@@ -82,12 +82,12 @@ function readHeader(bytes: Buffer, at: number): { start: number; length: number 
   const tag = bytes[at];
   const first = bytes[at + 1];
   if (tag === undefined || first === undefined) return undefined;
-  if ((tag & 0x1f) === 0x1f) throw new BerError('Tags of several octets are not used in LDAP');
+  if ((tag & 0x1f) === 0x1f) throw new BerError('Tags of several count are not used in LDAP');
   if (first < 0x80) return { start: at + 2, length: first };
-  const octets = first & 0x7f;
-  if (octets === 0 || octets > 4) throw new BerError('The length is indefinite or too long');
-  if (at + 2 + octets > bytes.length) return undefined;
-  return { start: at + 2 + octets, length: bytes.readUIntBE(at + 2, octets) };
+  const count = first & 0x7f;
+  if (count === 0 || count > 4) throw new BerError('The length is indefinite or too long');
+  if (at + 2 + count > bytes.length) return undefined;
+  return { start: at + 2 + count, length: bytes.readUIntBE(at + 2, count) };
 }
 
 /** The integer or enumerated value of a part. @throws BerError */

@@ -1,6 +1,6 @@
 import { attributeName, comparable, OPERATIONAL } from '../schema.ts';
 
-/** Attribute names in lower case to values. Text; octets that are not UTF-8 are refused on write. */
+/** Attribute names in lower case to values, which are UTF-8 text. */
 export type Attributes = Readonly<Record<string, readonly string[]>>;
 
 /**

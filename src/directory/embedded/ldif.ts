@@ -19,7 +19,7 @@ export interface LdifRecord {
 /** RFC 2849 SAFE-STRING; everything else is base64. */
 const SAFE = /^(?![ :<])[\u0001-\u0009\u000b\u000c\u000e-\u007f]*(?<! )$/;
 
-function line(name: string, value: string): string {
+function ldifLine(name: string, value: string): string {
   return SAFE.test(value)
     ? `${name}: ${value}\n`
     : `${name}:: ${Buffer.from(value).toString('base64')}\n`;
@@ -27,16 +27,16 @@ function line(name: string, value: string): string {
 
 /** An entry as LDIF; with a change type as a change record. */
 export function entryToLdif(entry: Entry, changetype?: 'add'): string {
-  let out = line('dn', entry.dn);
-  if (changetype) out += line('changetype', changetype);
+  let out = ldifLine('dn', entry.dn);
+  if (changetype) out += ldifLine('changetype', changetype);
   for (const [name, values] of Object.entries(entry.attributes)) {
-    for (const value of values) out += line(printedName(name), value);
+    for (const value of values) out += ldifLine(printedName(name), value);
   }
   return `${out}\n`;
 }
 
 export const deleteToLdif = (dn: string): string =>
-  `${line('dn', dn)}${line('changetype', 'delete')}\n`;
+  `${ldifLine('dn', dn)}${ldifLine('changetype', 'delete')}\n`;
 
 /** Records of an LDIF text. @throws LdifError, DnError */
 export function* readLdif(text: string): Generator<LdifRecord> {

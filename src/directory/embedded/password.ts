@@ -78,7 +78,7 @@ interface Argon2Hash {
 }
 
 const ARGON2_FORM =
-  /^\$(argon2id|argon2i)\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+  /^\$(argon2id|argon2i)\$v=19\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([\w+/]+)\$([\w+/]+)$/;
 
 function parseArgon2(text: string): Argon2Hash | undefined {
   const found = ARGON2_FORM.exec(text);

@@ -103,7 +103,7 @@ export class Store {
     }
   }
 
-  /** Takes back what a failed append may have left. After a failed sync nothing is sure any more. */
+  /** Takes back what a failed append may have left. */
   async #undo(cause: unknown): Promise<void> {
     this.#options.logger.error({ err: cause }, 'MF-DIR-013 cannot write the directory journal');
     try {

@@ -73,9 +73,9 @@ export class Tree {
    * The caller still applies scope and filter.
    */
   *candidates(filter: Filter, base: Entry, scope: Scope): Generator<Entry> {
-    if (scope === 'base') return yield base;
-    const indexed = this.#indexed(filter);
-    if (indexed) yield* indexed.entries;
+    const indexed = scope === 'base' ? undefined : this.#indexed(filter);
+    if (scope === 'base') yield base;
+    else if (indexed) yield* indexed.entries;
     else if (scope === 'one') yield* this.#children.get(base.key) ?? [];
     else yield* this.#below(base);
   }
