@@ -15,11 +15,15 @@ const COMMON = {
 async function readInput(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8').replace(/\r?\n$/, '');
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
 }
 
 /** Finds the longest command name at the head of the words: `user add`, `serve`. */
-function findCommand(words: readonly string[]): { name: string; rest: readonly string[] } | undefined {
+function findCommand(
+  words: readonly string[],
+): { name: string; rest: readonly string[] } | undefined {
   for (const length of [2, 1]) {
     const name = words.slice(0, length).join(' ');
     if (words.length >= length && Object.hasOwn(COMMANDS, name)) {
@@ -29,7 +33,12 @@ function findCommand(words: readonly string[]): { name: string; rest: readonly s
   return undefined;
 }
 
-function parse(name: string, command: Command, rest: readonly string[], out: Output): Call | 'help' {
+function parse(
+  name: string,
+  command: Command,
+  rest: readonly string[],
+  out: Output,
+): Call | 'help' {
   let parsed;
   try {
     parsed = parseArgs({
@@ -56,25 +65,25 @@ async function main(words: readonly string[]): Promise<number> {
     const asked = findCommand(words.slice(1));
     const row = asked && COMMANDS[asked.name];
     out.line(asked && row ? helpFor(asked.name, row) : helpOverview(COMMANDS));
-    return words.length === 0 ? exitCode("usage") : exitCode("ok");
+    return words.length === 0 ? exitCode('usage') : exitCode('ok');
   }
   const found = findCommand(words);
   const command = found && COMMANDS[found.name];
   if (!found || !command) {
     out.note(`mailfarm: no command "${words.slice(0, 2).join(' ')}"; mailfarm help lists them all`);
-    return exitCode("usage");
+    return exitCode('usage');
   }
   try {
     const call = parse(found.name, command, found.rest, out);
     if (call === 'help') {
       out.line(helpFor(found.name, command));
-      return exitCode("ok");
+      return exitCode('ok');
     }
-    return (await command.run(call)) ?? exitCode("ok");
+    return (await command.run(call)) ?? exitCode('ok');
   } catch (error) {
     if (error instanceof UsageError) {
       out.note(`mailfarm: ${error.message}\nusage: mailfarm ${found.name} ${command.usage}`);
-      return exitCode("usage");
+      return exitCode('usage');
     }
     const { text, code } = explain(error);
     out.note(`mailfarm: ${text}`);

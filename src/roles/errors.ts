@@ -12,7 +12,8 @@ export const NODE_ERRORS = {
   },
   'MF-NODE-003': {
     what: 'A worker hangs in the kernel on a volume and cannot be ended',
-    means: 'Its connections are lost, nothing acknowledged is. It holds no listening port; a new worker serves.',
+    means:
+      'Its connections are lost, nothing acknowledged is. It holds no listening port; a new worker serves.',
     mend: 'Look at the volume (dead server, lost route). The process ends by itself when the volume is back.',
   },
   'MF-NODE-004': {

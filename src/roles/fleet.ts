@@ -147,10 +147,16 @@ export class Fleet {
     this.#options.onExit(worker);
     if (expected) return;
     this.#deaths++;
-    this.#options.logger.error({ pid: worker.process.pid, code, signal }, 'worker ended unexpectedly: MF-NODE-005');
+    this.#options.logger.error(
+      { pid: worker.process.pid, code, signal },
+      'worker ended unexpectedly: MF-NODE-005',
+    );
     const young = this.#options.clock.now() - worker.startedAt < YOUNG_MS;
     this.#deathsInARow = young ? this.#deathsInARow + 1 : 0;
-    const pause = Math.min(PAUSE_MS_MAX, this.#deathsInARow > 1 ? 100 * 2 ** this.#deathsInARow : 0);
+    const pause = Math.min(
+      PAUSE_MS_MAX,
+      this.#deathsInARow > 1 ? 100 * 2 ** this.#deathsInARow : 0,
+    );
     setTimeout(() => {
       if (!this.#stopping && worker.generation === this.#generation) this.#spawn().catch(() => {});
     }, pause);
@@ -172,7 +178,10 @@ export class Fleet {
     this.#stuck++;
     worker.process.unref();
     worker.process.channel?.unref();
-    this.#options.logger.error({ pid: worker.process.pid }, 'worker hangs in the kernel on a volume and cannot be ended: MF-NODE-003');
+    this.#options.logger.error(
+      { pid: worker.process.pid },
+      'worker hangs in the kernel on a volume and cannot be ended: MF-NODE-003',
+    );
   }
 }
 

@@ -45,7 +45,9 @@ export function checkDirectoryPart(part: {
   readonly listen: readonly string[];
   readonly settings: Iterable<readonly [string, string]>;
 }): { readonly listen: readonly ListenAddress[]; readonly problems: readonly string[] } {
-  const problems = parseSettings(TABLES, part.settings).problems.map((p) => `cn=farm: ${p.message}`);
+  const problems = parseSettings(TABLES, part.settings).problems.map(
+    (p) => `cn=farm: ${p.message}`,
+  );
   const listen: ListenAddress[] = [];
   const seen = new Set<string>();
   if (part.listen.length === 0) problems.push(`node ${part.node} names no listener: MF-NODE-001`);

@@ -13,6 +13,7 @@ import type { ExitName } from '../config/exit.ts';
 import type { NodeFile } from '../config/node-file.ts';
 import type { Directory } from '../directory/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
+import { HttpListenError, openHttp, type HttpServer, type Readiness } from '../http/server.ts';
 import type { Logger } from '../log/types.ts';
 import { createLedger, exportMetrics } from '../metrics/export.ts';
 import { watchProcess } from '../metrics/process.ts';
@@ -20,10 +21,18 @@ import { addressRanges } from '../net/address.ts';
 import { Gate } from '../net/gate.ts';
 import { openDirectory } from './directory.ts';
 import { Fleet, type Worker } from './fleet.ts';
-import { serveHealth, type HealthServer } from './health.ts';
 import { nodeMetrics } from './metrics.ts';
 import type { FromWorker } from './messages.ts';
-import { askDirectory, formatListen, keep, loadSettled, PlanError, valuesOf, type Plan, type Settled } from './plan.ts';
+import {
+  askDirectory,
+  formatListen,
+  keep,
+  loadSettled,
+  PlanError,
+  valuesOf,
+  type Plan,
+  type Settled,
+} from './plan.ts';
 import { HEALTH, isServiceName, SERVICES } from './services.ts';
 
 const METRICS_WAIT_MS = 1000;
@@ -52,7 +61,10 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
       return 'config';
     }
     if (!(error instanceof DirectoryUnavailable)) throw error;
-    logger.error({ err: error }, 'the directory does not answer and there are no last good settings');
+    logger.error(
+      { err: error },
+      'the directory does not answer and there are no last good settings',
+    );
     return 'unavailable';
   } finally {
     await directory.close();
@@ -73,7 +85,7 @@ class Supervisor {
   readonly #ledger = createLedger<Worker>();
   readonly #scrapes = new Map<number, () => void>();
   #plan: Plan;
-  #health: HealthServer | undefined;
+  #health: HttpServer | undefined;
   #scrape = 0;
   #serving = false;
   #reloading = false;
@@ -138,7 +150,7 @@ class Supervisor {
     this.#options.logger.info({ drainMs }, 'ending: nothing new is accepted, sessions may finish');
     await this.#gate.close();
     await this.#fleet.stop(drainMs);
-    this.#health?.close();
+    await this.#health?.close();
     return 'ok';
   }
 
@@ -146,42 +158,52 @@ class Supervisor {
   async #listen(): Promise<boolean> {
     const { listen } = this.#plan;
     const gateListeners = listen.flatMap(({ service, host, port }) =>
-      isServiceName(service)
-        ? [{ service, host, port, refusal: SERVICES[service].refusal }]
-        : [],
+      isServiceName(service) ? [{ service, host, port, refusal: SERVICES[service].refusal }] : [],
     );
     const problems = await this.#gate.listen(gateListeners);
     for (const problem of problems) {
       this.#options.logger.error({ code: problem.code, err: problem }, 'cannot listen');
     }
     const health = listen.find(({ service }) => service === HEALTH);
-    this.#health?.close();
+    await this.#health?.close();
     this.#health = health && (await this.#serveHealth(health));
     return problems.length === 0 && (health === undefined || this.#health !== undefined);
   }
 
-  #serveHealth(address: { host: string; port: number }): Promise<HealthServer | undefined> {
-    return serveHealth({
-      ...address,
-      logger: this.#options.logger,
-      notReady: () => this.#notReady(),
-      metrics: () => this.#metrics(),
-      invalidate: () => {
-        for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'invalidate' });
-      },
-    });
+  async #serveHealth(address: { host: string; port: number }): Promise<HttpServer | undefined> {
+    const values = valuesOf(this.#plan);
+    const { logger } = this.#options;
+    try {
+      return await openHttp({
+        ...address,
+        logger,
+        readiness: () => this.#readiness(),
+        metrics: () => this.#metrics(),
+        invalidate: () => {
+          for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'invalidate' });
+        },
+        answerTimeoutMs: values['http.answer.timeout'],
+        connectionsMax: values['http.connections.max'],
+      });
+    } catch (error) {
+      if (!(error instanceof HttpListenError)) throw error;
+      logger.error({ code: error.code, err: error }, 'cannot listen');
+      return undefined;
+    }
   }
 
-  /** Reasons why this node should get no connections; asks nobody, so it cannot hang. */
-  #notReady(): readonly string[] {
-    if (!this.#serving) return ['the node is starting or ending'];
+  /** Whether this node should get connections; asks nobody, so it cannot hang. */
+  #readiness(): Readiness {
+    if (!this.#serving) return { ready: false, reasons: ['the node is starting or ending'] };
     const { ready } = this.#fleet;
-    if (ready.length === 0) return ['no worker is ready'];
+    if (ready.length === 0) return { ready: false, reasons: ['no worker is ready'] };
     const known = ready.flatMap((worker) => worker.status ?? []);
+    const down = new Set(known.flatMap((status) => status.volumesDown));
+    const reasons = [...down].map((name) => `volume ${name} does not answer: only its users wait`);
     if (known.length > 0 && known.every((status) => !status.directory)) {
-      return ['the directory does not answer'];
+      return { ready: false, reasons: ['the directory does not answer', ...reasons] };
     }
-    return [];
+    return { ready: true, reasons };
   }
 
   async #metrics(): Promise<string> {

@@ -1,6 +1,7 @@
 import { DELIVERY_OPTIONS } from '../delivery/options.ts';
 import { AUTH_OPTIONS } from '../auth/options.ts';
 import { DIRECTORY_OPTIONS } from '../directory/options.ts';
+import { HTTP_OPTIONS } from '../http/options.ts';
 import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
 import { MX_OPTIONS } from '../mx/options.ts';
 import { NET_OPTIONS } from '../net/options.ts';
@@ -13,6 +14,7 @@ import { NODE_OPTIONS } from './options.ts';
 export const TABLES = [
   NODE_OPTIONS,
   NET_OPTIONS,
+  HTTP_OPTIONS,
   DIRECTORY_OPTIONS,
   AUTH_OPTIONS,
   VOLUME_OPTIONS,

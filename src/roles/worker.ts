@@ -30,7 +30,10 @@ const tell = (message: FromWorker): void => {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 };
 
-function listenersOf(engines: Engines, values: Values): (name: string) => IntakeListener | undefined {
+function listenersOf(
+  engines: Engines,
+  values: Values,
+): (name: string) => IntakeListener | undefined {
   const proxyFrom = addressRanges(values['net.proxy.from']);
   return (name) => {
     if (!isServiceName(name)) return undefined;

@@ -1,3 +1,8 @@
+import { join } from 'node:path';
+import { systemClock } from '../../src/base/clock.ts';
+import { readNodeFile } from '../../src/config/node-file.ts';
+import { openAdmin } from '../../src/directory/admin/admin.ts';
+import { directoryAccess } from '../../src/roles/directory.ts';
 import type { Farm } from '../harness/farm.ts';
 import { cpuSeconds } from '../harness/processes.ts';
 
@@ -25,10 +30,14 @@ export async function measure(pid: number, work: () => Promise<number>): Promise
 export const benchUsers = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `bench${i}@example.test`);
 
-/** Adds users through the command line, as an administrator would. */
+/** Adds users as an administrator would; one session, because a thousand commands take minutes. */
 export async function addUsers(farm: Farm, users: readonly string[]): Promise<void> {
-  for (const user of users) {
-    const added = await farm.command(['user', 'add', user, '--password-stdin'], 'demo');
-    if (added.code !== 0) throw new Error(`user add ${user}: ${added.stderr}`);
+  const file = await readNodeFile(join(farm.dir, 'admin.yaml'));
+  if (!file.ok) throw new Error('admin.yaml cannot be read');
+  const admin = await openAdmin({ ...directoryAccess(file.value), clock: systemClock });
+  try {
+    for (const login of users) await admin.users.add({ login, password: 'demo' });
+  } finally {
+    await admin.close();
   }
 }

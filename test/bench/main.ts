@@ -3,7 +3,7 @@
  * one run on one disk. Times mean little on a shared machine; ratios and CPU per operation do. CPU is
  * that of all server processes of the one compared, from /proc; the load's own is not counted.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchDelivery } from './delivery.ts';
@@ -35,6 +35,7 @@ for (const name of names) {
   }
   // On the disk of the working directory: /tmp is memory on many machines, and fsync free there.
   const dir = mkdtempSync(join(process.env['MAILFARM_BENCH_DIR'] ?? '/var/tmp', 'mailfarm-bench-'));
+  chmodSync(dir, 0o755); // Daemons of the peers run as users of their own.
   try {
     await SECTIONS[name as keyof typeof SECTIONS]({ dir, scale: values.quick ? 0.2 : 1 });
   } finally {

@@ -46,7 +46,12 @@ class Session {
 }
 
 /** Does this session show every letter that must be there? Only letters already seen have a UIDL. */
-function checkPresence(ledger: Ledger, box: Box, uidls: readonly string[], before: ReadonlySet<string>): void {
+function checkPresence(
+  ledger: Ledger,
+  box: Box,
+  uidls: readonly string[],
+  before: ReadonlySet<string>,
+): void {
   const shown = new Set(uidls);
   for (const uidl of before) {
     if (!shown.has(uidl) && !box.deletionAsked.has(uidl)) {
@@ -75,7 +80,8 @@ async function session(options: ReaderOptions, box: Box): Promise<void> {
     }
     for (const uidl of deletions) box.deletionAsked.add(uidl);
     pop.wire.write('QUIT\r\n');
-    if ((await pop.wire.line()).startsWith('+OK')) for (const uidl of deletions) box.deleted.add(uidl);
+    if ((await pop.wire.line()).startsWith('+OK'))
+      for (const uidl of deletions) box.deleted.add(uidl);
   } catch (error) {
     if (!(error instanceof ConnectionLost)) throw error;
   } finally {

@@ -64,7 +64,10 @@ async function watchSilence(ledger: Ledger, running: () => boolean): Promise<num
   let longest = 0;
   while (running()) {
     await sleep(250);
-    const last = Math.max(0, ...[...ledger.letters.values()].slice(-200).map((l) => l.acknowledgedAt ?? 0));
+    const last = Math.max(
+      0,
+      ...[...ledger.letters.values()].slice(-200).map((l) => l.acknowledgedAt ?? 0),
+    );
     if (last > 0) longest = Math.max(longest, performance.now() - last);
   }
   return Math.round(longest);

@@ -40,7 +40,7 @@ async function attempt(port: number, letter: Letter, content: Buffer): Promise<b
       wire.write(text);
       return /^[23]/.test(await wire.reply());
     };
-    if (!/^220/.test(await wire.reply())) return false;
+    if (!(await wire.reply()).startsWith('220')) return false;
     if (!(await ask('EHLO chaos.example\r\n'))) return false;
     if (!(await ask('MAIL FROM:<w@w.example>\r\n'))) return false;
     for (const to of letter.recipients) if (!(await ask(`RCPT TO:<${to}>\r\n`))) return false;
@@ -48,7 +48,7 @@ async function attempt(port: number, letter: Letter, content: Buffer): Promise<b
     ending = true;
     wire.write(content);
     const reply = await wire.reply();
-    if (/^250/.test(reply)) {
+    if (reply.startsWith('250')) {
       wire.write('QUIT\r\n');
       return true;
     }

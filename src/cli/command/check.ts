@@ -13,7 +13,10 @@ async function run(call: Call): Promise<number> {
   const path = filePath(call);
   const read = await readNodeFile(path);
   if (!read.ok) {
-    return report(call, read.problems.map(({ line, message }) => `${path}:${line}: ${message}`));
+    return report(
+      call,
+      read.problems.map(({ line, message }) => `${path}:${line}: ${message}`),
+    );
   }
   if (flagText(call, 'only') === 'file') return report(call, []);
   const directory = openDirectory({ file: read.value, logger, clock });

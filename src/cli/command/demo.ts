@@ -30,13 +30,13 @@ async function run(call: Call): Promise<void> {
   const onNote = (text: string): void => call.out.note(text);
   try {
     const listen = `${DEMO_HOST}:${demoPort(demo, 'ldap')}`;
-    const secrets = [
-      ...['--admin-password-file', demo.adminSecret],
-      ...['--frontend-password-file', demo.frontendSecret],
-    ];
+    const admin = ['--admin-password-file', demo.adminSecret];
+    const frontend = ['--frontend-password-file', demo.frontendSecret];
     const directory = ['directory', 'serve', '--data', demo.directoryData, '--listen', listen];
     const ready = /^mailfarm directory is ready/m;
-    children.push(await keepRunning({ args: [...directory, ...secrets], ready, onNote }));
+    children.push(
+      await keepRunning({ args: [...directory, ...admin, ...frontend], ready, onNote }),
+    );
     await writeDemoEntries(demo);
     const serve = ['serve', '--config', demo.nodeFile];
     children.push(await keepRunning({ args: serve, ready: /^mailfarm is ready/m, onNote }));
@@ -48,7 +48,8 @@ async function run(call: Call): Promise<void> {
 }
 
 function banner(demo: DemoLayout): string {
-  const at = (service: keyof typeof DEMO_PORTS): string => `${DEMO_HOST}:${demoPort(demo, service)}`;
+  const at = (service: keyof typeof DEMO_PORTS): string =>
+    `${DEMO_HOST}:${demoPort(demo, service)}`;
   const users = DEMO_USERS.map((user) => `${user}@${DEMO_DOMAIN}`).join(', ');
   return `
 The farm is running, on loopback only.

@@ -20,7 +20,11 @@ async function run(call: Call): Promise<void> {
     host: where.host,
     port: where.port,
     ...(suffix === undefined ? {} : { suffix }),
-    logger: createLogger({ level: 'info', time: 'iso', bindings: { pid: process.pid, role: 'directory' } }),
+    logger: createLogger({
+      level: 'info',
+      time: 'iso',
+      bindings: { pid: process.pid, role: 'directory' },
+    }),
     firstStart: {
       ...(adminPassword === undefined ? {} : { adminPassword }),
       ...(frontendPassword === undefined ? {} : { frontendPassword }),

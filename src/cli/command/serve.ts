@@ -24,7 +24,10 @@ async function run(call: Call): Promise<number> {
 export const serve: Command = {
   usage: '[--roles a,b]',
   summary: 'Runs this node: what its entry in the directory says',
-  examples: ['mailfarm serve --config /etc/mailfarm/mailfarm.yaml', 'mailfarm serve --roles pop3,pop3s,health'],
+  examples: [
+    'mailfarm serve --config /etc/mailfarm/mailfarm.yaml',
+    'mailfarm serve --roles pop3,pop3s,health',
+  ],
   options: { roles: { type: 'string' } },
   args: [0, 0],
   run,

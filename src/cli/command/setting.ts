@@ -26,7 +26,10 @@ export const SETTING_COMMANDS: Readonly<Record<string, Command>> = {
   'config set': {
     usage: 'OPTION [VALUE]',
     summary: 'Sets an option for the whole farm; without a value the default',
-    examples: ['mailfarm config set smtp.message.max 100MB', 'mailfarm config set smtp.message.max'],
+    examples: [
+      'mailfarm config set smtp.message.max 100MB',
+      'mailfarm config set smtp.message.max',
+    ],
     args: [1, 2],
     run: set,
   },

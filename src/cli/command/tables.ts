@@ -31,7 +31,8 @@ const count = (call: Call, name: string): number | undefined => {
 /** The path is made a volume first: an entry without a sentinel would only defer mail. */
 async function addVolume(call: Call): Promise<void> {
   const path = flagText(call, 'path');
-  if (path === undefined) throw new UsageError('volume add needs --path, where every node mounts it');
+  if (path === undefined)
+    throw new UsageError('volume add needs --path, where every node mounts it');
   const name = word(call, 0);
   const given = flagText(call, 'identity');
   const identity =
@@ -62,9 +63,7 @@ async function setVolume(call: Call): Promise<void> {
     weight: count(call, 'weight'),
     state: flagText(call, 'state'),
   };
-  printVolumes(call, [
-    await withChange(call, (admin) => admin.volumes.set(word(call, 0), values)),
-  ]);
+  printVolumes(call, [await withChange(call, (admin) => admin.volumes.set(word(call, 0), values))]);
 }
 
 function nodeValues(call: Call): { listen?: readonly string[]; nid?: number; server?: string } {
@@ -85,7 +84,10 @@ function nodeValues(call: Call): { listen?: readonly string[]; nid?: number; ser
 async function printDomains(call: Call): Promise<void> {
   const domains = await withAdmin(call, (admin) => admin.domains.list());
   if (call.json) return call.out.json(domains);
-  call.out.table(['domain'], domains.map((domain) => [domain]));
+  call.out.table(
+    ['domain'],
+    domains.map((domain) => [domain]),
+  );
 }
 
 const done = (call: Call, what: object, text: string): void =>
@@ -118,7 +120,8 @@ export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   'volume add': {
-    usage: 'NAME --path DIR [--weight N] [--state active|closed|offline] [--identity ID] [--no-init]',
+    usage:
+      'NAME --path DIR [--weight N] [--state active|closed|offline] [--identity ID] [--no-init]',
     summary: 'Adds a mounted volume and writes its sentinel',
     examples: ['mailfarm volume add mail3 --path /mail3'],
     options: {
@@ -135,8 +138,7 @@ export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
     usage: '',
     summary: 'Lists volumes',
     args: [0, 0],
-    run: async (call) =>
-      printVolumes(call, await withAdmin(call, (admin) => admin.volumes.list())),
+    run: async (call) => printVolumes(call, await withAdmin(call, (admin) => admin.volumes.list())),
   },
   'volume show': {
     usage: 'NAME',

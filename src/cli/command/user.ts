@@ -61,7 +61,12 @@ function print(call: Call, user: UserRecord): void {
 
 /** A command on one user that prints the entry afterwards. */
 const change =
-  (work: (users: import('../../directory/admin/users.ts').Users, call: Call) => Promise<UserRecord>) =>
+  (
+    work: (
+      users: import('../../directory/admin/users.ts').Users,
+      call: Call,
+    ) => Promise<UserRecord>,
+  ) =>
   async (call: Call): Promise<void> =>
     print(call, await withChange(call, (admin) => work(admin.users, call)));
 
@@ -81,7 +86,10 @@ async function list(call: Call): Promise<void> {
     user.aliases.join(' '),
     user.removed === undefined ? user.suspended.join(' ') : `removed ${user.removed}`,
   ]);
-  call.out.table(header, rows);
+  call.out.table(
+    header,
+    rows.toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  );
 }
 
 async function newUser(call: Call): Promise<UserValues & { password: string }> {
@@ -127,7 +135,8 @@ export const USER_COMMANDS: Readonly<Record<string, Command>> = {
     run: list,
   },
   'user set': {
-    usage: 'NAME@DOMAIN [--password-stdin] [--quota 5GB] [--suspend SERVICE …] [--volume V] [--path P]',
+    usage:
+      'NAME@DOMAIN [--password-stdin] [--quota 5GB] [--suspend SERVICE …] [--volume V] [--path P]',
     summary: 'Changes a user; an empty text takes the value away',
     examples: [
       'mailfarm user set carol@example.test --quota 10GB',
@@ -180,11 +189,14 @@ export const USER_COMMANDS: Readonly<Record<string, Command>> = {
 async function listAliases(call: Call): Promise<void> {
   const domain = flagText(call, 'domain');
   const users = await withAdmin(call, (admin) => admin.users.list({}));
-  const aliases = users.flatMap(({ aliases, login }) =>
+  const rows = users.flatMap(({ aliases, login }) =>
     aliases
       .filter((alias) => domain === undefined || alias.endsWith(`@${domain.toLowerCase()}`))
       .map((alias) => ({ alias, login })),
   );
-  if (call.json) return call.out.json(aliases);
-  call.out.table(['alias', 'user'], aliases.map(({ alias, login }) => [alias, login]));
+  if (call.json) return call.out.json(rows);
+  call.out.table(
+    ['alias', 'user'],
+    rows.map(({ alias, login }) => [alias, login]),
+  );
 }

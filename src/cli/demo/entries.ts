@@ -44,7 +44,9 @@ export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
 async function writeNode(admin: Admin, demo: DemoLayout): Promise<void> {
   const services = [...(Object.keys(SERVICES) as (keyof typeof SERVICES)[]), 'health'] as const;
   const listen = services.map((name) => `${name} ${DEMO_HOST}:${demoPort(demo, name)}`);
-  await unlessThere(() => admin.nodes.add(DEMO_NODE, { nid: 1, listen, server: 'localhost', status: 'spm' }));
+  await unlessThere(() =>
+    admin.nodes.add(DEMO_NODE, { nid: 1, listen, server: 'localhost', status: 'spm' }),
+  );
   await admin.nodes.set(DEMO_NODE, { listen });
 }
 

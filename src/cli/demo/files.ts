@@ -12,8 +12,8 @@ import { DEMO_HOST, DEMO_NODE, demoPort, type DemoLayout } from './layout.ts';
 /** Writes what is not there yet; what is there stays, so that a second start finds everything. */
 export async function writeDemoFiles(demo: DemoLayout): Promise<void> {
   await mkdir(demo.dir, { recursive: true, mode: 0o700 });
-  for (const file of [demo.adminSecret, demo.frontendSecret]) {
-    await writeOnce(file, `${randomBytes(24).toString('base64url')}\n`);
+  for (const secret of [demo.adminSecret, demo.frontendSecret]) {
+    await writeOnce(secret, `${randomBytes(24).toString('base64url')}\n`);
   }
   await certificate(demo);
   await mkdir(demo.state, { recursive: true, mode: 0o700 });
