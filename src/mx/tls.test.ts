@@ -53,6 +53,19 @@ for (const injected of ['NOOP\r\n', 'RSET\r\n'.repeat(300), 'MAIL FROM:<', 'x'.r
   });
 }
 
+test('EHLO and STARTTLS in one packet, and commands pipelined inside TLS (RFC 2920 §3.1)', async () => {
+  const farm = await openFarm({ tls: testTls() });
+  const client = await StrictClient.open(farm.port);
+  await client.reply();
+  await client.send('NOOP\r\nEHLO c.example\r\nSTARTTLS\r\n');
+  for (const code of [250, 250, 220]) expect((await client.reply()).code).toBe(code);
+  await client.startTls('mx.farm.test');
+  await client.send('EHLO c.example\r\nNOOP\r\nRSET\r\nNOOP\r\nQUIT\r\nNOOP\r\n');
+  expect((await client.rest()).map((one) => one.code)).toEqual([250, 250, 250, 250, 221]);
+  client.close();
+  await farm.close();
+});
+
 test('contexts that cannot be had are 454, before the handshake', async () => {
   const context = (): never => {
     throw new Error('no certificate');

@@ -5,6 +5,7 @@
  * The library's constructor calls `_createParser`, so nothing that runs there may use our fields.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import type { Connection } from '../net/types.ts';
@@ -45,6 +46,8 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   readonly #startedAt: number;
   /** When the last whole line came, or the last reply to a message went. */
   #lineAt: number;
+  /** The socket that gathers replies in this turn. */
+  #corked: Socket | undefined = undefined;
   /** When the handler that runs was called. */
   #workingSince = 0;
   #tls: SessionView['tls'] = undefined;
@@ -117,12 +120,33 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   /** The one place that writes replies. Ours carry their enhanced code in the text. */
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     replies.inc(replyClass(code));
+    this.#gather(code);
     const own = typeof data === 'string' && OWN_ENHANCED.test(data);
     if (code < 400) return super.send(code, data, own ? false : context);
     this.#errors += 1;
     this.#errorsInAll += 1;
     const text = own || typeof data !== 'string' ? data : `${data} (${this.id})`;
     super.send(code, text, own ? false : context);
+  }
+
+  /**
+   * Replies to pipelined commands go out in one packet (RFC 2920 §3.2), at the end of this turn of
+   * the event loop at the latest. The 220 before a TLS handshake must be on its way by itself.
+   */
+  #gather(code: number): void {
+    if (code === 220) {
+      this.#corked?.uncork();
+      this.#corked = undefined;
+    } else if (!this.#corked && this._parser instanceof SmtpInput && this._parser.pipelined) {
+      const socket = this._socket;
+      this.#corked = socket;
+      socket.cork();
+      setImmediate(() => {
+        if (this.#corked !== socket) return;
+        this.#corked = undefined;
+        socket.uncork();
+      });
+    }
   }
 
   reply(name: ReplyName, id = this.id): void {

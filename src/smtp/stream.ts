@@ -50,6 +50,11 @@ export class SmtpInput extends SMTPStream {
     this.#handler = handler;
   }
 
+  /** More input waits behind the line that is being handled: the client pipelines. */
+  get pipelined(): boolean {
+    return this.#at < this.#chunk.length;
+  }
+
   /** The bytes after the current line are a message, until its end. */
   startContent(): ContentDecoder {
     this._dataMode = true; // The library's idle timeout asks for it.
