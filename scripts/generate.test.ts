@@ -37,6 +37,14 @@ test('pages are made from what the modules declare, under the titles of the modu
   expect(await checkGenerated(root)).toEqual([]);
 });
 
+test('a module with two tables has one section', async () => {
+  const second = "export const C = { 'pop3.c': { kind: 'text', default: '', doc: 'C.' } };\n";
+  const root = plant({ ...RIGHT, 'src/pop3/options.ts': RIGHT['src/pop3/options.ts'] + second });
+  await writeGenerated(root);
+  const page = readFileSync(path.join(root, 'src/configuration.md'), 'utf8');
+  expect(page.match(/^##+ .*$/gm)).toEqual(['## POP3 server', '### pop3.a', '### pop3.c']);
+});
+
 test('a page that is missing or not current is found', async () => {
   const root = plant(RIGHT);
   const stale = 'is not what the code says: npm run generate';

@@ -89,10 +89,20 @@ async function render(root: string): Promise<{ pages: Map<string, string>; wrong
   const errors = await collect(root, 'errors.ts', isErrorRow);
   const options = await collect(root, 'options.ts', isOptionRow);
   const pages = new Map([
-    ['src/errors.md', renderErrors(errors)],
-    ['src/configuration.md', renderManual(options)],
+    ['src/errors.md', renderErrors(merged(errors))],
+    ['src/configuration.md', renderManual(merged(options))],
   ]);
   return { pages, wrong: [...twice(errors), ...twice(options), ...codes(root, errors)] };
+}
+
+/** One section for a module, however many tables it declares. */
+function merged<T>(parts: readonly Declared<T>[]): Declared<T>[] {
+  const byTitle = new Map<string, Declared<T>>();
+  for (const part of parts) {
+    const { table } = byTitle.get(part.title) ?? { table: {} };
+    byTitle.set(part.title, { ...part, table: { ...table, ...part.table } });
+  }
+  return [...byTitle.values()];
 }
 
 const isOptionRow = (value: unknown): value is OptionTable[string] =>
