@@ -85,7 +85,7 @@ export const swaks: Sender = {
   name: 'swaks',
   need: '/usr/bin/swaks',
   tls: ['implicit', 'starttls'],
-  carried: (wire) => wire,
+  carried: (wire) => (wire.length === 0 ? undefined : wire), // It takes `.` for a file name.
   send: (options) =>
     withFile(options, dataBytes(options.wire).subarray(0, -2), (file, home) => {
       const flag = options.tls?.mode === 'implicit' ? '--tlsc' : '--tls';
