@@ -1,6 +1,7 @@
 import { isErrno, isOneOf, systemError } from './errno.ts';
 import { FILE_NAME_OCTETS_MAX } from './names.ts';
 import {
+  believed,
   finishWriting,
   listFresh,
   makeDirectory,
@@ -13,7 +14,7 @@ import {
   type Nfs,
 } from './nfs.ts';
 
-/** Directories of every Maildir, in the order in which they are made: a delivery needs tmp first. */
+/** Directories of every Maildir, in the order in which they are made. */
 const PARTS = ['tmp', 'new', 'cur'] as const;
 
 /** Depth to which a removed folder is emptied: folder, cur, and caches of other tools. */
@@ -83,7 +84,10 @@ async function partsMissing(nfs: Nfs, maildir: string): Promise<string[]> {
 /** Folder names, sorted, without the leading dot. A dot file is not a folder: it has no cur. */
 export async function listFolders(nfs: Nfs, maildir: string): Promise<readonly string[]> {
   const folders: string[] = [];
-  for (const name of await listFresh(nfs, maildir)) {
+  // Two listings, since a folder that one of them misses must not look deleted.
+  const names = new Set(await listFresh(nfs, maildir));
+  for (const name of await listFresh(nfs, maildir)) names.add(name);
+  for (const name of names) {
     const folder = name.slice(1);
     if (!name.startsWith('.') || folderNameFault(folder) !== undefined) continue;
     if (await maildirExists(nfs, `${maildir}/${name}`)) folders.push(folder);
@@ -96,7 +100,8 @@ export async function createFolder(nfs: Nfs, maildir: string, folder: string): P
   const path = folderPath(maildir, folder);
   const made = await makeAndSync(nfs, path);
   try {
-    await finishWriting(nfs, await nfs.fs.create(`${path}/maildirfolder`), false);
+    const mark = `${path}/maildirfolder`;
+    await finishWriting(nfs, await believed(nfs, mark, () => nfs.fs.create(mark)), false);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   }

@@ -126,7 +126,7 @@ export function withFlags(name: string, add: string, remove: string): string {
   return `${nameBase(name)}:2,${[...flags].toSorted().join('')}${more}`;
 }
 
-/** Whether a listed name is a message: names with a leading dot are not (`.nfs…`, RFC-less custom). */
+/** Whether a listed name is a message: those with a leading dot (`.nfs…`) are not. */
 export const isMessageName = (name: string): boolean => name.charCodeAt(0) !== 0x2e;
 
 /** The first label of a host name as a token for names: 1 to 12 of A-Z a-z 0-9 - _. */

@@ -207,24 +207,32 @@ export async function makeInOurs(nfs: Nfs, path: string): Promise<void> {
  * @throws ENOENT when it was not there; UnknownResultError when that cannot be told.
  */
 export async function moveDirectory(nfs: Nfs, from: string, to: string): Promise<void> {
-  try {
-    await nfs.fs.rename(from, to);
-  } catch (error) {
-    if (isOneOf(error, REFUSED)) throw error;
-    if (!(await isThere(nfs, to))) {
-      if (isErrno(error, 'ENOENT')) throw error;
-      throw new UnknownResultError(`rename to ${to}`, error);
+  for (let attempt = 1; ; attempt++) {
+    let failed: unknown;
+    try {
+      return await nfs.fs.rename(from, to);
+    } catch (error) {
+      failed = error;
     }
-    nfs.lie('rename');
+    if (attempt === 1 && isOneOf(failed, REFUSED)) throw failed;
+    const moved = await isThere(nfs, to);
+    if (moved === true) return nfs.lie('rename');
+    const stayed = await isThere(nfs, from);
+    const answered = isOneOf(failed, ['ENOENT', 'ESTALE']);
+    if (isErrno(failed, 'ENOENT') && moved === false && stayed === false) throw failed;
+    if (!answered || stayed !== true || attempt === 2) {
+      throw new UnknownResultError(`rename to ${to}`, failed);
+    }
+    nfs.lie(isErrno(failed, 'ESTALE') ? 'stale' : 'lookup');
   }
 }
 
-/** Whether a fresh listing shows the name; a listing that fails proves nothing: false. */
-async function isThere(nfs: Nfs, path: string): Promise<boolean> {
+/** Whether a fresh listing shows the name; undefined when that cannot be listed. */
+async function isThere(nfs: Nfs, path: string): Promise<boolean | undefined> {
   try {
     return (await listFresh(nfs, parentOf(path))).includes(leafOf(path));
   } catch {
-    return false;
+    return undefined;
   }
 }
 

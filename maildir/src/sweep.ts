@@ -1,6 +1,6 @@
 import { isOneOf } from './errno.ts';
 import { removeTree } from './folders.ts';
-import { finishWriting, listFresh, removeOurs, type Nfs } from './nfs.ts';
+import { believed, finishWriting, listFresh, removeOurs, type Nfs } from './nfs.ts';
 
 /** A `.nfs…` file is another host's open file that was removed; after a week nobody has it open. */
 const SILLY_AGE_MS = 7 * 24 * 3_600_000;
@@ -44,7 +44,7 @@ async function removed(nfs: Nfs, path: string): Promise<boolean> {
 
 /** The volume server's time in milliseconds, by writing a file of our own. */
 async function serverTime(nfs: Nfs, path: string): Promise<number> {
-  const fd = await nfs.fs.create(path);
+  const fd = await believed(nfs, path, () => nfs.fs.create(path));
   try {
     try {
       await nfs.fs.write(fd, Buffer.from('\n'), 0); // A write is stamped by the server.

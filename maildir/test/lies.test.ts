@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nameFlags, nameKey, UnknownResultError, type Entry, type Maildirs } from '../src/index.ts';
+import {
+  isErrno,
+  nameFlags,
+  nameKey,
+  UnknownResultError,
+  type Entry,
+  type Maildirs,
+} from '../src/index.ts';
 import { deliver, engineOn, readAll, ROOT, wireOctetsOf } from './engine.ts';
 import { faults, lyingFs, type Fault } from './lyingFs.ts';
 import { MemoryFs } from './memoryFs.ts';
@@ -8,16 +15,19 @@ import { MemoryFs } from './memoryFs.ts';
 // The engine on a file system that lies: whatever it is told, what it tells is true.
 // MAILFARM_TEST_RUNS and MAILFARM_TEST_SEED lengthen and repeat.
 
-const RUNS = Number(process.env['MAILFARM_TEST_RUNS'] ?? 1500);
+const RUNS = Number(process.env['MAILFARM_TEST_RUNS'] ?? 1000);
 const SEED = Number(process.env['MAILFARM_TEST_SEED'] ?? 20_261_121);
 const BOXES = [`${ROOT}/3f/alice`, `${ROOT}/3f/bob`, `${ROOT}/77/carol`];
 /** Written by another tool, never touched by any operation here. */
 const FOREIGN = '1700000000.M1P2.dovecot,S=8,W=9:2,S';
+const FOLDER = 'Sent';
+const WHOLE_FOLDER = ['cur', 'maildirfolder', 'new', 'tmp'];
 
 type Op =
   | { readonly op: 'deliver'; readonly boxes: readonly string[]; readonly bytes: Uint8Array }
   | { readonly op: 'list' | 'sweep' | 'exists'; readonly box: string }
   | { readonly op: 'read' | 'remove' | 'size'; readonly box: string; readonly pick: number }
+  | { readonly op: 'create-folder' | 'remove-folder' | 'folders'; readonly box: string }
   | FlagOp;
 interface FlagOp {
   readonly op: 'flag';
@@ -37,6 +47,10 @@ const ops: fc.Arbitrary<Op[]> = fc.array(
         bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
       }),
     },
+    fc.record({
+      op: fc.constantFrom('create-folder' as const, 'remove-folder' as const, 'folders' as const),
+      box,
+    }),
     fc.record({ op: fc.constantFrom('list' as const, 'sweep' as const, 'exists' as const), box }),
     {
       weight: 2,
@@ -68,6 +82,7 @@ interface Known {
 class Ledger {
   readonly #engine: Maildirs;
   readonly #known = new Map<string, Known>();
+  readonly #folders = new Map<string, boolean | undefined>(BOXES.map((each) => [each, false]));
 
   constructor(engine: Maildirs) {
     this.#engine = engine;
@@ -83,6 +98,11 @@ class Ledger {
         return void (await this.#engine.sweep(op.box, { olderThanMs: 0 }).catch(() => {}));
       case 'exists':
         return this.#exists(op.box);
+      case 'create-folder':
+      case 'remove-folder':
+        return this.#changeFolder(op.op, op.box);
+      case 'folders':
+        return this.#listFolders(op.box);
       default:
         return this.#message(op);
     }
@@ -114,6 +134,26 @@ class Ledger {
   async #exists(target: string): Promise<void> {
     const exists = await this.#engine.exists(target).catch(() => undefined);
     expect(exists).not.toBe(false);
+  }
+
+  /** Whether the folder is there; undefined after a change with unknown result. */
+  async #changeFolder(op: 'create-folder' | 'remove-folder', target: string): Promise<void> {
+    const creates = op === 'create-folder';
+    try {
+      if (creates) await this.#engine.createFolder(target, FOLDER);
+      else await this.#engine.removeFolder(target, FOLDER);
+      this.#folders.set(target, creates);
+    } catch (error) {
+      const absent = !creates && !(error instanceof UnknownResultError) && isErrno(error, 'ENOENT');
+      this.#folders.set(target, absent ? false : undefined);
+    }
+  }
+
+  async #listFolders(target: string): Promise<void> {
+    const folders = await this.#engine.folders(target).catch(() => undefined);
+    const there = this.#folders.get(target);
+    if (folders === undefined || there === undefined) return;
+    expect(folders).toEqual(there ? [FOLDER] : []);
   }
 
   async #message(op: Extract<Op, { readonly pick: number }>): Promise<void> {
@@ -164,6 +204,12 @@ class Ledger {
           const key = nameKey(name);
           paths.set(key, [...(paths.get(key) ?? []), `${target}/${directory}/${name}`]);
         }
+      }
+      const there = this.#folders.get(target);
+      const names = await fs.list(target);
+      if (there !== undefined) expect(names.includes(`.${FOLDER}`)).toBe(there);
+      if (there === true) {
+        expect(await fs.list(`${target}/.${FOLDER}`)).toEqual(WHOLE_FOLDER);
       }
       expect(paths.get(nameKey(FOREIGN))).toEqual([`${target}/cur/${FOREIGN}`]);
       paths.delete(nameKey(FOREIGN));
