@@ -198,7 +198,7 @@ test('[P-02] exclusive sessions: the second one gets [IN-USE] (RFC 2449 §8.1.2)
 
 test('MF-POP-002: locks that cannot be taken lock nobody out', async () => {
   const lines: LogLine[] = [];
-  const exclusive = exclusiveByLockFiles('/nonexistent/locks', collectingLogger(lines));
+  const exclusive = exclusiveByLockFiles('/dev/null/locks', collectingLogger(lines));
   expect(typeof (await exclusive(TEST_ACCOUNT))).toBe('function');
   expect(lines[0]).toMatchObject({ level: 'error', code: 'MF-POP-002' });
 });
