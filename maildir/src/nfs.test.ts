@@ -245,6 +245,31 @@ test('a folder whose removal worked and says ENOENT is removed; the emptying is 
   await expect(honest.removeFolder(A, 'Sent')).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
+const REMOVALS: readonly [string, Strike, Verdict, boolean, Lie[]][] = [
+  ['timeout, done', { call: 'rename', error: 'ETIMEDOUT', done: true }, 'ok', false, ['rename']],
+  ['timeout', { call: 'rename', error: 'ETIMEDOUT', done: false }, 'unknown', true, []],
+  ['not seen', { call: 'rename', error: 'ENOENT', done: false }, 'ok', false, ['lookup']],
+  ['stale once', { call: 'rename', error: 'ESTALE', done: false }, 'ok', false, ['stale']],
+  [
+    'stale twice',
+    { call: 'rename', error: 'ESTALE', done: false, times: 2 },
+    'unknown',
+    true,
+    ['stale'],
+  ],
+  ['refused', { call: 'rename', error: 'EACCES', done: false }, 'EACCES', true, []],
+];
+for (const [title, strike, verdict, there, counted] of REMOVALS) {
+  test(`removal of a folder, ${title}: ${verdict}`, async () => {
+    const { engine, honest, lies } = await lied(strike);
+    await honest.createFolder(A, 'Sent');
+    const error = await engine.removeFolder(A, 'Sent').catch((caught: unknown) => caught as Error);
+    expect(verdictOf(error ?? undefined)).toBe(verdict);
+    expect(await honest.folders(A)).toEqual(there ? ['Sent'] : []);
+    expect(lies).toEqual(counted);
+  });
+}
+
 test('rmdir that worked and says ENOENT is counted', async () => {
   const { engine, honest, lies, memory } = await lied({
     call: 'rmdir',

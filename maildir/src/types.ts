@@ -99,13 +99,19 @@ export interface PublishRequest {
   readonly octets: number;
   /** Octets with CRLF line ends, for W=. */
   readonly wireOctets: number;
-  /** Maildirs on the same volume that get it: linked to all but the last, renamed to the last. */
+  /**
+   * Maildirs on the same volume that get it: linked to all but the last, renamed to the last.
+   * One that is named twice gets it once.
+   */
   readonly targets: readonly string[];
 }
 
 export interface Published {
   readonly target: string;
-  /** Name in new/, or undefined with the error that kept it from there. */
+  /**
+   * Name in new/, or undefined with the error that kept it from there. An UnknownResultError
+   * says that it may be there, now or later; any other error that it is not and will not be.
+   */
   readonly name: string | undefined;
   readonly error: Error | undefined;
 }
@@ -119,17 +125,26 @@ export interface Maildirs {
   /** Makes tmp, new and cur (and missing parents below `root`); idempotent between hosts. */
   create(maildir: string, options: { readonly root: string }): Promise<void>;
   exists(maildir: string): Promise<boolean>;
+  /** Writes one piece into tmp/. When it fails, or nothing is to follow: `discard`. */
   stage(request: StageRequest): Promise<void>;
+  /**
+   * Makes a staged message visible. Never rejects for storage trouble: each target has its
+   * result. The staged file is gone afterwards; what failed has to be staged again.
+   */
   publish(request: PublishRequest): Promise<readonly Published[]>;
   /** Removes a staged file; absent is fine. */
   discard(request: { readonly maildir: string; readonly base: string }): Promise<void>;
-  /** new and cur, listed until two successive listings agree in base names (at most three). */
+  /**
+   * new and cur, listed until two successive listings agree in keys (at most three, else their
+   * union): each message once, sorted by name. @throws ENOENT when there is no Maildir.
+   */
   list(maildir: string): Promise<readonly Entry[]>;
   /** One listing of new and cur: for quota, where a miss is harmless. */
   listOnce(maildir: string): Promise<readonly Entry[]>;
   /**
    * A range of the stored file. A name that changed flags meanwhile is found again by its base.
-   * @returns bytes (shorter than asked at the end), the entry it was found under.
+   * @returns bytes (may be shorter than asked before `end` too), the entry it was found under.
+   * @throws ENOENT when the message is gone.
    */
   read(request: {
     readonly maildir: string;
@@ -137,7 +152,11 @@ export interface Maildirs {
     readonly offset: number;
     readonly length: number;
   }): Promise<{ readonly bytes: Uint8Array; readonly entry: Entry; readonly end: boolean }>;
-  /** Adds and removes flags by rename from the exact name; moves from new to cur. */
+  /**
+   * Adds and removes flag letters by rename from the exact name; moves from new to cur.
+   * @throws ENOENT when the message is gone; EAGAIN when others were quicker again and again;
+   *   EINVAL for what is not a letter.
+   */
   setFlags(request: {
     readonly maildir: string;
     readonly entry: Entry;
@@ -156,10 +175,18 @@ export interface Maildirs {
     readonly maildir: string;
     readonly entries: readonly Entry[];
   }): Promise<readonly (Error | undefined)[]>;
-  /** Maildir++ folders (`.Sent`, `.Archive.2026`), without the leading dot. */
+  /**
+   * Maildir++ folders (`.Sent`, `.Archive.2026`), without the leading dot, sorted. A folder's
+   * messages are in the Maildir at `${maildir}/.${folder}`.
+   */
   folders(maildir: string): Promise<readonly string[]>;
+  /** Idempotent. @throws EINVAL for a name that cannot be one (see folderNameFault). */
   createFolder(maildir: string, folder: string): Promise<void>;
+  /** With all messages, at once; subfolders stay. @throws ENOENT when there is none. */
   removeFolder(maildir: string, folder: string): Promise<void>;
-  /** Removes files in tmp not modified for `olderThanMs` by the volume server's own clock. */
+  /**
+   * Removes files in tmp not modified for `olderThanMs` by the volume server's own clock; not
+   * those of folders, which are Maildirs of their own. @returns how many.
+   */
   sweep(maildir: string, options: { readonly olderThanMs: number }): Promise<number>;
 }
