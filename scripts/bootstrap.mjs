@@ -130,7 +130,12 @@ function run(node, args) {
       npm_node_execpath: node,
     },
   });
-  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+  for (const signal of FORWARDED) {
+    process.on(signal, () => {
+      // Ctrl-C reaches everybody at the terminal; a second one could mean "at once".
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
   child.on('error', (error) => fail(`${node} could not be started: ${error.message}`));
   child.on('exit', (code, signal) => {
     process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1));

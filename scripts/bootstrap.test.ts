@@ -83,6 +83,11 @@ describe('with everything installed', () => {
     });
   }
 
+  test('SIGTERM to npm reaches the target: no shell stands between them', () => {
+    const { scripts } = JSON.parse(read(ROOT, 'package.json')) as { scripts: object };
+    for (const command of Object.values(scripts)) expect(command).toMatch(/^exec node scripts\//);
+  });
+
   test('a target that a signal ended gives 128 and its number', () => {
     const root = plant({ ...INSTALLED, [`${NODE}/bin/node`]: '#!/bin/sh\nkill -9 $$\n' });
     expect(bootstrap(root, 'test').status).toBe(137);
