@@ -32,6 +32,7 @@ export interface AddressRanges {
  * @throws RangeError for what is neither.
  */
 export function addressRanges(ranges: readonly string[]): AddressRanges {
+  if (ranges.length === 0) return NO_ADDRESSES; // Asked at every connection.
   const set = new BlockList();
   for (const range of ranges) {
     const [address = '', prefix] = range.split('/');
@@ -41,7 +42,7 @@ export function addressRanges(ranges: readonly string[]): AddressRanges {
     set.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6');
   }
   return {
-    isEmpty: ranges.length === 0,
+    isEmpty: false,
     has: (address) => {
       const plain = normaliseAddress(address);
       const family = isIP(plain);

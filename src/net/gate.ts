@@ -94,7 +94,8 @@ interface WorkerState {
   readonly detach: () => void;
 }
 
-const HELD_MAX = 4096;
+/** A burst that comes faster than workers take it; some 3 KB each. */
+const HELD_MAX = 16_384;
 const SWEEP_MS = 200;
 /** Node itself adds one to a worker for each listening socket; above ten it would warn. */
 const EXIT_LISTENERS_MAX = 1000;

@@ -61,6 +61,7 @@ export interface Intake {
 const KEEPALIVE_MS = 120_000;
 
 export function createIntake(options: IntakeOptions): Intake {
+  const random = pooled(options.random);
   const pending = new Set<Socket>();
 
   function give(connection: Connection, listener: IntakeListener): void {
@@ -75,7 +76,7 @@ export function createIntake(options: IntakeOptions): Intake {
   return {
     take: (socket, listener, remote, closed) => {
       socket.on('error', ignore); // First of all: it may be dead already.
-      const peer = peerOf(socket, remote, options.random);
+      const peer = peerOf(socket, remote, random);
       if (socket.destroyed || !peer) {
         socket.destroy();
         closed?.();
@@ -115,6 +116,21 @@ export function createIntake(options: IntakeOptions): Intake {
 }
 
 const ignore = (): void => {}; // 'close' follows, and is what everybody acts upon.
+
+/** Asking for chance costs 9 µs however little one asks for; a session's id is 12 octets of it. */
+function pooled(random: Random): Random {
+  let pool = new Uint8Array(0);
+  return {
+    bytes: (n) => {
+      if (pool.length < n) pool = random.bytes(n * POOL_IDS).slice();
+      const taken = pool.subarray(0, n);
+      pool = pool.subarray(n);
+      return taken;
+    },
+  };
+}
+
+const POOL_IDS = 128;
 
 function peerOf(socket: Socket, remote: Remote | undefined, random: Random): Peer | undefined {
   const remoteAddress = remote?.address ?? socket.remoteAddress;
