@@ -19,7 +19,12 @@ const INSTALLED = [
   'dovecot-lmtpd',
   'slapd',
   // What Courier's programs load.
-  ...['libcourier-unicode4', 'libgamin0', 'libgdbm6', 'libidn12', 'libltdl7', 'libpcre3'],
+  'libcourier-unicode4',
+  'libgamin0',
+  'libgdbm6',
+  'libidn12',
+  'libltdl7',
+  'libpcre3',
 ];
 const UNPACKED = ['courier-authlib', 'courier-base', 'courier-imap', 'courier-pop', 'maildrop'];
 
@@ -83,13 +88,22 @@ export async function buildPeersRoot(): Promise<void> {
   }
 }
 
-/** The mirror that this machine's apt uses. */
+/** The Debian mirror of this machine's apt, whose lists may have to be fetched first. */
 async function mirror(): Promise<string> {
+  const found = await knownMirror();
+  if (found !== undefined) return found;
+  await run(['apt-get', 'update', '-q'], { ms: 300_000 });
+  const fetched = await knownMirror();
+  if (fetched === undefined) throw new Error("apt's sources name no Debian mirror");
+  return fetched;
+}
+
+async function knownMirror(): Promise<string | undefined> {
   const format = '$(ORIGIN) $(LABEL) $(REPO_URI)';
   const targets = await runOrThrow(['apt-get', 'indextargets', '--format', format]);
   for (const line of targets.toString('utf8').split('\n')) {
     const [origin, label, uri] = line.split(' ');
     if (origin === 'Debian' && label === 'Debian' && uri !== undefined) return uri;
   }
-  throw new Error("apt's sources name no Debian mirror");
+  return undefined;
 }

@@ -39,6 +39,10 @@ export interface Running {
   cpuSeconds(): number;
 }
 
+/** What it printed, for the text of an error. */
+export const saidBy = (result: RunResult): string =>
+  result.stderr + result.stdout.toString('utf8').slice(0, 10_000);
+
 /** Runs to its end. @throws Error only when it cannot be started or `ms` pass. */
 export async function run(
   argv: readonly string[],
@@ -67,7 +71,7 @@ export async function runOrThrow(
 ): Promise<Buffer> {
   const result = await run(argv, options);
   if (result.code === 0) return result.stdout;
-  throw new Error(`${argv.join(' ')}: exit ${result.code}\n${result.stderr}${result.stdout}`);
+  throw new Error(`${argv.join(' ')}: exit ${result.code}\n${saidBy(result)}`);
 }
 
 /** Starts something that stays. */

@@ -4,6 +4,7 @@ import type { CorpusMessage } from '../fixtures/corpus.ts';
 import type { Farm } from '../harness/farm.ts';
 import { DEMO_PASSWORD } from '../harness/farm.ts';
 import type { Fetcher } from '../harness/fetchers.ts';
+import { saidBy } from '../harness/process.ts';
 import type { ClientTls, Sender } from '../harness/senders.ts';
 
 /** Commands run at once: more than the machine's cores, less than the farm's limits. */
@@ -71,7 +72,7 @@ export async function sendAll(options: {
     });
     const name = `${message.name} by ${sender.name}${secure ? ' with STARTTLS' : ''}`;
     if (result.code !== 0) {
-      throw new Error(`${name}: exit ${result.code}\n${result.stderr}${result.stdout}`);
+      throw new Error(`${name}: exit ${result.code}\n${saidBy(result)}`);
     }
     sent.push({ name, wire: sender.carried(message.wire) ?? message.wire });
   };
@@ -110,7 +111,7 @@ export async function fetchAll(options: {
     password: DEMO_PASSWORD,
     directory: options.directory,
   });
-  if (result.code !== 0) throw new Error(`${fetcher.name}: ${result.stderr}${result.stdout}`);
+  if (result.code !== 0) throw new Error(`${fetcher.name}: ${saidBy(result)}`);
   const expected = new Map<string, string[]>();
   const rewrites: string[] = [];
   for (const { name, wire } of options.sent) {
