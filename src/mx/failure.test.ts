@@ -37,7 +37,7 @@ const code = (reply: { code: number; enhanced: string }): string =>
 
 for (const kind of STORE_ERROR_KINDS) {
   const reply = REPLIES[kind];
-  test(`[N-05] ${kind} at RCPT is ${reply}`, async () => {
+  test(`${kind} at RCPT is ${reply}`, async () => {
     const farm = await openFarm();
     farm.delivery.checkFails.set(ALICE, kind);
     const [client, got] = await toRcpt(farm, ALICE);

@@ -63,6 +63,9 @@ test('[P-01] it never relays, however it is asked', async () => {
     got.push([path, `${code} ${enhanced}`]);
   }
   expect(got).toEqual(ATTEMPTS);
+  const asked = farm.directory.questions;
+  await client.command('RCPT TO:<alice@[127.0.0.1]>');
+  expect(farm.directory.questions).toBe(asked); // A host is nobody's domain: nothing to ask.
   client.close();
   await farm.close();
 });
