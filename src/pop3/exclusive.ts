@@ -4,9 +4,10 @@ import type { Logger } from '../log/types.ts';
 import type { Exclusive } from './context.ts';
 
 /**
- * Exclusive sessions by proper-lockfile in a local directory, which exists. Such a lock was measured unsafe as
- * a protector over NFS, so nothing depends on it: it spares users of old clients the sight of
- * one mailbox in two windows, on one node. When the directory cannot be used, everybody gets in.
+ * Exclusive sessions by proper-lockfile in a local directory, which exists. Such a lock was
+ * measured unsafe as a protector over NFS, so nothing depends on it: it spares users of old
+ * clients the sight of one mailbox in two windows, on one node. When the directory cannot be
+ * used, everybody gets in.
  */
 export function exclusiveByLockFiles(directory: string, logger: Logger): Exclusive {
   return async (account) => {
