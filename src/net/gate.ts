@@ -24,8 +24,8 @@
  * `advanced` 74; node:cluster's round robin the same again. The rest is node's message for the
  * descriptor, its acknowledgement, and a second socket object. Sharing the listening socket with
  * the workers would save it and is what this design exists to avoid. With all that this module does
- * and an echo service: 43 µs in one process, 122 to 138 through the gate. 9,500 clients at once were
- * all greeted within 2.7 s and spread 4,748 to 4,752; the gate grew by 40 MB.
+ * and an echo service: 43 µs in one process, 122 to 138 through the gate. 9,500 clients at once
+ * were all greeted within 2.7 s and spread 4,748 to 4,752; the gate grew by 40 MB.
  *
  * Errors: MF-NET-001 to 003 cannot listen, 007 limit, 008 no worker, 009 accept
  */
