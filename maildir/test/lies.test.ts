@@ -15,7 +15,7 @@ import { MemoryFs } from './memoryFs.ts';
 // The engine on a file system that lies: whatever it is told, what it tells is true.
 // MAILFARM_TEST_RUNS and MAILFARM_TEST_SEED lengthen and repeat.
 
-const RUNS = Number(process.env['MAILFARM_TEST_RUNS'] ?? 1000);
+const RUNS = Number(process.env['MAILFARM_TEST_RUNS'] ?? 600);
 const SEED = Number(process.env['MAILFARM_TEST_SEED'] ?? 20_261_121);
 const BOXES = [`${ROOT}/3f/alice`, `${ROOT}/3f/bob`, `${ROOT}/77/carol`];
 /** Written by another tool, never touched by any operation here. */
