@@ -104,7 +104,7 @@ async function stop(running: Running): Promise<number | string> {
 /** A base from which all ports of the farm are free now, below the range of outgoing ports. */
 export async function freePortBase(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
-    const base = 10_000 + 1_000 * (1 + Math.floor(Math.random() * 20));
+    const base = 11_000 + Math.floor(Math.random() * 20_000);
     const ports = Object.values(STANDARD).map((port) => base + port);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;
