@@ -20,6 +20,8 @@ export const ADDRESS_BYTES_MAX = 512;
 // oxlint-disable-next-line no-control-regex -- control characters are what must not pass.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
 const ASCII_DOMAIN = /^[a-z0-9._-]+$/;
+/** What URLs give a meaning to, also in its full-width forms: `b/c` would be read as `b`. */
+const NOT_IN_DOMAIN = /(?![a-z0-9._-])[\u0000-\u007f]/;
 
 /** The key of an address or login, or undefined for what cannot be one. */
 export function addressKey(address: string): AddressKey | undefined {
@@ -39,6 +41,7 @@ export function domainKey(domain: string): string | undefined {
   const text = domain.replace(/\.$/, '').normalize('NFC').toLowerCase();
   if (text.length === 0 || text.length > 255) return undefined;
   // The URL parser reads `127.1` as an IPv4 address; plain names never go through it.
+  if (NOT_IN_DOMAIN.test(text.normalize('NFKC').toLowerCase())) return undefined;
   const ascii = ASCII_DOMAIN.test(text) ? text : domainToASCII(text);
   if (ascii.length === 0 || ascii.length > 255 || !ASCII_DOMAIN.test(ascii)) return undefined;
   return ascii.split('.').every((label) => label.length > 0 && label.length <= 63)

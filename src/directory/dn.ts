@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { comparable } from './schema.ts';
 
 /** One name of a DN: `cn=alice@example.test`, or several joined by `+`. */
@@ -38,8 +39,14 @@ export function parseDn(text: string): readonly Rdn[] {
   }
 }
 
+/** A value without anything special in it, which nearly all are, and the place behind it. */
+const PLAIN_VALUE = / *([^\\",+;<>=#\0 ](?:[^\\",+;<>\0]*[^\\",+;<>\0 ])?) *(?=[,+;]|$)/y;
+
 /** A value up to its separator, unescaped. Spaces around it do not count, escaped ones do. */
 function readValue(text: string, start: number): { value: string; end: number } {
+  PLAIN_VALUE.lastIndex = start;
+  const plain = PLAIN_VALUE.exec(text);
+  if (plain) return { value: plain[1] ?? '', end: PLAIN_VALUE.lastIndex };
   const bytes: Buffer[] = [];
   let at = start;
   while (text[at] === ' ') at += 1;
@@ -79,20 +86,13 @@ function readEscape(text: string, at: number): { bytes: Buffer; length: number }
 }
 
 function utf8(bytes: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new DnError('The DN is not UTF-8');
-  }
+  if (!isUtf8(bytes)) throw new DnError('The DN is not UTF-8');
+  return bytes.toString('utf8');
 }
 
 /** A value as it stands in a DN (RFC 4514 §2.4). */
 export function escapeDnValue(value: string): string {
-  return value
-    .replace(/[\\",+;<>=]/g, String.raw`\$&`)
-    .replace(/\0/g, String.raw`\00`)
-    .replace(/^[ #]/, String.raw`\$&`)
-    .replace(/ $/, String.raw`\ `);
+  return value.replace(/[\\",+;<>=]|^[ #]| $/g, String.raw`\$&`).replaceAll('\0', String.raw`\00`);
 }
 
 export const formatRdn = (rdn: Rdn): string =>
@@ -114,9 +114,9 @@ export function dnKey(rdns: readonly Rdn[]): string {
 
 const rdnKey = (rdn: Rdn): string =>
   rdn
-    .map(([name, value]) => `${name.toLowerCase()}=${plain(comparable(name, value))}`)
+    .map(([name, value]) => `${name.toLowerCase()}=${separated(comparable(name, value))}`)
     .toSorted()
     .join('+');
 
-const plain = (value: string): string =>
+const separated = (value: string): string =>
   value.replace(/[\\,+=]/g, (char) => `\\${char.charCodeAt(0).toString(16)}`);

@@ -14,7 +14,7 @@ import { resultCode, type LdapConnection, type ServerAccess } from './connection
 import { toAccount, toNode, toSettings, toVolume, valuesOf } from './entries.ts';
 import { VerifiedPasswords } from './passwords.ts';
 import { PasswordBinds } from './binds.ts';
-import { Replicas, type RequireWhole } from './replicas.ts';
+import { Replicas, type Ask } from './replicas.ts';
 
 export interface LdapDirectoryOptions {
   /** ldap:// and ldaps:// URLs in order of preference. */
@@ -199,7 +199,7 @@ class LdapDirectory implements Directory {
   }
 
   /** As `Replicas.ask`; a result that we do not expect is trouble too, never an answer. */
-  async #ask<T>(ask: (connection: LdapConnection, whole: RequireWhole) => Promise<T>): Promise<T> {
+  async #ask<T>(ask: Ask<T>): Promise<T> {
     try {
       return await this.#replicas.ask(ask);
     } catch (error) {

@@ -28,6 +28,13 @@ export interface Replica {
   seenWholeAt: number;
 }
 
+/** Questions under way on one connection; more would only wait in the server, on our deadline. */
+export const IN_FLIGHT_MAX = 64;
+/** Questions that wait for their turn; beyond it the directory counts as too slow. */
+export const WAITING_MAX = 20_000;
+
+export type Ask<T> = (connection: LdapConnection, whole: RequireWhole) => Promise<T>;
+
 /** What a question may ask of the replica it goes to. */
 export type RequireWhole = () => Promise<void>;
 
@@ -48,6 +55,8 @@ export class Replicas {
   readonly #options: ReplicasOptions;
   readonly #replicas: readonly Replica[];
   readonly #closing = new AbortController();
+  readonly #waiting: (() => void)[] = [];
+  #inFlight = 0;
 
   constructor(options: ReplicasOptions) {
     this.#options = options;
@@ -70,7 +79,11 @@ export class Replicas {
    * an answer and is passed on. `ask` may run twice: it must be safe to repeat.
    * @throws DirectoryUnavailable when none answers
    */
-  async ask<T>(ask: (connection: LdapConnection, whole: RequireWhole) => Promise<T>): Promise<T> {
+  async ask<T>(ask: Ask<T>): Promise<T> {
+    return await this.#inTurn(() => this.#askEach(ask));
+  }
+
+  async #askEach<T>(ask: Ask<T>): Promise<T> {
     return await this.each(async (replica) => {
       const connection = await this.#connection(replica);
       try {
@@ -109,6 +122,22 @@ export class Replicas {
     this.#closing.abort();
     const open = this.#replicas.flatMap((replica) => replica.connections);
     await Promise.all(open.map((connection) => connection.close()));
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#inFlight >= this.#options.connections * IN_FLIGHT_MAX) {
+      if (this.#waiting.length >= WAITING_MAX) {
+        throw new DirectoryUnavailable('Too many questions wait for the directory');
+      }
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    this.#inFlight += 1;
+    try {
+      return await work();
+    } finally {
+      this.#inFlight -= 1;
+      this.#waiting.shift()?.();
+    }
   }
 
   /** The least busy connection; another one is opened in the background while there may be more. */

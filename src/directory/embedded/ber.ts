@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * The part of BER that LDAP uses (RFC 4511 §5.1): definite lengths, one-octet tags.
  *
@@ -104,16 +106,11 @@ export function octets(tlv: Tlv | undefined, tag: number = TAG.octets): Buffer {
   return tlv.value;
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** The text of a part. @throws BerError when it is not UTF-8 */
 export function text(tlv: Tlv | undefined, tag: number = TAG.octets): string {
   const bytes = octets(tlv, tag);
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new BerError('The text is not UTF-8');
-  }
+  if (!isUtf8(bytes)) throw new BerError('The text is not UTF-8');
+  return bytes.toString('utf8');
 }
 
 /** The parts of a constructed part. @throws BerError */

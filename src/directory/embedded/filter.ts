@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { BerError, octets, parts, text, type Tlv } from './ber.ts';
 import { comparable } from '../schema.ts';
 import type { Entry } from './entry.ts';
@@ -78,7 +79,7 @@ function substring(tlv: Tlv): Filter {
 
 /** Octets that are not UTF-8 equal nothing that is. */
 const asText = (bytes: Buffer): string =>
-  bytes.toString('utf8').includes('\ufffd') ? `\0${bytes.toString('latin1')}` : bytes.toString();
+  isUtf8(bytes) ? bytes.toString('utf8') : `\0${bytes.toString('latin1')}`;
 
 /** As `comparable`, without trimming: the ends of a piece are not the ends of a value. */
 const fold = (name: string, piece: string): string => comparable(name, `x${piece}x`).slice(1, -1);
