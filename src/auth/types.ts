@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly kind: 'throttled'; readonly retryAfterMs: number }
   | { readonly kind: 'unavailable' };
 
-/** Verifies who somebody is, for every protocol. What a client or the directory does never throws. */
+/** Verifies who somebody is, for every protocol. Nothing a client or the directory does throws. */
 export interface Authenticator {
   verify(attempt: Attempt): Promise<Verdict>;
 }

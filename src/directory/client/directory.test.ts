@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import type { Clock } from '../../base/clock.ts';
 import { systemClock } from '../../base/clock.ts';
+import { embeddedRequests } from '../metrics.ts';
 import { openAdmin } from '../admin/admin.ts';
 import { startTestDirectory, userEntry, type TestDirectory } from '../testing.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
@@ -191,10 +192,18 @@ test('[S2-18] an entry that is added, changed or removed counts at once', async 
 test('identical questions at the same time are asked once, and negative ones are not kept', async () => {
   const server = await start();
   const directory = open(server.frontend);
-  const all = await Promise.all(
-    Array.from({ length: 200 }, () => directory.account('alice@example.test')),
-  );
-  expect(new Set(all.map((account) => account)).size).toBe(1);
+  await directory.settings(); // Connected.
+  const searches = async (address: string): Promise<number> => {
+    const before = embeddedRequests.value('search');
+    const asked = Array.from({ length: 200 }, () => directory.account(address));
+    expect(new Set(await Promise.all(asked)).size).toBe(1);
+    return embeddedRequests.value('search') - before;
+  };
+  expect(await searches('alice@example.test')).toBe(1);
+  expect(await searches('alice@example.test')).toBe(0);
+  // Who joined a question on its way asks once more: the entry may have been added meanwhile.
+  expect(await searches('nobody@example.test')).toBeLessThanOrEqual(4);
+  expect(await searches('nobody@example.test')).toBeGreaterThan(0);
 });
 
 test('[S0-22] a password is verified by bind; an empty one never binds (RFC 4513 §5.1.2)', async () => {

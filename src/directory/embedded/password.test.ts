@@ -26,7 +26,8 @@ const FOREIGN: readonly [scheme: string, stored: string, password: string][] = [
   ],
   [
     'CRYPT with rounds',
-    '{crypt}$6$rounds=10000$saltstringsaltstring$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.',
+    '{crypt}$6$rounds=10000$saltstringsaltstring$OW1/O6BYHV6BcXZu8QVe' +
+      'XbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.',
     'Hello world!',
   ],
 ];

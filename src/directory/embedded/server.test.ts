@@ -179,7 +179,7 @@ test('[S0-35] modify adds, deletes and replaces with the results of RFC 4511 §4
   });
 });
 
-test('[S2-23] a rename keeps entryUUID and everything else, and groups follow', async () => {
+test('[S2-23] a rename keeps entryUUID (RFC 4530 §2) and everything else, and groups follow', async () => {
   const read = async (name: string) =>
     (await admin.search(dn(name), { scope: 'base', attributes: ['*', 'entryUUID'] }))
       .searchEntries[0];
@@ -208,7 +208,7 @@ test('[S2-23] a rename keeps entryUUID and everything else, and groups follow', 
   expect(JSON.stringify(rest.searchEntries)).not.toContain('new@example.test');
 });
 
-test('scopes, filters and the selection of attributes', async () => {
+test('scopes, filters (RFC 4515 §3) and the selection of attributes', async () => {
   const names = async (base: string, options: Parameters<Client['search']>[1]): Promise<string[]> =>
     (await admin.search(base, options)).searchEntries.map((entry) => entry.dn).toSorted();
   expect(await names('dc=mailfarm', { scope: 'base' })).toEqual(['dc=mailfarm']);

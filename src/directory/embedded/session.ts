@@ -82,9 +82,9 @@ export class LdapSession {
     const reason = error instanceof BerError ? error.message : 'Internal error';
     if (!(error instanceof BerError)) this.#options.logger.error({ err: error }, 'bug in LDAP');
     const name = encode(0x8a, '1.3.6.1.4.1.1466.20036');
-    this.#socket.end(message(0, encode(0x78, ...resultParts('protocolError', reason), name)));
+    this.#socket.write(message(0, encode(0x78, ...resultParts('protocolError', reason), name)));
     this.#socket.removeAllListeners('data');
-    this.#socket.resume();
+    this.#socket.destroySoon();
     this.#queue.length = 0;
   }
 
