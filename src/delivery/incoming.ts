@@ -176,7 +176,7 @@ export class IncomingMessage implements Incoming {
   async #failShare(share: Share, error: StoreError): Promise<void> {
     share.error = error;
     this.#parts.log.warn(
-      { id: this.#options.id, volume: share.volume.name, err: error },
+      { trace: this.#options.id, volume: share.volume.name, err: error },
       'message not written',
     );
     const removed = discardShare(share);
@@ -248,7 +248,7 @@ export class IncomingMessage implements Incoming {
     member.error = asOwn(error);
     if (member.error.kind === 'mailbox-missing') this.#parts.mailboxes.missing(member.mailbox);
     const { maildir, volume } = member.mailbox;
-    const fields = { id: this.#options.id, volume: volume.name, maildir, err: member.error };
+    const fields = { trace: this.#options.id, volume: volume.name, maildir, err: member.error };
     this.#parts.log.warn(fields, 'message not published');
   }
 
@@ -258,14 +258,13 @@ export class IncomingMessage implements Incoming {
   }
 
   #results(): readonly Delivered[] {
-    const published = (member: Member | StoreError): string | undefined =>
-      member instanceof StoreError ? undefined : member.name;
     const failure = this.#failure();
     const results = this.#options.recipients.map((recipient) => {
       const member = this.#members.get(recipient) as Member | StoreError;
-      const name = published(member);
+      const placed = member instanceof StoreError ? undefined : member;
+      const name = placed?.name;
       const error = name === undefined ? (this.#errorOf(member) ?? failure) : undefined;
-      return { recipient, error, name };
+      return { recipient, error, name, volume: placed?.mailbox.volume.name };
     });
     for (const { error } of results) deliveries.inc(error?.kind ?? 'delivered');
     const failed = results.filter(({ error }) => error !== undefined).length;

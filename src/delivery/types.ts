@@ -30,6 +30,8 @@ export interface Delivered {
   readonly error: StoreError | undefined;
   /** Base name in the Maildir, for the log. */
   readonly name: string | undefined;
+  /** Volume it is, or would have been, on; undefined where no mailbox could be found. */
+  readonly volume: string | undefined;
 }
 
 /**

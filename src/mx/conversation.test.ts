@@ -278,7 +278,7 @@ test('[S0-20] [N-19] an 8-bit message arrives octet for octet, behind its trace 
     const id = /id (\S+)/.exec(stored?.header ?? '')?.[1];
     expect(reply.lines[0]).toContain(`(${id})`);
     const line = farm.logged.find((one) => one.message === 'delivered');
-    expect(line?.fields).toMatchObject({ id, from: 'a@c.example', to: 'alice@farm.test' });
+    expect(line?.fields).toMatchObject({ trace: id, from: 'a@c.example', to: 'alice@farm.test' });
     expect(farm.delivery.open).toBe(0);
   }));
 

@@ -132,7 +132,7 @@ test('our own bug is 451 with the trace id, in the log in full, and the session 
   expect(code(reply)).toBe('451 4.3.0');
   const line = farm.logged.find((one) => one.level === 'error');
   expect(line?.fields).toMatchObject({ err: farm.delivery.bug });
-  const id = /"id":"(\w+)"/.exec(JSON.stringify(line?.fields))?.[1];
+  const id = /"trace":"(\w+)"/.exec(JSON.stringify(line?.fields))?.[1];
   expect(reply.lines[0]).toContain(`(${id})`);
   expect((await client.command('NOOP')).code).toBe(250);
   client.close();

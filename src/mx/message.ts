@@ -83,7 +83,7 @@ class MxMessage implements MessageSink {
     const result = messageResult(replies);
     messages.inc(result);
     if (result === 'partial' && this.#session.mode === 'smtp') {
-      const fields = { code: 'MF-MX-001', id: this.#envelope.id };
+      const fields = { code: 'MF-MX-001', trace: this.#envelope.id };
       this.#policy.logger.warn(fields, 'stored for some recipients only');
     }
     return this.#session.mode === 'lmtp' ? replies : [oneReply(replies)];
@@ -97,7 +97,7 @@ class MxMessage implements MessageSink {
   #replyError(error: unknown): unknown {
     if (!(error instanceof StoreError)) return error;
     this.#policy.logger.warn(
-      { id: this.#envelope.id, kind: error.kind, err: error },
+      { trace: this.#envelope.id, kind: error.kind, err: error },
       'message not stored',
     );
     return new ReplyError(storeErrorReply(error.kind, this.#policy.options), { cause: error });
@@ -108,13 +108,13 @@ class MxMessage implements MessageSink {
     const { account, address } = result.recipient;
     copies.inc(result.error ? 'failed' : 'stored');
     const fields = {
-      id: this.#envelope.id,
+      trace: this.#envelope.id,
       peer: this.#session.peer.remoteAddress,
       from: this.#envelope.sender.address?.address ?? '',
       to: account.login,
       ...(address !== account.login && { address }),
       octets: content.octets,
-      ...(account.volume !== undefined && { volume: account.volume }),
+      ...(result.volume !== undefined && { volume: result.volume }),
       ...(result.name !== undefined && { name: result.name }),
       result: result.error?.kind ?? 'delivered',
     };

@@ -93,11 +93,13 @@ class MemoryDeliveryState implements MemoryDelivery {
     const { login } = recipient.account;
     const kind = this.commitFails.get(login);
     if (kind) {
-      return { recipient, error: new StoreError(kind, `test: ${kind}`), name: undefined };
+      const error = new StoreError(kind, `test: ${kind}`);
+      return { recipient, error, name: undefined, volume: undefined };
     }
     const header = Buffer.from(options.header(options.recipients)).toString();
     this.stored.push({ login, header, body });
-    return { recipient, error: undefined, name: `name${this.stored.length}` };
+    const name = `name${this.stored.length}`;
+    return { recipient, error: undefined, name, volume: 'memory' };
   }
 
   async #pause(): Promise<void> {

@@ -68,7 +68,7 @@ export function createIntake(options: IntakeOptions): Intake {
     try {
       listener.service.handle(connection);
     } catch (error) {
-      options.logger.error({ session: connection.id, service: listener.name, error }, 'no session');
+      options.logger.error({ trace: connection.id, service: listener.name, error }, 'no session');
       connection.socket.destroy();
     }
   }
@@ -101,7 +101,7 @@ export function createIntake(options: IntakeOptions): Intake {
             if (connection) give(connection, listener);
           })
           .catch((error: unknown) => {
-            options.logger.error({ session: peer.id, error }, 'connection could not be prepared');
+            options.logger.error({ trace: peer.id, error }, 'connection could not be prepared');
             socket.destroy();
           });
       }
@@ -235,7 +235,7 @@ function handshake(
       clearTimeout(timer);
       tlsHandshakes.inc(result);
       const { remoteAddress } = peer;
-      logger.debug({ session: peer.id, remoteAddress, result, reason }, 'TLS handshake failed');
+      logger.debug({ trace: peer.id, remoteAddress, result, reason }, 'TLS handshake failed');
       secure.destroy();
       resolve(undefined);
     };

@@ -16,7 +16,7 @@ export type Exclusive = (account: Account) => Promise<Release | 'in-use'>;
 
 /** What every session logs when it is over, in one line. */
 export interface SessionSummary {
-  readonly session: string;
+  readonly trace: string;
   readonly address: string;
   readonly tls: boolean;
   readonly user: string | undefined;

@@ -308,7 +308,7 @@ test('[P-11] one log line for each session, and no password in any', async () =>
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatchObject({
     level: 'info',
-    session: 'session1',
+    trace: 'session1',
     user: 'tevie@t1.example',
     address: '127.0.0.1',
     messages: 2,

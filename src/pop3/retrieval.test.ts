@@ -145,7 +145,7 @@ test('[P-02] an unknown failure gives the trace id of the log and ends the sessi
     await client.rest();
   });
   const error = lines.find(({ level }) => level === 'error');
-  expect(error).toMatchObject({ code: 'MF-POP-001', session: 'session1' });
+  expect(error).toMatchObject({ code: 'MF-POP-001', trace: 'session1' });
 });
 
 test('a client that goes away in the middle of RETR lets go of the file', async () => {

@@ -153,7 +153,7 @@ export class Pop3Session extends Transport {
 
   /** QUIT could not delete; the reply says so, the log says why. */
   notRemoved(error: unknown): void {
-    const fields = { session: this.peer.id, user: this.#account?.login, err: error };
+    const fields = { trace: this.peer.id, user: this.#account?.login, err: error };
     this.shared.logger.warn(fields, 'Marked messages were not removed');
   }
 
@@ -206,7 +206,7 @@ export class Pop3Session extends Transport {
 
   protected override failed(error: unknown): void {
     if (error instanceof ConnectionLost) return;
-    const fields = { session: this.peer.id, user: this.#account?.login, err: error };
+    const fields = { trace: this.peer.id, user: this.#account?.login, err: error };
     if (error instanceof BrokenAnswer) {
       this.shared.logger.warn({ ...fields, err: error.cause }, 'A message broke off');
       this.#reason ??= 'retrieval-failed';
@@ -240,7 +240,7 @@ export class Pop3Session extends Transport {
     this.#reason ??= TLS_ERROR.test(code) ? 'tls-failed' : 'lost';
     const ms = Math.round(this.shared.clock.now() - this.#startedAt);
     this.shared.ended(this, {
-      session: this.peer.id,
+      trace: this.peer.id,
       address: this.peer.remoteAddress,
       tls: this.secure,
       user: this.#account?.login,

@@ -139,7 +139,7 @@ export class Reception {
       this.#parts.sink.abort(reason);
     } catch (error) {
       bugs.inc('abort');
-      const fields = { code: 'MF-SMTP-001', id: this.id, err: error };
+      const fields = { code: 'MF-SMTP-001', trace: this.id, err: error };
       this.#parts.logger.error(fields, 'Abort of a message failed');
     }
   }
@@ -148,11 +148,11 @@ export class Reception {
     if (error instanceof ReplyError) return error.reply;
     const { logger } = this.#parts;
     if (error instanceof DeadlineError) {
-      logger.error({ code: 'MF-SMTP-002', id: this.id, err: error }, 'Message not stored in time');
+      logger.error({ code: 'MF-SMTP-002', trace: this.id, err: error }, 'Message not stored in time');
       return 'commitTimeout';
     }
     bugs.inc('data');
-    logger.error({ code: 'MF-SMTP-001', id: this.id, err: error }, 'Unexpected error in a message');
+    logger.error({ code: 'MF-SMTP-001', trace: this.id, err: error }, 'Unexpected error in a message');
     return 'internal';
   }
 }

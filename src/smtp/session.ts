@@ -285,7 +285,7 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   #failed(error: unknown): void {
     if (error instanceof ReplyError) return this.reply(error.reply);
     bugs.inc('command');
-    const fields = { code: 'MF-SMTP-001', id: this.id, err: error };
+    const fields = { code: 'MF-SMTP-001', trace: this.id, err: error };
     this.engine.log.error(fields, 'Unexpected error in a command');
     this.reply('internal');
   }
@@ -320,7 +320,7 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     this.engine.ended(this, end);
     this.engine.log.info(
       {
-        id: this.id,
+        trace: this.id,
         peer: this.peer.remoteAddress,
         helo: this.helo,
         ...(this.tls && { tls: this.tls.protocol }),
