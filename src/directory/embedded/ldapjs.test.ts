@@ -40,14 +40,14 @@ test('the client of ldapjs, which shares no code with ours, reads the directory'
   try {
     await new Promise<void>((resolve, reject) => {
       client.bind('cn=admin,dc=mailfarm', 'admin-secret', (error) =>
-        error ? reject(error) : resolve(),
+        error ? reject(new Error(error.message)) : resolve(),
       );
     });
     const names = await new Promise<string[]>((resolve, reject) => {
       const found: string[] = [];
       const options = { scope: 'sub', filter: '(&(objectClass=mwUser)(uid>=2002))' } as const;
       client.search('dc=mailfarm', options, (error, search) => {
-        if (error) return reject(error);
+        if (error) return reject(new Error(error.message));
         search.on('searchEntry', (entry) => found.push(String(entry.objectName)));
         search.on('error', reject);
         search.on('end', () => resolve(found.toSorted()));

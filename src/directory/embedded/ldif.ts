@@ -56,7 +56,8 @@ export function* readLdif(text: string): Generator<LdifRecord> {
       if (name !== 'dn') throw new LdifError(number, 'a record starts with dn');
       record.dn = value;
     } else if (name === 'changetype') record.changetype = value;
-    else (record.attributes[name] ??= []).push(value);
+    else if (Object.hasOwn(record.attributes, name)) record.attributes[name]?.push(value);
+    else record.attributes[name] = [value];
   }
   if (record.dn !== '') yield record;
 }

@@ -203,6 +203,8 @@ test('[S2-23] a rename keeps entryUUID (RFC 4530 §2) and everything else, and g
   expect(await result(admin.modifyDN(dn('new@example.test'), 'cn=alice@example.test'))).toBe(
     'entryAlreadyExists',
   );
+  const stolen = admin.modifyDN(dn('new@example.test'), 'entryUUID=mine');
+  expect(await result(stolen)).toBe('constraintViolation');
   await admin.del(dn('new@example.test'));
   const rest = await admin.search('cn=administrators,dc=mailfarm', { scope: 'base' });
   expect(JSON.stringify(rest.searchEntries)).not.toContain('new@example.test');

@@ -40,7 +40,15 @@ async function send(bytes: Uint8Array, restMs = 30): Promise<{ answer: Buffer; e
 }
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
-const runs = Number(process.env['FUZZ_RUNS'] ?? 300);
+const numRuns = Number(process.env['FUZZ_RUNS'] ?? 300);
+let runs = 0;
+
+const bindRequest = (dn: string): Buffer =>
+  encode(
+    0x30,
+    encodeInteger(1),
+    encode(0x60, encodeInteger(3), encode(4, dn), encode(0x80, dn === '' ? '' : 'admin-secret')),
+  );
 
 test(`no octets can stop the server (FUZZ_SEED=${seed})`, async () => {
   const tag = fc.constantFrom(
@@ -96,11 +104,13 @@ test(`no octets can stop the server (FUZZ_SEED=${seed})`, async () => {
       const socket = connect(directory.server.port, '127.0.0.1');
       sockets.add(socket);
       socket.on('error', () => {});
-      socket.end(Buffer.concat(inputs));
+      // Half of them as an administrator, whose requests reach everything.
+      const bind = bindRequest(runs++ % 2 === 0 ? 'cn=admin,dc=mailfarm' : '');
+      socket.end(Buffer.concat([bind, ...inputs]));
       await new Promise((resolve) => socket.on('close', resolve).resume());
       sockets.delete(socket);
     }),
-    { seed, numRuns: runs },
+    { seed, numRuns },
   );
   expect((await admin.search('cn=farm,dc=mailfarm', { scope: 'base' })).searchEntries).toHaveLength(
     1,

@@ -44,7 +44,7 @@ export function planAdd(operation: Of<'add'>, context: WriteContext): readonly S
   const attributes: Record<string, string[]> = {};
   for (const { name, values } of operation.attributes) {
     const lower = rememberSpelling(name);
-    refuseOperational(lower);
+    refuseReserved(lower);
     if (values.length === 0) throw new LdapFailure('protocolError', `${name} has no value`);
     attributes[lower] = [...(ownValues(attributes, lower) ?? []), ...values];
   }
@@ -78,7 +78,13 @@ function requireParent(entry: Entry, { tree, layout }: WriteContext): void {
   throw new LdapFailure('noSuchObject', 'The entry above does not exist');
 }
 
-function refuseOperational(lower: string): void {
+/** Words of LDIF (RFC 2849): an attribute of that name could not be told from them. */
+const LDIF_WORDS: ReadonlySet<string> = new Set(['dn', 'changetype', 'control', 'version']);
+
+function refuseReserved(lower: string): void {
+  if (LDIF_WORDS.has(lower)) {
+    throw new LdapFailure('constraintViolation', `${lower} is a word of LDIF, no attribute`);
+  }
   if (!OPERATIONAL.has(lower)) return;
   throw new LdapFailure('constraintViolation', `${printedName(lower)} is kept by the server`);
 }
@@ -115,7 +121,7 @@ export function planModify(
 
 function applyChange(attributes: Record<string, readonly string[]>, change: Change): void {
   const name = rememberSpelling(change.name);
-  refuseOperational(name);
+  refuseReserved(name);
   const current = Object.hasOwn(attributes, name) ? (attributes[name] ?? []) : [];
   const next = changed(current, { ...change, name });
   if (next.length > 0) attributes[name] = next;
@@ -181,7 +187,10 @@ export function planRename(
   for (const [name, value] of operation.deleteOldRdn ? (oldRdns[0] ?? []) : []) {
     takeOut(attributes, name.toLowerCase(), value);
   }
-  for (const [name, value] of newRdn) putIn(attributes, rememberSpelling(name), value);
+  for (const [name, value] of newRdn) {
+    refuseReserved(name.toLowerCase());
+    putIn(attributes, rememberSpelling(name), value);
+  }
   attributes['modifytimestamp'] = [timestamp(clock)];
   const dn = [formatRdn(newRdn), ...above.map(formatRdn)].join(',');
   const after = new Entry({
