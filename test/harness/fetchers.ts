@@ -81,11 +81,14 @@ function hasMildHeaders(wire: Buffer): boolean {
 }
 
 /** A program that keeps each message it is given in a file of its own. */
-function makeKeeper(home: string): { readonly program: string; readonly directory: string } {
+function makeKeeper(
+  home: string,
+  atEnd = '',
+): { readonly program: string; readonly directory: string } {
   const directory = join(home, 'got');
   const program = join(home, 'keep');
   mkdirSync(directory);
-  const script = `#!/bin/sh\nexec cat > "$(mktemp ${directory}/XXXXXXXXXX)"\n`;
+  const script = `#!/bin/sh\ncat > "$(mktemp ${directory}/XXXXXXXXXX)" || exit 1\n${atEnd}\n`;
   writeFileSync(program, script, { mode: 0o755 });
   return { program, directory };
 }
@@ -224,6 +227,12 @@ export const fetchmail: Fetcher = {
     }),
 };
 
+/**
+ * getmail 6 misses the end of a child that ends before it has begun to wait for it, and gives up
+ * after a minute: the child stays until its parent sleeps.
+ */
+const UNTIL_PARENT_SLEEPS = "until grep -q '^State:.S' /proc/$PPID/status; do sleep 0.01; done";
+
 export const getmail: Fetcher = {
   name: 'getmail',
   need: '/usr/bin/getmail',
@@ -232,7 +241,7 @@ export const getmail: Fetcher = {
   exact: isPlain,
   fetch: (options) =>
     withHome(options, async (home) => {
-      const keeper = makeKeeper(home);
+      const keeper = makeKeeper(home, UNTIL_PARENT_SLEEPS);
       const tls = options.tls;
       const lines = [
         '[retriever]',

@@ -21,10 +21,12 @@ export async function referenceSink(): Promise<ReferenceServer & { readonly mess
     socket.write('220 reference.test ESMTP\r\n');
     let data: Buffer[] | undefined;
     let rest: Buffer = Buffer.alloc(0);
+    let tail: Buffer = Buffer.alloc(0);
     const takeData = (into: Buffer[], chunk: Buffer): void => {
       into.push(chunk);
-      const last = into.at(-2) ?? Buffer.alloc(0);
-      if (!Buffer.concat([last.subarray(-5), chunk]).includes(END)) return;
+      const seam = Buffer.concat([tail, chunk]);
+      tail = seam.subarray(-(END.length - 1));
+      if (!seam.includes(END)) return;
       const all = Buffer.concat([Buffer.from('\r\n'), ...into]);
       const at = all.indexOf(END);
       const text = all.subarray(0, at + 2).toString('latin1');
@@ -41,9 +43,10 @@ export async function referenceSink(): Promise<ReferenceServer & { readonly mess
         rest = rest.subarray(at + 1);
         socket.write(answer(verb));
         if (verb === 'QUIT') socket.end();
-        // A leading CRLF, so that an end at once is found like any other.
         if (verb !== 'DATA') continue;
-        data = [Buffer.alloc(0)];
+        data = [];
+        // As if a line had ended: an end at once is found like any other.
+        tail = Buffer.from('\r\n');
         const early = rest;
         rest = Buffer.alloc(0);
         if (early.length > 0) takeData(data, early);
