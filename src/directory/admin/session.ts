@@ -25,6 +25,9 @@ export class AdminError extends Error {
 /** Values to write: undefined leaves an attribute as it is, an empty list takes it away. */
 export type NewValues = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
+/** A list of all users takes longer than any question of a front end may. */
+const LIST_DEADLINE_MS = 120_000;
+
 /** RFC 4511 §4.1.9 results and what they mean to an administrator. */
 const KIND_OF: ReadonlyMap<number, AdminErrorKind> = new Map([
   [16, 'not-found'],
@@ -55,8 +58,9 @@ export class AdminSession {
   /** Connects to the first server that answers. @throws AdminError */
   static async open(options: LdapDirectoryOptions): Promise<AdminSession> {
     let last: unknown;
-    for (const access of serverAccess(options)) {
+    for (const server of serverAccess(options)) {
       try {
+        const access = { ...server, operationDeadlineMs: LIST_DEADLINE_MS };
         return new AdminSession(layout(options.suffix), await LdapConnection.open(access));
       } catch (error) {
         last = error;
