@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { systemClock } from './clock.ts';
 import { DeadlineError, withDeadline } from './deadline.ts';
 import { traceId } from './ids.ts';
+import { systemRandom } from './random.ts';
 
 test('a trace id is twelve characters that cannot be misread, and follows the chance it is given', () => {
   const zeros = { bytes: (n: number) => new Uint8Array(n) };
@@ -33,4 +34,12 @@ test('sleep ends early when its signal aborts, with the reason', async () => {
   stop.abort(new Error('stopping'));
   await expect(sleeping).rejects.toThrow('stopping');
   await expect(systemClock.sleep(1, stop.signal)).rejects.toThrow('stopping');
+});
+
+test('chance never gives the same bytes twice, and what it gave stays the caller\u2019s', () => {
+  const given = Array.from({ length: 2000 }, () => systemRandom.bytes(9));
+  const before = given.map((bytes) => Buffer.from(bytes).toString('hex'));
+  expect(systemRandom.bytes(100_000)).toHaveLength(100_000);
+  expect(new Set(before).size).toBe(2000);
+  expect(given.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual(before);
 });

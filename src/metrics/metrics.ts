@@ -19,21 +19,23 @@ export function counter<const L extends string>(options: {
   readonly label: string;
   readonly values: readonly L[];
 }): LabelledCounter<L> {
-  const metric = new Counter({
+  const metric: Counter = new Counter({
     name: options.name,
     help: options.help,
     labelNames: [options.label],
     registers: [registry],
+    // Counted here and carried over when somebody scrapes: prom-client's inc() costs a hash of labels.
+    collect: () => {
+      metric.reset();
+      for (const [value, total] of totals) metric.inc({ [options.label]: value }, total);
+    },
   });
   const totals = new Map<L, number>(options.values.map((value) => [value, 0]));
-  const children = new Map(options.values.map((v) => [v, metric.labels({ [options.label]: v })]));
-  for (const child of children.values()) child.inc(0);
   return {
     inc: (label, by = 1) => {
-      const child = children.get(label);
-      if (!child) return; // Not one of the closed set: a text of a peer is never a label.
-      child.inc(by);
-      totals.set(label, (totals.get(label) ?? 0) + by);
+      const total = totals.get(label);
+      // Not one of the closed set: a text of a peer is never a label.
+      if (total !== undefined) totals.set(label, total + by);
     },
     value: (label) => totals.get(label) ?? 0,
   };

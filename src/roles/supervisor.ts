@@ -132,6 +132,7 @@ class Supervisor {
     const ended = new Promise<void>((resolve) => {
       process.once('SIGTERM', resolve);
       process.once('SIGINT', resolve);
+      process.once('disconnect', resolve); // Whoever started it over a channel is gone.
     });
     await this.#fleet.start(this.#plan);
     if (!(await this.#listen())) {

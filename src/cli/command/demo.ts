@@ -33,13 +33,10 @@ async function run(call: Call): Promise<void> {
     const admin = ['--admin-password-file', demo.adminSecret];
     const frontend = ['--frontend-password-file', demo.frontendSecret];
     const directory = ['directory', 'serve', '--data', demo.directoryData, '--listen', listen];
-    const ready = /^mailfarm directory is ready/m;
-    children.push(
-      await keepRunning({ args: [...directory, ...admin, ...frontend], ready, onNote }),
-    );
+    children.push(await keepRunning({ args: [...directory, ...admin, ...frontend], onNote }));
     await writeDemoEntries(demo);
     const serve = ['serve', '--config', demo.nodeFile];
-    children.push(await keepRunning({ args: serve, ready: /^mailfarm is ready/m, onNote }));
+    children.push(await keepRunning({ args: serve, onNote }));
     call.out.line(banner(demo));
     await ending;
   } finally {

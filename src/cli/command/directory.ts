@@ -3,6 +3,7 @@ import { serveEmbeddedDirectory } from '../../directory/embedded/server.ts';
 import { createLogger } from '../../log/logger.ts';
 import { parseListen } from '../../net/address.ts';
 import { flagText, UsageError, type Call, type Command } from '../command.ts';
+import { sayReady } from '../ready.ts';
 
 const secret = (path: string | undefined): string | undefined =>
   path === undefined ? undefined : readFileSync(path, 'utf8').replace(/\r?\n$/, '');
@@ -30,7 +31,7 @@ async function run(call: Call): Promise<void> {
       ...(frontendPassword === undefined ? {} : { frontendPassword }),
     },
   });
-  call.out.line(`mailfarm directory is ready at ${server.url}`);
+  sayReady(call, `mailfarm directory is ready at ${server.url}`);
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);

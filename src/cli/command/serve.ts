@@ -2,6 +2,7 @@ import { exitCode } from '../../config/exit.ts';
 import { createLogger } from '../../log/logger.ts';
 import { supervise } from '../../roles/supervisor.ts';
 import { flagText, type Call, type Command } from '../command.ts';
+import { sayReady } from '../ready.ts';
 import { loadFile } from '../place.ts';
 
 async function run(call: Call): Promise<number> {
@@ -15,7 +16,7 @@ async function run(call: Call): Promise<number> {
     ...(roles === undefined ? {} : { roles }),
     onReady: (listen) => {
       logger.info({ listen }, 'serving');
-      call.out.line('mailfarm is ready');
+      sayReady(call, 'mailfarm is ready');
     },
   });
   return exitCode(name);

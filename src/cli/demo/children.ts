@@ -16,8 +16,6 @@ export interface Child {
 
 export interface ChildOptions {
   readonly args: readonly string[];
-  /** Line of its standard output that says it serves. Later lines go through. */
-  readonly ready: RegExp;
   readonly onNote: (text: string) => void;
 }
 
@@ -26,19 +24,16 @@ export async function keepRunning(options: ChildOptions): Promise<Child> {
   let stopping = false;
   let current: ChildProcess;
   const start = (): Promise<void> => {
+    // Its output is ours, without a copy; that it serves it says over the channel.
     const child = spawn(process.execPath, [MAIN, ...options.args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     current = child;
     return new Promise((resolve, reject) => {
       let seen = false;
-      let text = '';
-      child.stdout.on('data', (chunk: Buffer) => {
-        process.stdout.write(chunk);
-        if (seen) return;
-        text += chunk.toString();
-        seen = options.ready.test(text);
-        if (seen) resolve();
+      child.once('message', () => {
+        seen = true;
+        resolve();
       });
       child.on('error', reject);
       child.on('exit', (code, signal) => {
