@@ -156,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: '`-ERR [SYS/TEMP] ${TEXT[kind]}',
     replace: '`-ERR ${TEXT[kind]}',
     test: 'src/pop3/retrieval.test.ts',
-    title: 'the store says volume-down',
+    title: 'store says volume-down',
   },
   {
     statement: 'N-05',
