@@ -6,7 +6,9 @@ export interface Random {
   bytes(n: number): Uint8Array;
 }
 
-/** A call of the generator costs 9 µs whatever it is asked for; names and ids take 8 to 12 bytes. */
+/**
+ * A call of the generator costs 9 µs whatever it is asked for; names and ids take 8 to 12 bytes.
+ */
 const POOL_BYTES = 4096;
 
 /** The machine's generator, asked for many bytes at a time. No byte is given twice. */

@@ -1,7 +1,7 @@
-import { request } from 'node:http';
 import { systemClock as clock } from '../base/clock.ts';
 import { openAdmin, type Admin } from '../directory/admin/admin.ts';
-import { formatHostPort, isLoopback, parseListen } from '../net/address.ts';
+import { postHint } from '../http/client.ts';
+import { isLoopback, parseListen } from '../net/address.ts';
 import { directoryAccess } from '../roles/directory.ts';
 import { HEALTH } from '../roles/services.ts';
 import type { Call } from './command.ts';
@@ -39,15 +39,8 @@ async function hintNodes(admin: Admin): Promise<void> {
     .map(parseListen)
     .flatMap((where) => (typeof where === 'string' || where.service !== HEALTH ? [] : [where]))
     .filter(({ host }) => isLoopback(host));
-  await Promise.all(addresses.map(({ host, port }) => hint(formatHostPort(host, port))));
+  const timeoutMs = HINT_MS;
+  await Promise.all(
+    addresses.map(({ host, port }) => postHint({ host, port, path: '/invalidate', timeoutMs })),
+  );
 }
-
-const hint = (authority: string): Promise<void> =>
-  new Promise((resolve) => {
-    const asked = request(`http://${authority}/invalidate`, { method: 'POST', timeout: HINT_MS });
-    asked.on('response', (response) => response.resume().on('end', resolve));
-    asked.on('timeout', () => asked.destroy());
-    asked.on('error', () => resolve());
-    asked.on('close', () => resolve());
-    asked.end();
-  });

@@ -91,4 +91,5 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Not only the exit code: a channel or a timer of a command that is done must not keep it alive.
+process.exit(await main(process.argv.slice(2)));

@@ -24,7 +24,8 @@ export function counter<const L extends string>(options: {
     help: options.help,
     labelNames: [options.label],
     registers: [registry],
-    // Counted here and carried over when somebody scrapes: prom-client's inc() costs a hash of labels.
+    // Counted here and carried over when somebody scrapes: prom-client's inc() costs a hash of
+    // labels.
     collect: () => {
       metric.reset();
       for (const [value, total] of totals) metric.inc({ [options.label]: value }, total);

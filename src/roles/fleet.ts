@@ -5,7 +5,8 @@
  * worker is given connections only while it is ready. A worker that dies is replaced, at once the
  * first time and with a growing pause when it keeps dying young. A worker that does not die of
  * SIGKILL within seconds hangs in the kernel on a volume: it is counted as stuck and left alone,
- * because nothing can end it; it holds no listening socket (decision 0002), so nothing waits for it.
+ * because nothing can end it; it holds no listening socket (decision 0002), so nothing waits for
+ * it.
  *
  * Races. A worker may die between two messages: every send has a callback and ignores failure. The
  * plan may change while a worker starts: `replaceAll` starts a new generation and drains every

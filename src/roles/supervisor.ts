@@ -49,12 +49,17 @@ export interface SupervisorOptions {
 /** Runs a node until it is told to end. @returns the name of the exit code. */
 export async function supervise(options: SupervisorOptions): Promise<ExitName> {
   const { file, logger } = options;
+  const ended = new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+    process.once('disconnect', resolve); // Whoever started it over a channel is gone.
+  });
   const directory = openDirectory({ file, logger, clock });
   try {
     const settled = restrict(await loadSettled({ directory, file, logger, clock }), options.roles);
     const plan = { file, ...settled, ticketKeys: randomBytes(48).toString('hex') };
     const supervisor = new Supervisor(options, directory, plan);
-    return await supervisor.run();
+    return await supervisor.run(ended);
   } catch (error) {
     if (error instanceof PlanError) {
       for (const problem of error.problems) logger.error({ code: 'MF-NODE-002' }, problem);
@@ -127,15 +132,17 @@ class Supervisor {
     });
   }
 
-  async run(): Promise<ExitName> {
+  async run(ended: Promise<void>): Promise<ExitName> {
     watchProcess();
-    const ended = new Promise<void>((resolve) => {
-      process.once('SIGTERM', resolve);
-      process.once('SIGINT', resolve);
-      process.once('disconnect', resolve); // Whoever started it over a channel is gone.
-    });
-    await this.#fleet.start(this.#plan);
-    if (!(await this.#listen())) {
+    const starting = this.#fleet.start(this.#plan).then(() => this.#listen());
+    starting.catch(() => {}); // When the end comes first, nobody waits for the start any more.
+    const listening = await Promise.race([starting, ended.then(() => 'ended' as const)]);
+    if (listening === 'ended') {
+      await this.#gate.close();
+      await this.#fleet.stop(0);
+      return 'ok';
+    }
+    if (!listening) {
       await this.#fleet.stop(0);
       return 'port-taken';
     }

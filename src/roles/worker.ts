@@ -10,14 +10,16 @@ import { join } from 'node:path';
 import { systemClock as clock } from '../base/clock.ts';
 import { systemRandom as random } from '../base/random.ts';
 import { exitCode } from '../config/exit.ts';
+import type { Directory } from '../directory/types.ts';
 import { createLogger } from '../log/logger.ts';
+import type { Logger } from '../log/types.ts';
 import { exportMetrics } from '../metrics/export.ts';
 import { watchProcess } from '../metrics/process.ts';
 import { addressRanges } from '../net/address.ts';
 import { createAdmission } from '../net/admission.ts';
 import { startHandover } from '../net/handover.ts';
-import { createIntake, type IntakeListener } from '../net/intake.ts';
-import { openTlsStore } from '../net/tls.ts';
+import { createIntake, type Intake, type IntakeListener } from '../net/intake.ts';
+import { openTlsStore, type TlsStore } from '../net/tls.ts';
 import { openDirectory } from './directory.ts';
 import { buildEngines, type Engines } from './engines.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -45,29 +47,17 @@ function listenersOf(
   };
 }
 
-async function run(plan: Plan): Promise<void> {
-  const values = valuesOf(plan);
-  const { level, time } = plan.file.log;
-  const bindings = { node: plan.file.name, pid: process.pid };
-  const logger = createLogger({ level, time, bindings });
-  dieLoudly(logger);
-  watchProcess();
-  const directory = openDirectory({ file: plan.file, options: values, logger, clock });
-  mkdirSync(join(plan.file.data, 'sessions'), { recursive: true, mode: 0o700 });
+async function openTls(plan: Plan, values: Values, logger: Logger): Promise<TlsStore | undefined> {
   const { default: pair, domains } = plan.file.tls;
-  const tls = pair
-    ? await openTlsStore({
-        default: pair,
-        domains,
-        reloadMs: values['net.tls.reload'],
-        ticketKeys: Buffer.from(plan.ticketKeys, 'hex'),
-        clock,
-        logger,
-      })
-    : undefined;
-  const engines = buildEngines({ plan, directory, tls, logger, clock, random });
-  engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
-  const intake = createIntake({
+  if (!pair) return undefined;
+  const reloadMs = values['net.tls.reload'];
+  const ticketKeys = Buffer.from(plan.ticketKeys, 'hex');
+  return openTlsStore({ default: pair, domains, reloadMs, ticketKeys, clock, logger });
+}
+
+/** Clients behind balancers, whom the supervisor cannot tell apart, are counted here. */
+function openIntake(values: Values, tls: TlsStore | undefined, logger: Logger): Intake {
+  return createIntake({
     tls,
     proxyTimeoutMs: values['net.proxy.timeout'],
     handshakeTimeoutMs: values['net.tls.handshake-timeout'],
@@ -83,15 +73,42 @@ async function run(plan: Plan): Promise<void> {
     random,
     logger,
   });
-  const listeners = new Map(
-    Object.keys(SERVICES).map((name) => [name, listenersOf(engines, values)(name)]),
-  );
-  const stopHandover = startHandover({
-    channel: process,
-    intake,
-    listener: (name) => listeners.get(name),
-  });
+}
 
+async function run(plan: Plan): Promise<void> {
+  const values = valuesOf(plan);
+  const { level, time } = plan.file.log;
+  const bindings = { node: plan.file.name, pid: process.pid };
+  const logger = createLogger({ level, time, bindings });
+  dieLoudly(logger);
+  watchProcess();
+  const directory = openDirectory({ file: plan.file, options: values, logger, clock });
+  mkdirSync(join(plan.file.data, 'sessions'), { recursive: true, mode: 0o700 });
+  const tls = await openTls(plan, values, logger);
+  const engines = buildEngines({ plan, directory, tls, logger, clock, random });
+  engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
+  const intake = openIntake(values, tls, logger);
+  const listenerOf = listenersOf(engines, values);
+  const listeners = new Map(Object.keys(SERVICES).map((name) => [name, listenerOf(name)]));
+  const listener = (name: string): IntakeListener | undefined => listeners.get(name);
+  const stopHandover = startHandover({ channel: process, intake, listener });
+  obey({ directory, engines, intake, stopHandover, drainMs: values['net.drain.time'] });
+  // Asked before the first connection comes: then it is known whether a replica answers.
+  await directory.settings().catch(() => {});
+  report(directory, engines);
+  tell({ kind: 'ready' });
+}
+
+interface Parts {
+  readonly directory: Directory;
+  readonly engines: Engines;
+  readonly intake: Intake;
+  readonly stopHandover: () => void;
+  readonly drainMs: number;
+}
+
+/** Does what the supervisor says, and ends when it is gone. */
+function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): void {
   let draining = false;
   const drain = async (ms: number): Promise<void> => {
     if (draining) return;
@@ -103,14 +120,6 @@ async function run(plan: Plan): Promise<void> {
     tell({ kind: 'drained' });
     process.exit(exitCode('ok'));
   };
-  const status = (): void =>
-    tell({
-      kind: 'status',
-      status: {
-        directory: directory.available,
-        volumesDown: engines.volumes.table.volumes.filter((v) => !v.up).map((v) => v.name),
-      },
-    });
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'drain') void drain(message.ms);
     else if (message.kind === 'invalidate') directory.invalidate();
@@ -120,10 +129,21 @@ async function run(plan: Plan): Promise<void> {
       void exportMetrics().then((metrics) => tell({ kind: 'metrics', id, metrics }));
     }
   });
-  process.on('disconnect', () => void drain(values['net.drain.time']));
+  process.on('disconnect', () => void drain(drainMs));
+}
+
+/** Says now and every second how directory and volumes look from here. */
+function report(directory: Directory, engines: Engines): void {
+  const status = (): void =>
+    tell({
+      kind: 'status',
+      status: {
+        directory: directory.available,
+        volumesDown: engines.volumes.table.volumes.filter((v) => !v.up).map((v) => v.name),
+      },
+    });
   setInterval(status, STATUS_MS).unref();
   status();
-  tell({ kind: 'ready' });
 }
 
 /** The supervisor decides when workers end; a Ctrl-C in a terminal reaches the whole group. */

@@ -148,11 +148,17 @@ export class Reception {
     if (error instanceof ReplyError) return error.reply;
     const { logger } = this.#parts;
     if (error instanceof DeadlineError) {
-      logger.error({ code: 'MF-SMTP-002', trace: this.id, err: error }, 'Message not stored in time');
+      logger.error(
+        { code: 'MF-SMTP-002', trace: this.id, err: error },
+        'Message not stored in time',
+      );
       return 'commitTimeout';
     }
     bugs.inc('data');
-    logger.error({ code: 'MF-SMTP-001', trace: this.id, err: error }, 'Unexpected error in a message');
+    logger.error(
+      { code: 'MF-SMTP-001', trace: this.id, err: error },
+      'Unexpected error in a message',
+    );
     return 'internal';
   }
 }

@@ -10,7 +10,9 @@ const call = <T>(start: (done: (error: Error | null, value?: T) => void) => void
     start((error, value) => (error ? reject(error) : resolve(value as T))),
   );
 
-/** create, write, fsync, close, rename, fsync of the directory: the least a durable delivery does. */
+/**
+ * create, write, fsync, close, rename, fsync of the directory: the least a durable delivery does.
+ */
 async function deliver(dir: string, name: string, body: Buffer): Promise<void> {
   const tmp = `${dir}/tmp/${name}`;
   const fd = await call<number>((done) => fs.open(tmp, 'wx', 0o600, done));

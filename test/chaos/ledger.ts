@@ -2,12 +2,12 @@
  * What the senders and readers know, and what must follow from it.
  *
  * Invariants that the verdict proves, whatever was killed in between:
- * 1. A letter acknowledged with 250 is in the mailbox of each recipient, byte-exact, unless a reader
- *    deleted it.
+ * 1. A letter acknowledged with 250 is in the mailbox of each recipient, byte-exact, unless a
+ *    reader deleted it.
  * 2. A recipient holds a letter at most once more than its sender had attempts with an unknown end
  *    (final dot sent, no reply read, or 4xx): only a resend may double.
- * 3. A UIDL means one letter for ever, and a session shows every letter that was acknowledged before
- *    the session began and whose deletion nobody asked for.
+ * 3. A UIDL means one letter for ever, and a session shows every letter that was acknowledged
+ *    before the session began and whose deletion nobody asked for.
  */
 import { createHash } from 'node:crypto';
 

@@ -45,7 +45,9 @@ class Session {
   }
 }
 
-/** Does this session show every letter that must be there? Only letters already seen have a UIDL. */
+/**
+ * Does this session show every letter that must be there? Only letters already seen have a UIDL.
+ */
 function checkPresence(
   ledger: Ledger,
   box: Box,
@@ -99,7 +101,9 @@ export async function readMailboxes(options: ReaderOptions): Promise<void> {
   }
 }
 
-/** The last look: fetches what was never fetched and judges. Tries again while the farm comes back. */
+/**
+ * The last look: fetches what was never fetched and judges. Tries again while the farm comes back.
+ */
 export async function judgeMailbox(options: ReaderOptions, box: Box): Promise<void> {
   for (let tries = 0; tries < 60; tries++) {
     const pop = new Session(options.port, box);

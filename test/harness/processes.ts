@@ -42,7 +42,9 @@ export function processTree(roots: readonly number[]): number[] {
 export const cpuSeconds = (roots: readonly number[]): number =>
   processTree(roots).reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0) * TICK_SECONDS;
 
-/** Resident octets, private and shared counted once each by PSS, of the processes below the roots. */
+/**
+ * Resident octets, private and shared counted once each by PSS, of the processes below the roots.
+ */
 export function residentBytes(roots: readonly number[]): number {
   return processTree(roots).reduce((sum, pid) => {
     try {

@@ -25,24 +25,37 @@ async function run(call: Call): Promise<void> {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
   });
-  await writeDemoFiles(demo);
   const children: Child[] = [];
-  const onNote = (text: string): void => call.out.note(text);
   try {
-    const listen = `${DEMO_HOST}:${demoPort(demo, 'ldap')}`;
-    const admin = ['--admin-password-file', demo.adminSecret];
-    const frontend = ['--frontend-password-file', demo.frontendSecret];
-    const directory = ['directory', 'serve', '--data', demo.directoryData, '--listen', listen];
-    children.push(await keepRunning({ args: [...directory, ...admin, ...frontend], onNote }));
-    await writeDemoEntries(demo);
-    const serve = ['serve', '--config', demo.nodeFile];
-    children.push(await keepRunning({ args: serve, onNote }));
-    call.out.line(banner(demo));
-    await ending;
+    const started = start(call, demo, (child) => children.push(child));
+    started.catch(() => {}); // When the end comes first, nobody waits for the start any more.
+    await Promise.race([started.then(() => ending), ending]);
   } finally {
     for (const child of children.toReversed()) await child.stop();
   }
 }
+
+async function start(
+  call: Call,
+  demo: DemoLayout,
+  onStarted: (child: Child) => void,
+): Promise<void> {
+  const onNote = (text: string): void => call.out.note(text);
+  await writeDemoFiles(demo);
+  const listen = `${DEMO_HOST}:${demoPort(demo, 'ldap')}`;
+  const admin = ['--admin-password-file', demo.adminSecret];
+  const frontend = ['--frontend-password-file', demo.frontendSecret];
+  const place = ['--data', demo.directoryData, '--listen', listen];
+  const directory = ['directory', 'serve', ...place, ...admin, ...frontend];
+  await keepRunning({ args: directory, onNote, onStarted });
+  await writeDemoEntries(demo);
+  await keepRunning({ args: ['serve', '--config', demo.nodeFile], onNote, onStarted });
+  call.out.line(banner(demo));
+}
+
+/** As a shell reads it back. */
+const quoted = (path: string): string =>
+  /^[\w/.,:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 
 function banner(demo: DemoLayout): string {
   const at = (service: keyof typeof DEMO_PORTS): string =>
@@ -57,7 +70,7 @@ The farm is running, on loopback only.
 
   users      ${users}, password ${DEMO_PASSWORD}
   volumes    ${demo.volumes.map(({ path }) => path).join(', ')}
-  commands   export MAILFARM_CONFIG=${demo.adminFile}
+  commands   export MAILFARM_CONFIG=${quoted(demo.adminFile)}
 
 Send and fetch a first letter, in another terminal:
 

@@ -17,16 +17,21 @@ export interface Child {
 export interface ChildOptions {
   readonly args: readonly string[];
   readonly onNote: (text: string) => void;
+  readonly onStarted: (child: Child) => void;
 }
 
-/** Starts it and waits until it says that it serves. @throws Error when it ends before. */
-export async function keepRunning(options: ChildOptions): Promise<Child> {
+/**
+ * Starts it and waits until it says that it serves; what can be stopped is given to `onStarted`
+ * before that. @throws Error when it ends before.
+ */
+export async function keepRunning(options: ChildOptions): Promise<void> {
   let stopping = false;
   let current: ChildProcess;
   const start = (): Promise<void> => {
     // Its output is ours, without a copy; that it serves it says over the channel.
     const child = spawn(process.execPath, [MAIN, ...options.args], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      detached: true, // Ctrl-C is for us: they end in order, and when the channel closes.
     });
     current = child;
     return new Promise((resolve, reject) => {
@@ -48,13 +53,14 @@ export async function keepRunning(options: ChildOptions): Promise<Child> {
       if (!stopping) start().catch(again);
     }, PAUSE_MS);
   };
-  await start();
-  return {
+  const first = start();
+  options.onStarted({
     stop: () => {
       stopping = true;
       return end(current);
     },
-  };
+  });
+  await first;
 }
 
 function end(child: ChildProcess): Promise<void> {
