@@ -1,7 +1,9 @@
 import { exitCode, type ExitName } from '../config/exit.ts';
 import { AdminError, type AdminErrorKind } from '../directory/admin/admin.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
+import { StoreError } from '../volumes/error.ts';
 import { SentinelError } from '../volumes/sentinel.ts';
+import { ChildEnded } from './demo/children.ts';
 import { ConfigError } from './place.ts';
 
 const OF_ADMIN: Readonly<Record<AdminErrorKind, ExitName>> = {
@@ -18,6 +20,8 @@ export function explain(error: unknown): { readonly text: string; readonly code:
   if (error instanceof AdminError) return as(OF_ADMIN[error.kind], error.message);
   if (error instanceof ConfigError) return as('config', error.problems.join('\nmailfarm: '));
   if (error instanceof DirectoryUnavailable) return as('unavailable', error.message);
+  if (error instanceof StoreError) return as('volume-missing', error.message);
+  if (error instanceof ChildEnded) return { text: error.message, code: error.code };
   if (error instanceof SentinelError) return as('volume-missing', error.message);
   if (!(error instanceof Error)) return as('software', String(error));
   const { code } = error as NodeJS.ErrnoException;

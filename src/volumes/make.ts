@@ -1,6 +1,12 @@
+import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import { silentLogger } from '../log/types.ts';
 import { nodeFs } from '#maildir';
+import { StoreError } from './error.ts';
+import { createMailbox } from './mailboxes.ts';
+import { openVolumes } from './open.ts';
 import { initVolume, readSentinel } from './sentinel.ts';
+import type { MailboxOwner, VolumeEntry } from './types.ts';
 
 /**
  * Makes the mounted directory at `path` a volume, or finds that it is one: the identity that its
@@ -20,4 +26,32 @@ export async function makeVolume(options: {
   const identity = options.identity ?? `${name}-${Buffer.from(random.bytes(9)).toString('hex')}`;
   await initVolume(nodeFs, path, { name, identity });
   return identity;
+}
+
+/**
+ * Makes a mailbox for a command, on the volume that an administrator chose; to be done before the
+ * volume is stored in the entry, since from then on the mailbox must be there.
+ * @throws StoreError (volume-down: not mounted here, no or another sentinel; volume-full, …)
+ */
+export async function makeMailbox(options: {
+  readonly account: MailboxOwner;
+  readonly volume: string;
+  readonly entries: readonly VolumeEntry[];
+  readonly clock: Clock;
+  readonly random: Random;
+}): Promise<string> {
+  const { account, entries, clock, random } = options;
+  const directory = {
+    volumes: () => Promise.resolve(entries),
+    assignVolume: () => Promise.resolve(options.volume),
+  };
+  const volumes = openVolumes({ directory, clock, random, log: silentLogger, node: 'command' });
+  try {
+    await volumes.table.loaded();
+    const volume = volumes.table.get(options.volume);
+    if (!volume) throw new StoreError('volume-down', `There is no volume ${options.volume}`);
+    return await createMailbox(account, volume);
+  } finally {
+    volumes.close();
+  }
 }

@@ -1,4 +1,8 @@
+import { systemClock as clock } from '../../base/clock.ts';
+import { systemRandom as random } from '../../base/random.ts';
+import type { Admin } from '../../directory/admin/admin.ts';
 import type { UserRecord, UserValues } from '../../directory/admin/users.ts';
+import { makeMailbox } from '../../volumes/make.ts';
 import { parseValue } from '../../config/values.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import { flagList, flagText, UsageError, type Call, type Command } from '../command.ts';
@@ -61,14 +65,9 @@ function print(call: Call, user: UserRecord): void {
 
 /** A command on one user that prints the entry afterwards. */
 const change =
-  (
-    work: (
-      users: import('../../directory/admin/users.ts').Users,
-      call: Call,
-    ) => Promise<UserRecord>,
-  ) =>
+  (work: (admin: Admin, call: Call) => Promise<UserRecord>) =>
   async (call: Call): Promise<void> =>
-    print(call, await withChange(call, (admin) => work(admin.users, call)));
+    print(call, await withChange(call, (admin) => work(admin, call)));
 
 const word = (call: Call, index: number): string => call.args[index] ?? '';
 
@@ -92,6 +91,50 @@ async function list(call: Call): Promise<void> {
   );
 }
 
+/**
+ * Stores a volume for a user without one: the mailbox is made first, for from then on it must be
+ * there. @throws StoreError, AdminError
+ */
+async function pin(admin: Admin, user: UserRecord, volume: string): Promise<UserRecord> {
+  const entries = await admin.volumes.list();
+  await makeMailbox({ account: user, volume, entries, clock, random });
+  return admin.users.set(user.login, { volume });
+}
+
+/** A mailbox that exists stays where it is: its mail would be out of sight elsewhere. */
+function refuseMove(user: UserRecord, values: UserValues): void {
+  if (user.volume === undefined) return;
+  const moves = (values.volume ?? user.volume) !== user.volume || values.volume === null;
+  if (!moves && (values.path === undefined || values.path === (user.path ?? null))) return;
+  throw new UsageError(
+    `${user.login} has a mailbox on volume ${user.volume}; it cannot be given another place, ` +
+      'because the mail would stay behind',
+  );
+}
+
+async function add(admin: Admin, call: Call): Promise<UserRecord> {
+  const uid = flagText(call, 'uid');
+  const { volume, ...values } = await newUser(call);
+  const user = await admin.users.add({
+    login: word(call, 0),
+    aliases: flagList(call, 'alias'),
+    ...(uid === undefined ? {} : { uid: Number(uid) }),
+    ...values,
+  });
+  return typeof volume === 'string' ? pin(admin, user, volume) : user;
+}
+
+async function set(admin: Admin, call: Call): Promise<UserRecord> {
+  const given = await valuesOf(call);
+  const before = await admin.users.show(word(call, 0));
+  refuseMove(before, given);
+  const { volume, ...values } = given;
+  const user = await admin.users.set(before.login, values);
+  return typeof volume === 'string' && before.volume === undefined
+    ? pin(admin, user, volume)
+    : user;
+}
+
 async function newUser(call: Call): Promise<UserValues & { password: string }> {
   const values = await valuesOf(call);
   if (values.password === undefined) {
@@ -110,15 +153,7 @@ export const USER_COMMANDS: Readonly<Record<string, Command>> = {
     ],
     options: { ...FIELDS, alias: { type: 'string', multiple: true }, uid: { type: 'string' } },
     args: [1, 1],
-    run: change(async (users, call) => {
-      const uid = flagText(call, 'uid');
-      return users.add({
-        login: word(call, 0),
-        aliases: flagList(call, 'alias'),
-        ...(uid === undefined ? {} : { uid: Number(uid) }),
-        ...(await newUser(call)),
-      });
-    }),
+    run: change((admin, call) => add(admin, call)),
   },
   'user show': {
     usage: 'NAME@DOMAIN',
@@ -145,37 +180,37 @@ export const USER_COMMANDS: Readonly<Record<string, Command>> = {
     ],
     options: FIELDS,
     args: [1, 1],
-    run: change(async (users, call) => users.set(word(call, 0), await valuesOf(call))),
+    run: change((admin, call) => set(admin, call)),
   },
   'user rename': {
     usage: 'NAME@DOMAIN NEW@DOMAIN',
     summary: 'Gives a user another login; mailbox, number and customer stay',
     args: [2, 2],
-    run: change((users, call) => users.rename(word(call, 0), word(call, 1))),
+    run: change(({ users }, call) => users.rename(word(call, 0), word(call, 1))),
   },
   'user remove': {
     usage: 'NAME@DOMAIN',
     summary: 'Takes a user out of service; the mail stays',
     args: [1, 1],
-    run: change((users, call) => users.remove(word(call, 0))),
+    run: change(({ users }, call) => users.remove(word(call, 0))),
   },
   'user restore': {
     usage: 'NAME@DOMAIN',
     summary: 'Puts a removed user back into service',
     args: [1, 1],
-    run: change((users, call) => users.restore(word(call, 0))),
+    run: change(({ users }, call) => users.restore(word(call, 0))),
   },
   'alias add': {
     usage: 'ALIAS@DOMAIN NAME@DOMAIN',
     summary: 'Lets a user receive mail at one more address',
     args: [2, 2],
-    run: change((users, call) => users.addAlias(word(call, 1), word(call, 0))),
+    run: change(({ users }, call) => users.addAlias(word(call, 1), word(call, 0))),
   },
   'alias remove': {
     usage: 'ALIAS@DOMAIN NAME@DOMAIN',
     summary: 'Takes an address away from a user',
     args: [2, 2],
-    run: change((users, call) => users.removeAlias(word(call, 1), word(call, 0))),
+    run: change(({ users }, call) => users.removeAlias(word(call, 1), word(call, 0))),
   },
   'alias list': {
     usage: '[--domain DOMAIN]',

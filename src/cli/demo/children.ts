@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { exitCode } from '../../config/exit.ts';
 
 const MAIN = join(import.meta.dirname, '../main.ts');
 const PAUSE_MS = 500;
@@ -12,6 +13,18 @@ const END_MS = 40_000;
 export interface Child {
   /** SIGTERM, then SIGKILL when that takes too long. Resolves when it has ended. */
   stop(): Promise<void>;
+}
+
+/** A process of the demo ended before it served; it has said why. */
+export class ChildEnded extends Error {
+  /** Its exit code, for ours. */
+  readonly code: number;
+  constructor(args: readonly string[], how: NodeJS.Signals | number) {
+    const words = args.filter((word) => !word.startsWith('-')).slice(0, 2);
+    super(`the demo did not start: mailfarm ${words.join(' ')} ended (${how}), see above`);
+    this.name = 'ChildEnded';
+    this.code = typeof how === 'number' && how !== 0 ? how : exitCode('software');
+  }
 }
 
 export interface ChildOptions {
@@ -42,7 +55,7 @@ export async function keepRunning(options: ChildOptions): Promise<void> {
       });
       child.on('error', reject);
       child.on('exit', (code, signal) => {
-        if (!seen) reject(new Error(`${options.args[0]} ended with ${signal ?? code} at start`));
+        if (!seen) reject(new ChildEnded(options.args, signal ?? code ?? 0));
         if (!stopping && seen) again(signal ?? code);
       });
     });
