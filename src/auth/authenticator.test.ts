@@ -137,6 +137,24 @@ test('wrong passwords cost more and more, and a right one forgives', async () =>
   expect((await attempt({})).kind).toBe('accepted');
 });
 
+test('[S0-22] an account has one count however its name is spelled', async () => {
+  const { attempt } = setUp({ 'auth.throttle.pair.free': 5, 'auth.throttle.address.free': 1000 });
+  const spellings = [
+    'alice@example.test',
+    'ALICE@EXAMPLE.TEST',
+    'alice@example.test.',
+    '"alice"@example.test',
+    '"\\a\\lice"@example.test',
+    'alice@\uff45xample.test',
+    'alice@example\u3002test',
+    'alice@exam\u00adple.test',
+  ];
+  for (const login of spellings.slice(0, 6)) {
+    expect(await attempt({ login, password: `guess ${login}` })).toEqual({ kind: 'refused' });
+  }
+  for (const login of spellings) expect((await attempt({ login })).kind).toBe('throttled');
+});
+
 test('guesses from one address at many accounts hold up the address, not the accounts', async () => {
   const { attempt } = setUp();
   for (let n = 0; n < 31; n += 1) {

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '../base/clock.ts';
 import { defaults } from '../config/options.ts';
+import { addressKey, keyText } from '../directory/address.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../directory/types.ts';
 import { silentLogger, type Logger } from '../log/types.ts';
 import { attempts } from './metrics.ts';
@@ -78,13 +79,14 @@ class DirectoryAuthenticator implements Authentication {
 
   async #verify(attempt: Attempt): Promise<Verdict> {
     const login = this.#fullLogin(attempt.login);
+    const counted = countedAs(login);
     const { address } = attempt;
-    const wait = this.#throttle.waitMs(login, address);
+    const wait = this.#throttle.waitMs(counted, address);
     if (wait > 0) return { kind: 'throttled', retryAfterMs: wait };
-    if (this.#throttle.knows(login, address)) return await this.#check(login, attempt);
+    if (this.#throttle.knows(counted, address)) return await this.#check(login, attempt);
     // A burst of guesses in parallel must not be checked before its first failure is counted.
-    return await this.#inTurn(`${address} ${login}`, async () => {
-      const waitNow = this.#throttle.waitMs(login, address);
+    return await this.#inTurn(`${address} ${counted}`, async () => {
+      const waitNow = this.#throttle.waitMs(counted, address);
       if (waitNow > 0) return { kind: 'throttled', retryAfterMs: waitNow };
       return await this.#check(login, attempt);
     });
@@ -126,7 +128,7 @@ class DirectoryAuthenticator implements Authentication {
   }
 
   #accepted(login: string, attempt: Attempt, account: Account): Verdict {
-    this.#throttle.succeeded(login, attempt.address);
+    this.#throttle.succeeded(countedAs(login), attempt.address);
     return account.suspended.includes(attempt.service)
       ? { kind: 'suspended' }
       : { kind: 'accepted', account };
@@ -134,7 +136,7 @@ class DirectoryAuthenticator implements Authentication {
 
   #refused(login: string, attempt: Attempt): void {
     const { address, service, password } = attempt;
-    const guessing = this.#throttle.failed(login, address, password);
+    const guessing = this.#throttle.failed(countedAs(login), address, password);
     if (guessing === 'address') {
       this.#logger.warn({ address, service }, 'MF-AUTH-001 an address guesses passwords');
     } else if (guessing === 'account') {
@@ -175,4 +177,13 @@ class DirectoryAuthenticator implements Authentication {
       else if (turn.running === 0) this.#turns.delete(key);
     }
   }
+}
+
+/**
+ * What the throttle calls a login: as the directory compares it. `"b\ob"@example.test.` and
+ * `bob@exam\u00adple.test` are bob too, and there is no end of such spellings.
+ */
+function countedAs(login: string): string {
+  const key = addressKey(login);
+  return key ? keyText(key) : login;
 }
