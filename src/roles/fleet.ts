@@ -132,7 +132,12 @@ export class Fleet {
         if (message.kind === 'status') worker.status = message.status;
         this.#options.onMessage(worker, message);
       });
-      child.on('error', (error) => logger.error({ err: error }, 'worker process error'));
+      child.on('error', (error) => {
+        logger.error({ err: error }, 'worker process error');
+        if (child.pid !== undefined) return;
+        reject(error); // No process, so no 'exit' either.
+        this.#exited(worker, null, null);
+      });
       child.on('exit', (code, signal) => {
         reject(new Error(`worker ${child.pid} ended with ${signal ?? code} before it was ready`));
         this.#exited(worker, code, signal);

@@ -94,6 +94,8 @@ class Supervisor {
   #scrape = 0;
   #serving = false;
   #reloading = false;
+  /** A signal came while the last one was being followed. */
+  #again = false;
 
   constructor(options: SupervisorOptions, directory: Directory, plan: Plan) {
     this.#options = options;
@@ -134,6 +136,7 @@ class Supervisor {
 
   async run(ended: Promise<void>): Promise<ExitName> {
     watchProcess();
+    process.on('SIGHUP', () => void this.#reload('signal')); // Unhandled it would end a start.
     const starting = this.#fleet.start(this.#plan).then(() => this.#listen());
     starting.catch(() => {}); // When the end comes first, nobody waits for the start any more.
     const listening = await Promise.race([starting, ended.then(() => 'ended' as const)]);
@@ -143,12 +146,12 @@ class Supervisor {
       return 'ok';
     }
     if (!listening) {
+      await this.#gate.close();
       await this.#fleet.stop(0);
       return 'port-taken';
     }
     this.#serving = true;
     this.#options.onReady(this.#plan.listen.map(formatListen));
-    process.on('SIGHUP', () => void this.#reload('signal'));
     const interval = valuesOf(this.#plan)['node.settings.interval'];
     const looking = setInterval(() => void this.#reload('timer'), interval);
     await ended;
@@ -245,6 +248,7 @@ class Supervisor {
 
   /** Asks the directory again; a change replaces the workers one generation for another. */
   async #reload(why: 'signal' | 'timer'): Promise<void> {
+    if (this.#reloading && why === 'signal') this.#again = true; // What it is for may be newer.
     if (this.#reloading || !this.#serving) return;
     this.#reloading = true;
     const { logger, file } = this.#options;
@@ -266,5 +270,8 @@ class Supervisor {
     } finally {
       this.#reloading = false;
     }
+    if (!this.#again) return;
+    this.#again = false;
+    await this.#reload('signal');
   }
 }

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { systemRandom as random } from '../../base/random.ts';
-import { parseListen } from '../../net/address.ts';
 import type { NodeEntry, VolumeEntry } from '../../directory/types.ts';
+import { checkDirectoryPart } from '../../roles/plan.ts';
 import { makeVolume } from '../../volumes/make.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import { flagList, flagText, UsageError, type Call, type Command } from '../command.ts';
@@ -66,11 +66,12 @@ async function setVolume(call: Call): Promise<void> {
   printVolumes(call, [await withChange(call, (admin) => admin.volumes.set(word(call, 0), values))]);
 }
 
+/** What a node could not start with is refused here: it would notice at its next start only. */
 function nodeValues(call: Call): { listen?: readonly string[]; nid?: number; server?: string } {
   const listen = flagList(call, 'listen');
-  for (const text of listen) {
-    const parsed = parseListen(text);
-    if (typeof parsed === 'string') throw new UsageError(`--listen: ${parsed}`);
+  if (call.flags['listen'] !== undefined) {
+    const { problems } = checkDirectoryPart({ node: word(call, 0), listen, settings: [] });
+    if (problems.length > 0) throw new UsageError(problems.join('\n'));
   }
   const nid = count(call, 'nid');
   const server = flagText(call, 'server');
@@ -169,15 +170,16 @@ export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
     examples: ['mailfarm node add front1 --listen "mx *:25" --listen "pop3s *:995"'],
     options: NODE_FIELDS,
     args: [1, 1],
-    run: async (call) =>
-      printNodes(call, [
-        await withChange(call, async (admin) => {
-          const numbers = (await admin.nodes.list()).map((node) => node.nid);
-          const nid = Math.max(0, ...numbers) + 1;
-          const name = word(call, 0);
-          return admin.nodes.add(name, { nid, server: name, status: 'spm', ...nodeValues(call) });
-        }),
-      ]),
+    run: async (call) => {
+      const values = nodeValues(call);
+      const node = await withChange(call, async (admin) => {
+        const numbers = (await admin.nodes.list()).map((known) => known.nid);
+        const nid = Math.max(0, ...numbers) + 1;
+        const name = word(call, 0);
+        return admin.nodes.add(name, { nid, server: name, status: 'spm', ...values });
+      });
+      printNodes(call, [node]);
+    },
   },
   'node list': {
     usage: '',
@@ -190,10 +192,10 @@ export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'Changes a node; it follows within node.settings.interval',
     options: NODE_FIELDS,
     args: [1, 1],
-    run: async (call) =>
-      printNodes(call, [
-        await withChange(call, (admin) => admin.nodes.set(word(call, 0), nodeValues(call))),
-      ]),
+    run: async (call) => {
+      const values = nodeValues(call);
+      printNodes(call, [await withChange(call, (admin) => admin.nodes.set(word(call, 0), values))]);
+    },
   },
   'node remove': {
     usage: 'NAME',

@@ -98,7 +98,7 @@ async function list(call: Call): Promise<void> {
 async function pin(admin: Admin, user: UserRecord, volume: string): Promise<UserRecord> {
   const entries = await admin.volumes.list();
   await makeMailbox({ account: user, volume, entries, clock, random });
-  return admin.users.set(user.login, { volume });
+  return admin.users.place(user.login, volume);
 }
 
 /** A mailbox that exists stays where it is: its mail would be out of sight elsewhere. */

@@ -184,6 +184,38 @@ test('volumes: added, changed, closed, and not removed while in use', async () =
   expect((await directory.volumes()).map(({ name }) => name)).toEqual(['mail1', 'mail2']);
 });
 
+test('a volume in use is not removed under another spelling, nor below an explicit path', async () => {
+  await admin.volumes.add('mail8', { path: '/mail8', identity: 'eight' });
+  await admin.users.set('bob@example.test', { volume: 'mail8' });
+  expect(await kindOf(admin.volumes.remove('MAIL8'))).toBe('invalid');
+  await admin.users.set('bob@example.test', { volume: null, path: '/mail8/12/34/bob' });
+  expect(await kindOf(admin.volumes.remove('mail8'))).toBe('invalid');
+  await admin.users.set('bob@example.test', { path: null });
+  await admin.volumes.remove('MAIL8');
+  expect(await kindOf(admin.volumes.show('mail8'))).toBe('not-found');
+});
+
+test('a mount path is kept in its shortest form, and is that of one volume', async () => {
+  const added = await admin.volumes.add('mail7', { path: '/mail7//', identity: 'seven' });
+  expect(added.path).toBe('/mail7');
+  expect((await admin.volumes.set('mail7', { path: '/mnt/mail7/' })).path).toBe('/mnt/mail7');
+  expect((await admin.volumes.set('MAIL7', { path: '/mnt/mail7' })).path).toBe('/mnt/mail7');
+  const other = { path: '/mnt/mail7/', identity: 'other' };
+  expect(await kindOf(admin.volumes.add('mail6', other))).toBe('exists');
+  expect(await kindOf(admin.volumes.set('mail1', { path: '/mnt/mail7' }))).toBe('exists');
+  expect(await kindOf(admin.volumes.set('mail7', { path: '/' }))).toBe('invalid');
+  await admin.volumes.remove('mail7');
+});
+
+test('an administrator places whom no delivery placed before, and nobody else', async () => {
+  const login = 'placed@example.test';
+  await admin.users.add({ login, password: 'x' });
+  expect((await admin.users.place(login, 'mail1')).volume).toBe('mail1');
+  expect((await admin.users.place(login, 'mail1')).volume).toBe('mail1');
+  expect(await kindOf(admin.users.place(login, 'mail2'))).toBe('exists');
+  expect((await admin.users.show(login)).volume).toBe('mail1');
+});
+
 test('[S0-33] nodes have a name, a number, a server and a status', async () => {
   const node = await admin.nodes.add('node2', { nid: 2, server: 'n2.example.test', status: 'Sp' });
   expect(node).toEqual({

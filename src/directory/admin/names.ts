@@ -49,13 +49,18 @@ export function checkedName(text: string, what: string): string {
   return text;
 }
 
-/** @throws AdminError invalid */
+/**
+ * In its shortest form: a slash at the end, as shells complete it, would make a volume unusable.
+ * @throws AdminError invalid
+ */
 export function checkedPath(text: string): string {
   const bad = !text.startsWith('/') || /\p{Cc}/u.test(text) || text.length > 1_024;
   if (bad || text.split('/').some((part) => part === '..' || part === '.')) {
     throw invalid(`"${printable(text)}" is not an absolute path without "." and ".."`);
   }
-  return text;
+  const path = text.replaceAll(/\/+/g, '/').replace(/\/$/, '');
+  if (path === '') throw invalid('The root of the file system is no place for mail');
+  return path;
 }
 
 /** @throws AdminError invalid */

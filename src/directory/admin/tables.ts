@@ -1,4 +1,4 @@
-import { EqualityFilter, type Entry } from 'ldapts';
+import { EqualityFilter, OrFilter, SubstringFilter, type Entry } from 'ldapts';
 import { domainSpellings } from '../address.ts';
 import { toNode, toSettings, toVolume, valuesOf } from '../client/entries.ts';
 import { nameDn } from '../dn.ts';
@@ -128,7 +128,9 @@ export class Volumes {
     name: string,
     values: VolumeValues & { readonly path: string; readonly identity: string },
   ): Promise<VolumeEntry> {
-    await this.#branch.add(names.checkedName(name, 'volume'), volumeValues(values));
+    const written = volumeValues(values);
+    await this.#requireOwnPath(String(written['mwMountPath']));
+    await this.#branch.add(names.checkedName(name, 'volume'), written);
     return await this.show(name);
   }
 
@@ -143,18 +145,36 @@ export class Volumes {
 
   /** @throws AdminError not-found, invalid */
   async set(name: string, values: VolumeValues): Promise<VolumeEntry> {
-    await this.#branch.set(names.checkedName(name, 'volume'), volumeValues(values));
+    const known = await this.show(name);
+    const written = volumeValues(values);
+    if (values.path !== undefined)
+      await this.#requireOwnPath(String(written['mwMountPath']), known);
+    await this.#branch.set(known.name, written);
     return await this.show(name);
   }
 
   /** @throws AdminError not-found; invalid while a user's mailbox is on it */
   async remove(name: string): Promise<void> {
-    const filter = new EqualityFilter({ attribute: 'mwVolume', value: name });
+    // As its entry has it: a volume is found in any case, users name it in this one.
+    const volume = await this.show(name);
+    const on = [
+      new EqualityFilter({ attribute: 'mwVolume', value: volume.name }),
+      new SubstringFilter({ attribute: 'mwPath', initial: `${volume.path}/` }),
+    ];
+    const filter = new OrFilter({ filters: on });
     const base = this.#session.names.users;
     const where = { base, objectClass: 'mwUser', filter, limit: 1, attributes: ['cn'] };
     const [user] = await this.#session.search(where);
-    if (user) throw new AdminError('invalid', `The mailbox of ${user.dn} is on ${name}`);
-    await this.#branch.remove([names.checkedName(name, 'volume')]);
+    if (user) throw new AdminError('invalid', `The mailbox of ${user.dn} is on ${volume.name}`);
+    await this.#branch.remove([volume.name]);
+  }
+
+  /** Two volumes with one mount point would be one disk counted twice, and no path unequivocal. */
+  async #requireOwnPath(path: string, except?: VolumeEntry): Promise<void> {
+    const holder = (await this.list()).find(
+      (volume) => volume.path === path && volume.name !== except?.name,
+    );
+    if (holder) throw new AdminError('exists', `${path} is volume ${holder.name} already`);
   }
 }
 

@@ -104,6 +104,25 @@ export class Users {
     return await this.show(login);
   }
 
+  /**
+   * Stores a volume where none is stored: a delivery may have been first.
+   * @throws AdminError not-found; exists when the user is on another volume already
+   */
+  async place(login: string, volume: string): Promise<UserRecord> {
+    const entry = await this.#entry(login);
+    const name = names.checkedName(volume, 'volume');
+    try {
+      await this.#session.addValue(entry.dn, 'mwVolume', name);
+    } catch (error) {
+      const now = await this.show(login);
+      if (now.volume === undefined) throw error;
+      if (now.volume === name) return now;
+      const text = `A letter came first: the mailbox of ${now.login} is on ${now.volume}`;
+      throw new AdminError('exists', text, { cause: error });
+    }
+    return await this.show(login);
+  }
+
   /** Gives a user another login; mailbox, number and customer stay. @throws AdminError */
   async rename(login: string, to: string): Promise<UserRecord> {
     const entry = await this.#entry(login);

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { silentLogger } from '../log/types.ts';
+import { Fleet } from './fleet.ts';
+
+const WORKER = `process.on('message', (m) => { if (m.kind === 'drain') process.exit(0); });
+process.on('disconnect', () => process.exit(0));
+process.send({ kind: 'ready' });`;
+
+const execPath = process.execPath;
+const clean: (() => unknown)[] = [];
+afterEach(async () => {
+  process.execPath = execPath;
+  for (const step of clean.splice(0).toReversed()) await step();
+});
+
+function makeFleet(size: number): Fleet {
+  const dir = mkdtempSync(join(tmpdir(), 'mailfarm-fleet-'));
+  const module = join(dir, 'worker.mjs');
+  writeFileSync(module, WORKER);
+  const fleet = new Fleet({
+    size,
+    module,
+    env: process.env,
+    logger: silentLogger,
+    clock: systemClock,
+    onMessage: () => {},
+    onReady: () => {},
+    onDrain: () => {},
+    onExit: () => {},
+  });
+  clean.push(
+    () => rmSync(dir, { recursive: true, force: true }),
+    () => fleet.stop(1_000),
+  );
+  return fleet;
+}
+
+const plan = {} as Parameters<Fleet['start']>[0];
+
+async function eventually(condition: () => boolean): Promise<void> {
+  for (let turn = 0; !condition() && turn < 300; turn++) await systemClock.sleep(20);
+  expect(condition()).toBe(true);
+}
+
+test('a worker for which there was no process is tried again', async () => {
+  const fleet = makeFleet(2);
+  await fleet.start(plan);
+  await eventually(() => fleet.ready.length === 2);
+  process.execPath = '/nonexistent/node'; // As when the system has no process left.
+  fleet.ready[0]?.process.kill('SIGKILL');
+  await eventually(() => fleet.deaths >= 2);
+  process.execPath = execPath;
+  await eventually(() => fleet.ready.length === 2);
+});
