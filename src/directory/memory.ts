@@ -122,6 +122,13 @@ class MemoryDirectoryState implements MemoryDirectory {
     return stored.volume ?? volume;
   }
 
+  async storedVolume(account: Account): Promise<string | undefined> {
+    this.#ask();
+    const stored = this.#accounts.get(account.id);
+    if (!stored) throw new DirectoryUnavailable(`The entry ${account.dn} is gone`);
+    return stored.volume;
+  }
+
   async settings(): Promise<ReadonlyMap<string, string>> {
     this.#ask();
     return new Map(this.#settings);

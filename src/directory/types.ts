@@ -79,6 +79,8 @@ export interface Directory {
    * @returns the volume that is stored afterwards: ours, or that of whoever was first.
    */
   assignVolume(account: Account, volume: string): Promise<string>;
+  /** The placement that is stored now, from no cache; undefined when there is none. */
+  storedVolume(account: Account): Promise<string | undefined>;
   /** mwSetting values of cn=farm: `name=value` as option name to text. */
   settings(): Promise<ReadonlyMap<string, string>>;
   node(name: string): Promise<NodeEntry | undefined>;

@@ -45,7 +45,7 @@ export class MaildirStore implements MailStore {
   }
 
   async openMaildrop(account: Account): Promise<Maildrop> {
-    const mailbox = await this.#mailboxes.locate(account);
+    const mailbox = await this.#mailboxes.open(account);
     const listed = mailbox && (await this.#list(mailbox, 'list'));
     if (mailbox === undefined || listed === undefined) {
       mailboxEvents.inc('empty');

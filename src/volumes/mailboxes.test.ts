@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
@@ -13,6 +21,7 @@ import {
   MemoryPlacements,
   openTestVolumes,
   owner,
+  strikingFs,
   temporaryVolumes,
   volumeEntry,
   type TemporaryVolumes,
@@ -258,4 +267,32 @@ test('while the directory is away the last table counts; without one, nothing is
   expect(await kindOf(frontEnd().mailboxes.locate(owner('a', { volume: 'v1' })))).toBe(
     'volume-down',
   );
+});
+
+test('[N-05] a volume unmounted while a mailbox is made on it: nothing is stored, no mail taken', async () => {
+  directory.entries = disk.entries.slice(0, 1);
+  const away = join(disk.root, 'away');
+  const fs = strikingFs((call, path) => {
+    if (call !== 'mkdir' || existsSync(away) || !path.startsWith(join(disk.root, 'v1'))) return;
+    renameSync(join(disk.root, 'v1'), away); // What lay below the mount point shows: nothing.
+    mkdirSync(join(disk.root, 'v1'));
+    return undefined;
+  });
+  const limits = { 'volume.probe.interval': 60_000 };
+  const volumes = openTestVolumes(directory, { fs, askSpace: roomOnlyOn('v1'), limits });
+  opened.push(volumes);
+  expect(await kindOf(volumes.mailboxes.ensure(owner('alice')))).toBe('volume-down');
+  expect(existsSync(away)).toBe(true);
+  expect(directory.stored.size).toBe(0);
+});
+
+test('no stored volume is believed only of the directory itself, never of an old answer', async () => {
+  const first = await frontEnd().mailboxes.ensure(owner('alice'));
+  const { mailboxes } = frontEnd(); // Another front end, whose cache is older than the mailbox.
+  expect(await mailboxes.open(owner('alice'))).toEqual(first);
+  expect(await mailboxes.open(owner('bob'))).toBeUndefined();
+  directory.down = true;
+  expect(await kindOf(mailboxes.open(owner('alice')))).toBe('done');
+  expect(await kindOf(frontEnd().mailboxes.open(owner('alice')))).toBe('volume-down');
+  expect(await kindOf(mailboxes.open(owner('bob')))).toBe('volume-down');
 });

@@ -31,7 +31,7 @@ import type { Volume } from './volume.ts';
  */
 export interface MailboxesOptions<A extends MailboxOwner> {
   readonly table: VolumeTable;
-  readonly directory: Pick<VolumeDirectory<A>, 'assignVolume'>;
+  readonly directory: Pick<VolumeDirectory<A>, 'assignVolume' | 'storedVolume'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -62,6 +62,8 @@ export async function createMailbox(account: MailboxOwner, volume: Volume): Prom
   const maildir = account.path ?? pathOf(path, account);
   await volume.verify();
   await volume.create(maildir, { root: path });
+  // Unmounted in between, the directories are in the mount point, and so would be the mail.
+  await volume.verify();
   return maildir;
 }
 
@@ -92,6 +94,26 @@ export class Mailboxes<A extends MailboxOwner> {
     const { id, path } = account;
     const located = await this.#parts.table.locate({ id, path, volume });
     return located && { ...located, stored: volume !== undefined };
+  }
+
+  /**
+   * The mailbox for a reader. That no mail ever came is shown as an empty mailbox, so only the
+   * directory itself can say it: a cached answer, above all the last known good one of an
+   * outage, may be older than the first letter. @throws StoreError
+   */
+  async open(account: A): Promise<Mailbox | undefined> {
+    const mailbox = await this.locate(account);
+    if (mailbox?.stored === true) return mailbox;
+    let volume: string | undefined;
+    try {
+      volume = await this.#parts.directory.storedVolume(account);
+    } catch (error) {
+      const message = `Whether ${account.id} has a mailbox could not be asked`;
+      throw new StoreError('volume-down', message, { cause: error });
+    }
+    if (volume === undefined) return mailbox;
+    this.#placed.set(account.id, volume);
+    return this.locate({ ...account, volume });
   }
 
   /**

@@ -44,6 +44,7 @@ export async function makeMailbox(options: {
   const directory = {
     volumes: () => Promise.resolve(entries),
     assignVolume: () => Promise.resolve(options.volume),
+    storedVolume: () => Promise.resolve(undefined),
   };
   const volumes = openVolumes({ directory, clock, random, log: silentLogger, node: 'command' });
   try {

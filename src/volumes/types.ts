@@ -27,4 +27,6 @@ export interface VolumeDirectory<A extends MailboxOwner> {
   volumes(): Promise<readonly VolumeEntry[]>;
   /** Stores the volume where none is stored. @returns what is stored afterwards */
   assignVolume(account: A, volume: string): Promise<string>;
+  /** The volume that is stored now, asked afresh; undefined when no mail ever came. */
+  storedVolume(account: A): Promise<string | undefined>;
 }

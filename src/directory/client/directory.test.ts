@@ -350,6 +350,7 @@ test("the placement is stored once: the loser of the race is told the winner's",
   ]);
   expect(new Set(stored).size).toBe(1);
   expect(await two.assignVolume(alice, 'mail3')).toBe(stored[0]);
+  expect(await two.storedVolume({ ...alice, volume: undefined })).toBe(stored[0]);
   expect((await accountOf(one, 'alice@example.test')).volume).toBe(stored[0]);
   const stranger = { ...alice, id: 'another-id' };
   await expect(one.assignVolume(stranger, 'mail1')).rejects.toThrow(DirectoryUnavailable);

@@ -161,6 +161,14 @@ class LdapDirectory implements Directory {
     return stored.volume;
   }
 
+  async storedVolume(account: Account): Promise<string | undefined> {
+    return await this.#ask(async (connection, whole) => {
+      const { volume } = await this.#reread(connection, account);
+      if (volume === undefined) await whole(); // A server that lags behind does not show it yet.
+      return volume;
+    });
+  }
+
   async settings(): Promise<ReadonlyMap<string, string>> {
     const ask = async (): Promise<ReadonlyMap<string, string>> =>
       await this.#ask(async (connection, whole) => {

@@ -67,6 +67,11 @@ export class MemoryPlacements implements VolumeDirectory<MailboxOwner> {
     this.stored.set(account.id, stored);
     return stored;
   }
+
+  async storedVolume(account: MailboxOwner): Promise<string | undefined> {
+    if (this.down) throw new Error('the directory is down');
+    return this.stored.get(account.id);
+  }
 }
 
 /** Options of the defaults with quick probes, and what a test sets. */
