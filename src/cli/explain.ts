@@ -1,5 +1,6 @@
 import { exitCode, type ExitName } from '../config/exit.ts';
 import { AdminError, type AdminErrorKind } from '../directory/admin/admin.ts';
+import { StoreFailure } from '../directory/embedded/store.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { SentinelError } from '../volumes/sentinel.ts';
@@ -22,6 +23,7 @@ export function explain(error: unknown): { readonly text: string; readonly code:
   if (error instanceof DirectoryUnavailable) return as('unavailable', error.message);
   if (error instanceof StoreError) return as('volume-missing', error.message);
   if (error instanceof ChildEnded) return { text: error.message, code: error.code };
+  if (error instanceof StoreFailure) return as('io', error.message);
   if (error instanceof SentinelError) return as('volume-missing', error.message);
   if (!(error instanceof Error)) return as('software', String(error));
   const { code } = error as NodeJS.ErrnoException;

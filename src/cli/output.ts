@@ -38,6 +38,6 @@ export function createOutput(streams: {
         );
       }
     },
-    note: (text) => void streams.err.write(`${text}\n`),
+    note: (text) => void streams.err.write(`${text.split('\n').map(printable).join('\n')}\n`),
   };
 }

@@ -24,7 +24,7 @@ export const DIRECTORY_ERRORS = {
   'MF-DIR-005': {
     what: 'Nobody receives the mail for postmaster',
     means: 'Mail to postmaster is deferred. RFC 5321 §4.5.1 wants it accepted.',
-    mend: 'Give a user the alias, or set the setting postmaster to a login.',
+    mend: 'mailfarm config set postmaster NAME@DOMAIN, with the login of a user.',
   },
   'MF-DIR-006': {
     what: 'Two users hold the same address',

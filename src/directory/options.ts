@@ -2,6 +2,11 @@ import type { OptionTable } from '../config/options.ts';
 
 /** Where the directory is stands in the node's file; how it is asked stands here. */
 export const DIRECTORY_OPTIONS = {
+  postmaster: {
+    kind: 'text',
+    default: '',
+    doc: 'Login that receives mail for postmaster where nobody holds that address; empty: the first administrator that is a user.',
+  },
   'directory.connect.deadline': {
     kind: 'duration',
     default: 3_000,

@@ -92,6 +92,14 @@ test('a directory that is away is 451, known and unknown users alike', async () 
     expect(got).toBe('451 4.4.3');
     client.close();
   }
+  // Nothing comes to delivery, so without these lines an operator would never see the reason.
+  const told = farm.logged.filter((one) => one.message === 'recipient not taken for now');
+  expect(told.map((one) => one.fields)).toMatchObject([
+    { address: ALICE, reply: 'directoryDown', why: expect.any(String) },
+    { address: 'nobody@farm.test' },
+    { address: 'user@elsewhere.example' },
+    { address: 'postmaster' },
+  ]);
   farm.directory.down = false;
   const [client, got] = await toRcpt(farm, ALICE);
   expect(got).toBe('250 2.1.5');

@@ -51,10 +51,30 @@ export function createMxService(given: MxServiceOptions): Service {
       limited.inc('messages');
       throw new ReplyError('rateLimited');
     },
-    recipient: (_session, sender, mailbox) => acceptRecipient(given, sender, mailbox),
+    recipient: async (session, sender, mailbox) => {
+      try {
+        return await acceptRecipient(given, sender, mailbox);
+      } catch (error) {
+        tellDeferred(given.logger, session, { address: mailbox.address, error });
+        throw error;
+      }
+    },
     message: (session, envelope) => beginMessage(given, session, envelope),
   };
   const smtpMode = mode === 'lmtp' ? 'lmtp' : 'smtp';
   const { hostName, tls, logger } = given;
   return createSmtpService({ mode: smtpMode, hostName, policy, tls, options, logger, clock });
+}
+
+/** Our own trouble with a recipient has no other line: nothing of it comes to delivery. */
+function tellDeferred(
+  logger: Logger,
+  session: SessionView,
+  what: { readonly address: string; readonly error: unknown },
+): void {
+  const { address, error } = what;
+  if (!(error instanceof ReplyError) || !(error.cause instanceof Error)) return;
+  const why = error.cause.message;
+  const fields = { trace: session.id, address, reply: error.reply, why };
+  logger.warn(fields, 'recipient not taken for now');
 }

@@ -35,6 +35,9 @@ export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
     await unlessThere(() =>
       admin.users.addAlias(`admin@${DEMO_DOMAIN}`, `postmaster@${DEMO_DOMAIN}`),
     );
+    if (!(await admin.settings.all()).has('postmaster')) {
+      await admin.settings.set('postmaster', `admin@${DEMO_DOMAIN}`); // For RCPT TO:<postmaster>.
+    }
     await writeNode(admin, demo);
   } finally {
     await admin.close();
