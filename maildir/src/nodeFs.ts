@@ -25,6 +25,8 @@ import type { Fs } from './types.ts';
  * every session of the process).
  */
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+/** Not blocking: opening a pipe that lies among the messages would hold a thread for ever. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
@@ -42,7 +44,7 @@ const ask = <T>(start: (done: DoneWith<T>) => void): Promise<T> =>
 export const nodeFs: Fs = {
   create: (path) => ask((done) => open(path, CREATE, FILE_MODE, done)),
   openWrite: (path) => ask((done) => open(path, constants.O_WRONLY, done)),
-  openRead: (path) => ask((done) => open(path, constants.O_RDONLY, done)),
+  openRead: (path) => ask((done) => open(path, READ, done)),
   write: (fd, bytes, position) =>
     ask((done) => write(fd, bytes, 0, bytes.byteLength, position, done)),
   read: (fd, into, position) => ask((done) => read(fd, into, 0, into.byteLength, position, done)),

@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -124,6 +127,21 @@ describe('Maildir store', () => {
     rmSync(under.mailbox.maildir, { recursive: true });
     expect(await kindOf(drop())).toBe('mailbox-missing');
     expect(await kindOf(under.store.usage(under.account))).toBe('mailbox-missing');
+  });
+
+  test('what is no message in cur hides no message, holds no thread and fails no login', async () => {
+    await put('one\n');
+    mkdirSync(path('cur', 'directory'));
+    execFileSync('mkfifo', [path('cur', 'fifo:2,')]);
+    symlinkSync('/nonexistent', path('cur', 'dangling'));
+    symlinkSync('loop', path('cur', 'loop'));
+    // No name that this program can give back: it is left to other tools.
+    writeFileSync(Buffer.from(path('cur', 'latin1-\xe4\xf6:2,'), 'latin1'), 'two\n');
+    const found = await drop();
+    expect(found.count).toBe(1);
+    expect(found.octets(0)).toBe(5);
+    expect(await under.store.usage(under.account)).toBeGreaterThanOrEqual(4);
+    expect(await found.remove([0])).toEqual([]);
   });
 
   test('[P-14] a message keeps number and UIDL when another client moves and flags it', async () => {

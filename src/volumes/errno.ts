@@ -22,6 +22,14 @@ const KIND_OF_ERRNO: ReadonlyMap<number, StoreErrorKind> = new Map([
 
 const ABSENT: readonly number[] = [constants.errno.ENOENT, constants.errno.ENOTDIR];
 
+/** What opening and reading say of a directory, a pipe, a socket or a link that ends nowhere. */
+const NO_FILE: readonly number[] = [
+  constants.errno.EISDIR,
+  constants.errno.ESPIPE,
+  constants.errno.ENXIO,
+  constants.errno.ELOOP,
+];
+
 /** Whether the error says that a file or directory is not there. */
 export const isAbsent = (error: unknown): boolean =>
   !(error instanceof UnknownResultError) && ABSENT.includes(errnoOf(error) ?? 0);
@@ -44,5 +52,7 @@ function kindOf(error: unknown, absent: StoreErrorKind): StoreErrorKind {
   // It may have happened or may yet: neither success nor "not there".
   if (error instanceof UnknownResultError || error instanceof DeadlineError) return 'volume-down';
   if (isAbsent(error)) return absent;
+  // Not a message, whatever put it there: it must not stand in the way of those that are.
+  if (absent === 'message-gone' && NO_FILE.includes(errnoOf(error) ?? 0)) return absent;
   return KIND_OF_ERRNO.get(errnoOf(error) ?? 0) ?? 'volume-down';
 }
