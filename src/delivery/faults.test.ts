@@ -32,6 +32,8 @@ interface Farm {
   strike: Strike;
   /** Messages in a recipient's new/. */
   mail(recipient: Recipient): string[];
+  /** Lists the first recipient's mailbox, and takes a turn on the volume for it. */
+  listFirst(): void;
   /** Files in tmp, everywhere. */
   tmp(): string[];
   close(): void;
@@ -42,14 +44,18 @@ afterEach(() => farm?.close());
 
 const TEXT = 'A: b\n\nbody\n';
 
-async function openFarm(deadlineMs: number): Promise<Farm> {
+async function openFarm(deadlineMs: number, inFlightMax = 16): Promise<Farm> {
   const disk = await temporaryVolumes('v1', 'v2');
   const users = ['a', 'b', 'c'].map((name) => memoryAccount({ login: `${name}@example.test` }));
   const directory = memoryDirectory({ accounts: users, volumes: disk.entries });
   let strike: Strike = () => undefined;
   const volumes = openTestVolumes<Account>(directory, {
     fs: strikingFs((call, path) => strike(call, path)),
-    limits: { 'volume.deadline': deadlineMs, 'volume.probe.interval': 60_000 },
+    limits: {
+      'volume.deadline': deadlineMs,
+      'volume.probe.interval': 60_000,
+      'volume.inflight.max': inFlightMax,
+    },
   });
   const { mailboxes, table } = volumes;
   const store = new MaildirStore({ mailboxes, clock: systemClock, log: silentLogger });
@@ -79,6 +85,11 @@ async function openFarm(deadlineMs: number): Promise<Farm> {
       strike = now;
     },
     mail: (recipient) => files(recipient, 'new'),
+    listFirst: () => {
+      const { volume, path } = recipients[0]?.account ?? {};
+      const located = table.locate({ id: recipients[0]?.account.id ?? '', volume, path });
+      void located.then((found) => found?.volume.listOnce(found.maildir)).catch(() => {});
+    },
     tmp: () => recipients.flatMap((recipient) => files(recipient, 'tmp')),
     close: () => {
       volumes.close();
@@ -179,3 +190,28 @@ test('no answer at any call of a delivery: never a success, and tmp is clean whe
   expect(struck.filter(Boolean).length).toBeGreaterThanOrEqual(20);
   expect(struck.at(-1)).toBe(false);
 }, 60_000);
+
+test('a message that got no turn to be published leaves nothing in tmp', async () => {
+  const opened = await openFarm(300, 1);
+  farm = opened;
+  const { closed, open } = gate();
+  let listed = false;
+  opened.strike = (call, path) => {
+    if (call === 'list' && isMail(path)) return closed;
+    if (call !== 'fsync' || listed || !path.includes('/v1/')) return undefined;
+    listed = true;
+    opened.listFirst();
+    return undefined;
+  };
+  const results = await deliver(opened);
+  expect(results.map(({ error }) => error?.kind)).toEqual([
+    'volume-busy',
+    'volume-busy',
+    undefined,
+  ]);
+  expect(opened.tmp().length).toBe(1);
+  opened.strike = () => undefined;
+  open();
+  for (let turn = 0; turn < 100 && opened.tmp().length > 0; turn++) await systemClock.sleep(5);
+  expect(opened.tmp()).toEqual([]);
+});

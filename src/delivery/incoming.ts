@@ -241,6 +241,7 @@ export class IncomingMessage implements Incoming {
       }
     } catch (error) {
       for (const member of ordered) this.#notPublished(member, error);
+      void discardShare(share); // It was staged, and perhaps nobody began to publish it.
     }
   }
 

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { silentLogger } from '../log/types.ts';
@@ -5,7 +6,7 @@ import { nodeFs } from '#maildir';
 import { StoreError } from './error.ts';
 import { createMailbox } from './mailboxes.ts';
 import { openVolumes } from './open.ts';
-import { initVolume, readSentinel } from './sentinel.ts';
+import { initVolume, readSentinel, SentinelError } from './sentinel.ts';
 import type { MailboxOwner, VolumeEntry } from './types.ts';
 
 /**
@@ -21,11 +22,27 @@ export async function makeVolume(options: {
   readonly random: Random;
 }): Promise<string> {
   const { path, name, random } = options;
+  await requireOwner(path);
   const found = options.identity === undefined ? await readSentinel(nodeFs, path) : undefined;
   if (found) return found.identity;
   const identity = options.identity ?? `${name}-${Buffer.from(random.bytes(9)).toString('hex')}`;
   await initVolume(nodeFs, path, { name, identity });
   return identity;
+}
+
+/**
+ * What a command makes on a volume belongs to whoever runs it, with no right for others: made by
+ * root, the service user could neither read the sentinel nor deliver.
+ * @throws SentinelError, a system error
+ */
+async function requireOwner(path: string): Promise<void> {
+  const { uid } = await stat(path);
+  const own = process.geteuid?.() ?? uid;
+  if (uid === own) return;
+  throw new SentinelError(
+    `${path} belongs to uid ${uid} and this command runs as uid ${own}: ` +
+      'run it as the user that the farm runs as, who has to own the volume',
+  );
 }
 
 /**
@@ -51,6 +68,7 @@ export async function makeMailbox(options: {
     await volumes.table.loaded();
     const volume = volumes.table.get(options.volume);
     if (!volume) throw new StoreError('volume-down', `There is no volume ${options.volume}`);
+    await requireOwner(volume.entry.path);
     return await createMailbox(account, volume);
   } finally {
     volumes.close();
