@@ -1,6 +1,7 @@
 import { dnKey, parseDn } from '../dn.ts';
 import type { Layout } from '../schema.ts';
 import type { Entry } from './entry.ts';
+import { isHashed } from './password.ts';
 import type { Change } from './request.ts';
 import { LdapFailure } from './result.ts';
 import type { Tree } from './tree.ts';
@@ -12,7 +13,7 @@ import type { Tree } from './tree.ts';
  * - the front ends' identity (cn=frontend) reads everything but passwords, and gives a user a
  *   volume where there is none;
  * - administrators (cn=admin and the members of cn=administrators) do everything;
- * - a user changes the own password.
+ * - a user replaces the own password by one in the clear.
  */
 export type Identity =
   | { readonly kind: 'anonymous' }
@@ -21,6 +22,7 @@ export type Identity =
   | { readonly kind: 'user'; readonly key: string };
 
 const PASSWORD = 'userpassword';
+const OWN_PASSWORD_BYTES_MAX = 1_024;
 const NOTHING: ReadonlySet<string> = new Set();
 const PASSWORDS: ReadonlySet<string> = new Set([PASSWORD]);
 
@@ -77,6 +79,24 @@ export function mayModify(who: Identity, entry: Entry, changes: readonly Change[
   if (own && changes.every((change) => change.name.toLowerCase() === PASSWORD)) return;
   if (who.kind === 'frontend' && changes.every((change) => isPlacement(change, entry))) return;
   throw denied('This identity may not make that change');
+}
+
+/**
+ * What a user gives as the own password costs us work with every login from then on, a wrong one
+ * as well: a hundred values, or a hash of a user's choosing that wants a GiB and 64 passes, would
+ * hold up the logins of all. Asked before values are hashed. @throws LdapFailure
+ */
+export function mayGivePassword(who: Identity, changes: readonly Change[]): void {
+  if (who.kind !== 'user') return;
+  const [change, ...others] = changes;
+  const [value = '', ...more] = change?.values ?? [];
+  const plain = !isHashed(value) && Buffer.byteLength(value) <= OWN_PASSWORD_BYTES_MAX;
+  const one = change?.operation === 'replace' && others.length + more.length === 0;
+  if (one && plain) return;
+  throw new LdapFailure(
+    'constraintViolation',
+    `userPassword is replaced by one value in the clear of at most ${OWN_PASSWORD_BYTES_MAX} octets`,
+  );
 }
 
 /** mwVolume is added to a user; that there is none yet is checked with the schema (one value). */

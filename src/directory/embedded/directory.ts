@@ -2,7 +2,14 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../log/types.ts';
 import { dnKey } from '../dn.ts';
 import { comparable, layout, type Layout } from '../schema.ts';
-import { accessKeys, hiddenFrom, identify, mayModify, mayRestructure } from './access.ts';
+import {
+  accessKeys,
+  hiddenFrom,
+  identify,
+  mayGivePassword,
+  mayModify,
+  mayRestructure,
+} from './access.ts';
 import type { AccessKeys, Identity } from './access.ts';
 import type { Entry } from './entry.ts';
 import { matches } from './filter.ts';
@@ -121,6 +128,7 @@ export class EmbeddedDirectory {
    */
   async write(operation: Write, who: () => Identity): Promise<void> {
     this.#authorise(operation, who());
+    if (operation.kind === 'modify') mayGivePassword(who(), operation.changes);
     const ready = await this.#hashed(operation);
     await this.#exclusively(async () => {
       // Rights and state are looked at again: something may have changed while we waited.

@@ -285,6 +285,32 @@ test('a filter finds exactly the octets that were stored, whatever they are', as
   await admin.del(dn('chars@example.test'));
 });
 
+test('a user cannot make the checking of own passwords dear for everybody', async () => {
+  await admin.add(dn('mallory@example.test'), user('mallory@example.test', 2450));
+  const mallory = await bound(dn('mallory@example.test'), 'secret');
+  const tag = Buffer.alloc(32).toString('base64').replaceAll('=', '');
+  const give = async (...changes: Change[]): Promise<unknown> =>
+    await result(mallory.modify(dn('mallory@example.test'), changes));
+  const words = Array.from({ length: 100 }, (_, n) => `word ${n}`);
+  for (const changes of [
+    [change('replace', 'userPassword', words)],
+    [change('add', 'userPassword', ['second'])],
+    words.map((word) => change('add', 'userPassword', [word])),
+    [
+      change('replace', 'userPassword', [
+        `{ARGON2}$argon2id$v=19$m=1048576,t=64,p=1$${tag}$${tag}`,
+      ]),
+    ],
+    [change('replace', 'userPassword', ['x'.repeat(1_025)])],
+    [change('delete', 'userPassword', [])],
+  ]) {
+    expect(await give(...changes)).toBe('constraintViolation');
+  }
+  expect(await give(change('replace', 'userPassword', ['x'.repeat(1_024)]))).toBe('success');
+  await mallory.unbind();
+  await admin.del(dn('mallory@example.test'));
+});
+
 test('[S0-22] who may do what: nobody, a front end, a user, an administrator', async () => {
   const anonymous = new Client({ url: directory.server.url });
   const frontend = await bound('cn=frontend,dc=mailfarm', 'frontend-secret');
