@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util';
 import { exitCode } from '../config/exit.ts';
 import { UsageError, type Call, type Command } from './command.ts';
-import { COMMANDS } from './commands.ts';
-import { explain } from './explain.ts';
+import { allCommands, findCommand } from './commands.ts';
 import { helpFor, helpOverview } from './help.ts';
-import { createOutput, type Output } from './output.ts';
+import { createOutput, printable, type Output } from './output.ts';
 
 const COMMON = {
   json: { type: 'boolean' },
@@ -18,19 +17,6 @@ async function readInput(): Promise<string> {
   return Buffer.concat(chunks)
     .toString('utf8')
     .replace(/\r?\n$/, '');
-}
-
-/** Finds the longest command name at the head of the words: `user add`, `serve`. */
-function findCommand(
-  words: readonly string[],
-): { name: string; rest: readonly string[] } | undefined {
-  for (const length of [2, 1]) {
-    const name = words.slice(0, length).join(' ');
-    if (words.length >= length && Object.hasOwn(COMMANDS, name)) {
-      return { name, rest: words.slice(length) };
-    }
-  }
-  return undefined;
 }
 
 function parse(
@@ -62,17 +48,18 @@ function parse(
 async function main(words: readonly string[]): Promise<number> {
   const out = createOutput({ out: process.stdout, err: process.stderr });
   if (words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '')) {
-    const asked = findCommand(words.slice(1));
-    const row = asked && COMMANDS[asked.name];
-    out.line(asked && row ? helpFor(asked.name, row) : helpOverview(COMMANDS));
-    return words.length === 0 ? exitCode('usage') : exitCode('ok');
+    const asked = await findCommand(words.slice(1));
+    out.line(asked ? helpFor(asked.name, asked.command) : helpOverview(await allCommands()));
+    return exitCode(words.length === 0 ? 'usage' : 'ok');
   }
-  const found = findCommand(words);
-  const command = found && COMMANDS[found.name];
-  if (!found || !command) {
-    out.note(`mailfarm: no command "${words.slice(0, 2).join(' ')}"; mailfarm help lists them all`);
+  const found = await findCommand(words);
+  if (!found) {
+    out.note(
+      `mailfarm: no command "${printable(words.slice(0, 2).join(' '))}"; mailfarm help lists them all`,
+    );
     return exitCode('usage');
   }
+  const { command } = found;
   try {
     const call = parse(found.name, command, found.rest, out);
     if (call === 'help') {
@@ -85,7 +72,7 @@ async function main(words: readonly string[]): Promise<number> {
       out.note(`mailfarm: ${error.message}\nusage: mailfarm ${found.name} ${command.usage}`);
       return exitCode('usage');
     }
-    const { text, code } = explain(error);
+    const { text, code } = (await import('./explain.ts')).explain(error);
     out.note(`mailfarm: ${text}`);
     return code;
   }

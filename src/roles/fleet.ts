@@ -34,11 +34,20 @@ export interface Worker {
   status: WorkerStatus | undefined;
 }
 
-export interface FleetOptions {
-  readonly size: number;
+export interface WorkerProgram {
   /** File that a worker runs. */
   readonly module: string;
   readonly env: NodeJS.ProcessEnv;
+}
+
+/** Starts a worker process; it loads its code and waits for its plan. */
+export const forkWorker = ({ module, env }: WorkerProgram): ChildProcess =>
+  fork(module, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+
+export interface FleetOptions extends WorkerProgram {
+  readonly size: number;
+  /** Processes forked ahead, while the plan was asked for; they are taken first. */
+  readonly ahead?: ChildProcess[];
   readonly logger: Logger;
   readonly clock: Clock;
   /** Called with every message of a worker that the fleet does not answer itself. */
@@ -110,8 +119,8 @@ export class Fleet {
   }
 
   #spawn(): Promise<void> {
-    const { module, env, clock, logger } = this.#options;
-    const child = fork(module, [], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const { clock, logger } = this.#options;
+    const child = this.#options.ahead?.shift() ?? forkWorker(this.#options);
     const worker: Worker = {
       process: child,
       generation: this.#generation,

@@ -7,6 +7,7 @@
  * accepted whom nobody can serve. Order at the end: listening stops, workers drain, exit.
  */
 import { randomBytes } from 'node:crypto';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { systemClock as clock } from '../base/clock.ts';
 import type { ExitName } from '../config/exit.ts';
@@ -20,7 +21,7 @@ import { watchProcess } from '../metrics/process.ts';
 import { addressRanges } from '../net/address.ts';
 import { Gate } from '../net/gate.ts';
 import { openDirectory } from './directory.ts';
-import { Fleet, type Worker } from './fleet.ts';
+import { Fleet, forkWorker, type Worker } from './fleet.ts';
 import { nodeMetrics } from './metrics.ts';
 import type { FromWorker } from './messages.ts';
 import {
@@ -36,6 +37,12 @@ import {
 import { HEALTH, isServiceName, SERVICES } from './services.ts';
 
 const METRICS_WAIT_MS = 1000;
+
+const WORKER = {
+  module: join(import.meta.dirname, 'worker.ts'),
+  // Volumes' calls share libuv's pool: as many threads as may hang, and some that stay free.
+  env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '64' },
+};
 
 export interface SupervisorOptions {
   readonly file: NodeFile;
@@ -55,10 +62,12 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
     process.once('disconnect', resolve); // Whoever started it over a channel is gone.
   });
   const directory = openDirectory({ file, logger, clock });
+  // Loading a worker's code takes as long as asking the directory: both at once.
+  const ahead = Array.from({ length: file.workers }, () => forkWorker(WORKER));
   try {
     const settled = restrict(await loadSettled({ directory, file, logger, clock }), options.roles);
     const plan = { file, ...settled, ticketKeys: randomBytes(48).toString('hex') };
-    const supervisor = new Supervisor(options, directory, plan);
+    const supervisor = new Supervisor(options, directory, plan, ahead);
     return await supervisor.run(ended);
   } catch (error) {
     if (error instanceof PlanError) {
@@ -72,6 +81,7 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
     );
     return 'unavailable';
   } finally {
+    for (const child of ahead) child.disconnect(); // Those that got no plan.
     await directory.close();
   }
 }
@@ -97,7 +107,7 @@ class Supervisor {
   /** A signal came while the last one was being followed. */
   #again = false;
 
-  constructor(options: SupervisorOptions, directory: Directory, plan: Plan) {
+  constructor(options: SupervisorOptions, directory: Directory, plan: Plan, ahead: ChildProcess[]) {
     this.#options = options;
     this.#directory = directory;
     this.#plan = plan;
@@ -117,9 +127,8 @@ class Supervisor {
     });
     this.#fleet = new Fleet({
       size: file.workers,
-      module: join(import.meta.dirname, 'worker.ts'),
-      // Volumes' calls share libuv's pool: as many threads as may hang, and some that stay free.
-      env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '64' },
+      ...WORKER,
+      ahead,
       logger,
       clock,
       onMessage: (worker, message) => this.#onMessage(worker, message),

@@ -40,7 +40,7 @@ async function run(call: Call): Promise<void> {
   await server.close();
 }
 
-export const directoryServe: Command = {
+const serve: Command = {
   usage: '--data DIR [--listen ADDRESS:PORT] [--suffix DN]',
   summary: 'Runs the embedded LDAP directory alone',
   examples: [
@@ -56,3 +56,5 @@ export const directoryServe: Command = {
   args: [0, 0],
   run,
 };
+
+export const DIRECTORY_COMMANDS: Readonly<Record<string, Command>> = { 'directory serve': serve };

@@ -1,7 +1,14 @@
-import { parseSettings } from '../../config/settings.ts';
+import { mergeTables, parseSettings } from '../../config/settings.ts';
 import { TABLES } from '../../roles/tables.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import { UsageError, type Call, type Command } from '../command.ts';
+
+async function listOptions(call: Call): Promise<void> {
+  const rows = [...mergeTables(TABLES)].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  if (call.json) return call.out.json(Object.fromEntries(rows));
+  const cells = rows.map(([name, row]) => [name, String(row.default), row.doc]);
+  call.out.table(['option', 'default', 'meaning'], cells);
+}
 
 async function list(call: Call): Promise<void> {
   const settings = await withAdmin(call, (admin) => admin.settings.all());
@@ -21,7 +28,13 @@ async function set(call: Call): Promise<void> {
   else call.out.line(value === undefined ? `${name} has its default` : `${name} is ${value}`);
 }
 
-export const SETTING_COMMANDS: Readonly<Record<string, Command>> = {
+export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
+  'config options': {
+    usage: '',
+    summary: 'Lists every option that mwSetting in cn=farm may set',
+    args: [0, 0],
+    run: listOptions,
+  },
   'config list': { usage: '', summary: 'Lists what is set in cn=farm', args: [0, 0], run: list },
   'config set': {
     usage: 'OPTION [VALUE]',

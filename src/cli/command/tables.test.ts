@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Call } from '../command.ts';
 import { UsageError } from '../command.ts';
-import { TABLE_COMMANDS } from './tables.ts';
+import { NODE_COMMANDS } from './tables.ts';
 
 const call = (args: readonly string[], flags: Call['flags']): Call => ({
   args,
@@ -18,8 +18,8 @@ test.each([
   [['mx nowhere'], /mwListen/],
 ])('listeners with which a node could not start again are refused: %s', async (listen, reason) => {
   for (const name of ['node add', 'node set']) {
-    const ran = TABLE_COMMANDS[name]?.run(call(['node1'], { listen }));
+    const ran = NODE_COMMANDS[name]?.run(call(['node1'], { listen }));
     await expect(ran).rejects.toThrow(UsageError);
-    await expect(TABLE_COMMANDS[name]?.run(call(['node1'], { listen }))).rejects.toThrow(reason);
+    await expect(NODE_COMMANDS[name]?.run(call(['node1'], { listen }))).rejects.toThrow(reason);
   }
 });

@@ -100,7 +100,7 @@ const NODE_FIELDS = {
   server: { type: 'string' },
 } as const;
 
-export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
+export const DOMAIN_COMMANDS: Readonly<Record<string, Command>> = {
   'domain add': {
     usage: 'DOMAIN',
     summary: 'Makes a domain local',
@@ -120,6 +120,9 @@ export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
       done(call, { removed: word(call, 0) }, `${word(call, 0)} is not local any more`);
     },
   },
+};
+
+export const VOLUME_COMMANDS: Readonly<Record<string, Command>> = {
   'volume add': {
     usage:
       'NAME --path DIR [--weight N] [--state active|closed|offline] [--identity ID] [--no-init]',
@@ -164,6 +167,9 @@ export const TABLE_COMMANDS: Readonly<Record<string, Command>> = {
       done(call, { removed: word(call, 0) }, `${word(call, 0)} is not in the table any more`);
     },
   },
+};
+
+export const NODE_COMMANDS: Readonly<Record<string, Command>> = {
   'node add': {
     usage: 'NAME --listen "SERVICE ADDRESS:PORT" … [--nid N] [--server HOST]',
     summary: 'Adds a node: what it serves and where',

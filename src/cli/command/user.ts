@@ -200,6 +200,9 @@ export const USER_COMMANDS: Readonly<Record<string, Command>> = {
     args: [1, 1],
     run: change(({ users }, call) => users.restore(word(call, 0))),
   },
+};
+
+export const ALIAS_COMMANDS: Readonly<Record<string, Command>> = {
   'alias add': {
     usage: 'ALIAS@DOMAIN NAME@DOMAIN',
     summary: 'Lets a user receive mail at one more address',
