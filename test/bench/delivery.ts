@@ -11,6 +11,8 @@ import { smtpLoad, type SmtpLoad } from './smtpLoad.ts';
 const BARE = join(import.meta.dirname, 'bareServers.ts');
 const LANES = 16;
 const SIZE = 4096;
+/** Until the compiler has settled; the same for everybody. */
+const WARM_UP = 2000;
 
 const PATTERNS = [
   { name: 'one message per connection', perConnection: 1 },
@@ -34,7 +36,7 @@ async function bareSmtp(load: Omit<SmtpLoad, 'port'>): Promise<Measured> {
   const [chunk] = (await once(child.stdout!, 'data')) as [Buffer];
   const { port } = JSON.parse(chunk.toString()) as { port: number };
   try {
-    await smtpLoad({ ...load, port, messages: 500 });
+    await smtpLoad({ ...load, port, messages: WARM_UP });
     return await measure(child.pid!, () => smtpLoad({ ...load, port }));
   } finally {
     child.kill();
@@ -52,7 +54,7 @@ async function ours(
     await addUsers(farm, users);
     const results: Measured[] = [];
     for (const load of loads) {
-      await smtpLoad({ ...load, port: farm.ports.smtp, messages: 500 });
+      await smtpLoad({ ...load, port: farm.ports.smtp, messages: WARM_UP });
       results.push(await measure(farm.pid, () => smtpLoad({ ...load, port: farm.ports.smtp })));
     }
     return results;
@@ -84,7 +86,7 @@ async function postfix(
           await new Promise((r) => setTimeout(r, 100));
         return (performance.now() - started) / 1000;
       };
-      await send(500);
+      await send(WARM_UP);
       results.push(await measure(server.process.pid, () => send(load.messages)));
     }
     return results;
