@@ -154,6 +154,37 @@ test('a file that is not there, or is far too big, is a message', async () => {
   expect(huge).toMatchObject({ ok: false, problems: [{ message: /more than/ }] });
 });
 
+test('a device is refused, a line of a password file is not printed, a port has its range', async () => {
+  expect(await readNodeFile('/dev/zero')).toMatchObject({
+    problems: [{ message: 'This is not a file' }],
+  });
+  const passwd = await problemsOf(`${LEAST}"root:$6$salt$hash:20228": 1\nworker: 1\n`);
+  expect(passwd).toEqual([
+    '6: what stands here is not a known name',
+    '7: "worker" is not a known name; did you mean workers?',
+  ]);
+  for (const [port, problems] of [
+    ['1', 0],
+    ['389', 0],
+    ['65535', 0],
+    ['59999', 0],
+    ['60000', 0],
+    ['64999', 0],
+    ['65499', 0],
+    ['65529', 0],
+    ['0', 1],
+    ['65536', 1],
+    ['65540', 1],
+    ['65600', 1],
+    ['66000', 1],
+    ['70000', 1],
+    ['99999', 1],
+  ] as const) {
+    const text = LEAST.replace('10389', port);
+    expect((await problemsOf(text)).length, port).toBe(problems);
+  }
+});
+
 test('a file that cannot be used is a message with the reason', async () => {
   symlinkSync('loop.pem', join(dir, 'loop.pem'));
   expect(await problemsOf(`${LEAST}  ca: loop.pem\n`)).toEqual([

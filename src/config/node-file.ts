@@ -64,7 +64,9 @@ const WORKERS_MAX = 256;
 const HOST_LABELS =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const SERVER_NAME = /^(?:\*\.)?(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
-const LDAP_URL = /^ldaps?:\/\/(?:\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?\/?$/i;
+/** 1 to 65535. */
+const PORT = '(?!0)(?:\\d{1,4}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5])';
+const LDAP_URL = new RegExp(`^ldaps?://(?:\\[[0-9a-f:.]+\\]|[a-z0-9.-]+)(?::${PORT})?/?$`, 'i');
 const DN = /^[a-z][a-z0-9.-]* *=[^\0]+$/i;
 
 /**
@@ -74,7 +76,10 @@ const DN = /^[a-z][a-z0-9.-]* *=[^\0]+$/i;
 export async function readNodeFile(path: string): Promise<NodeFileResult> {
   let text: string;
   try {
-    const { size } = statSync(path);
+    const stats = statSync(path);
+    const { size } = stats;
+    // A device has no end; a pipe is what a shell makes of <(…).
+    if (!stats.isFile() && !stats.isFIFO()) return failed(1, 'This is not a file');
     if (size > FILE_BYTES_MAX) return failed(1, `The file has more than ${FILE_BYTES_MAX} octets`);
     text = readFileSync(path, 'utf8');
   } catch (error) {

@@ -28,6 +28,9 @@ export interface FileContext {
   readonly problems: FileProblem[];
 }
 
+/** What a name of ours or a mistyped one looks like. */
+const NAME = /^[A-Za-z][A-Za-z0-9._-]{0,39}$/;
+
 /** One mapping of the file. Asking for a key declares it known; `finish` complains of the rest. */
 export class YamlMap {
   readonly #context: FileContext;
@@ -146,8 +149,10 @@ export class YamlMap {
   finish(): void {
     for (const [key, { line }] of this.#entries) {
       if (this.#known.has(key)) continue;
+      // What looks like no name may be a line of a file of secrets, given by mistake.
+      const what = NAME.test(key) ? quote(this.#path(key)) : 'what stands here';
       const hint = didYouMean(key, this.#known);
-      this.complain(line, `${quote(this.#path(key))} is not a known name${hint}`);
+      this.complain(line, `${what} is not a known name${hint}`);
     }
   }
 
