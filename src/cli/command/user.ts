@@ -3,6 +3,7 @@ import { systemRandom as random } from '../../base/random.ts';
 import type { Admin } from '../../directory/admin/admin.ts';
 import type { UserRecord, UserValues } from '../../directory/admin/users.ts';
 import { makeMailbox } from '../../volumes/make.ts';
+import { PlacementError, volumeOfPath } from '../../volumes/placement.ts';
 import { parseValue } from '../../config/values.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import { flagList, flagText, UsageError, type Call, type Command } from '../command.ts';
@@ -112,9 +113,20 @@ function refuseMove(user: UserRecord, values: UserValues): void {
   );
 }
 
+/** A path on no volume would only defer the user's mail, until somebody looks into the log. */
+async function requireVolume(admin: Admin, path: string | null | undefined): Promise<void> {
+  if (typeof path !== 'string') return;
+  try {
+    volumeOfPath(path.replace(/\/+$/, ''), await admin.volumes.list());
+  } catch (error) {
+    throw error instanceof PlacementError ? new UsageError(`--path: ${error.message}`) : error;
+  }
+}
+
 async function add(admin: Admin, call: Call): Promise<UserRecord> {
   const uid = flagText(call, 'uid');
   const { volume, ...values } = await newUser(call);
+  await requireVolume(admin, values.path);
   const user = await admin.users.add({
     login: word(call, 0),
     aliases: flagList(call, 'alias'),
@@ -128,6 +140,7 @@ async function set(admin: Admin, call: Call): Promise<UserRecord> {
   const given = await valuesOf(call);
   const before = await admin.users.show(word(call, 0));
   refuseMove(before, given);
+  await requireVolume(admin, given.path);
   const { volume, ...values } = given;
   const user = await admin.users.set(before.login, values);
   return typeof volume === 'string' && before.volume === undefined
