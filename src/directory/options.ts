@@ -5,7 +5,7 @@ export const DIRECTORY_OPTIONS = {
   postmaster: {
     kind: 'text',
     default: '',
-    doc: 'Login that receives mail for postmaster where nobody holds that address; empty: the first administrator that is a user.',
+    doc: 'Login that takes the mail for postmaster where nobody has it; empty: an administrator.',
   },
   'directory.connect.deadline': {
     kind: 'duration',
