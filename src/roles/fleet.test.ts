@@ -17,9 +17,11 @@ afterEach(async () => {
   for (const step of clean.splice(0).toReversed()) await step();
 });
 
+let module: string;
+
 function makeFleet(size: number): Fleet {
   const dir = mkdtempSync(join(tmpdir(), 'mailfarm-fleet-'));
-  const module = join(dir, 'worker.mjs');
+  module = join(dir, 'worker.mjs');
   writeFileSync(module, WORKER);
   const fleet = new Fleet({
     size,
@@ -55,4 +57,16 @@ test('a worker for which there was no process is tried again', async () => {
   await eventually(() => fleet.deaths >= 2);
   process.execPath = execPath;
   await eventually(() => fleet.ready.length === 2);
+});
+
+test('a generation that could not start at first takes over when it can, and the old one ends', async () => {
+  const fleet = makeFleet(2);
+  await fleet.start(plan);
+  await eventually(() => fleet.ready.length === 2);
+  const old = fleet.ready.map((worker) => worker.process.pid);
+  writeFileSync(module, 'process.exit(70);'); // As with a certificate that is no certificate.
+  await expect(fleet.replaceAll(plan, 1_000)).rejects.toThrow(/rejected/);
+  expect(fleet.ready.map((worker) => worker.process.pid)).toEqual(old); // They go on meanwhile.
+  writeFileSync(module, WORKER);
+  await eventually(() => fleet.ready.length === 2 && fleet.ready.every((w) => w.generation === 2));
 });

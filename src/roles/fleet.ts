@@ -66,6 +66,8 @@ export class Fleet {
   #generation = 0;
   #deathsInARow = 0;
   #stopping = false;
+  /** Time to drain older generations, which outlived a `replaceAll` that failed. */
+  #overdueMs: number | undefined;
   #stuck = 0;
   #deaths = 0;
 
@@ -98,7 +100,12 @@ export class Fleet {
   async replaceAll(plan: Plan, drainMs: number): Promise<void> {
     this.#plan = plan;
     const old = [...this.#workers].filter((worker) => worker.state !== 'dead');
-    await this.#spawnGeneration();
+    try {
+      await this.#spawnGeneration();
+    } catch (error) {
+      this.#overdueMs = drainMs; // Those that serve go on until the first new one is ready.
+      throw error;
+    }
     await Promise.all(old.map((worker) => this.#drain(worker, drainMs)));
   }
 
@@ -137,6 +144,7 @@ export class Fleet {
           worker.state = 'ready';
           this.#options.onReady(worker);
           resolve();
+          this.#drainOverdue(worker.generation);
         }
         if (message.kind === 'status') worker.status = message.status;
         this.#options.onMessage(worker, message);
@@ -152,6 +160,15 @@ export class Fleet {
         this.#exited(worker, code, signal);
       });
     });
+  }
+
+  #drainOverdue(generation: number): void {
+    const ms = this.#overdueMs;
+    if (ms === undefined || generation !== this.#generation) return;
+    this.#overdueMs = undefined;
+    for (const worker of this.#workers) {
+      if (worker.generation < generation) void this.#drain(worker, ms);
+    }
   }
 
   #exited(worker: Worker, code: number | null, signal: NodeJS.Signals | null): void {
