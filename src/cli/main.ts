@@ -45,12 +45,19 @@ function parse(
   return { args: parsed.positionals, flags, out, json, env: process.env, readInput };
 }
 
-async function main(words: readonly string[]): Promise<number> {
+/** `mailfarm --config F user list` is `mailfarm user list --config F`. */
+function commandFirst(words: readonly string[]): readonly string[] {
+  if (words[0] === '--config') return [...words.slice(2), ...words.slice(0, 2)];
+  return words[0] === '--json' ? [...words.slice(1), '--json'] : words;
+}
+
+async function main(given: readonly string[]): Promise<number> {
+  const words = commandFirst(given);
   const out = createOutput({ out: process.stdout, err: process.stderr });
   if (words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '')) {
     const asked = await findCommand(words.slice(1));
     out.line(asked ? helpFor(asked.name, asked.command) : helpOverview(await allCommands()));
-    return exitCode(words.length === 0 ? 'usage' : 'ok');
+    return exitCode(words.length === 0 || (words.length > 1 && !asked) ? 'usage' : 'ok');
   }
   const found = await findCommand(words);
   if (!found) {

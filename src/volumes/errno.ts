@@ -10,7 +10,8 @@ import { StoreError, type StoreErrorKind } from './error.ts';
  */
 const KIND_OF_ERRNO: ReadonlyMap<number, StoreErrorKind> = new Map([
   [constants.errno.ENOSPC, 'volume-full'],
-  [constants.errno.EDQUOT, 'over-quota'],
+  // One service user owns all mail, so a disk quota is the volume's and never a mailbox owner's.
+  [constants.errno.EDQUOT, 'volume-full'],
   [constants.errno.EIO, 'volume-down'],
   [constants.errno.ESTALE, 'volume-down'],
   [constants.errno.ETIMEDOUT, 'volume-down'],

@@ -46,6 +46,24 @@ async function requireOwner(path: string): Promise<void> {
 }
 
 /**
+ * What is wrong with a volume as this host sees it now, in a sentence; undefined when it is well.
+ */
+export async function inspectVolume(volume: VolumeEntry): Promise<string | undefined> {
+  const { name, path, identity, state } = volume;
+  if (state === 'offline') return undefined;
+  try {
+    const found = await readSentinel(nodeFs, path);
+    if (found === undefined) {
+      return `volume ${name}: no sentinel in ${path}: mount it, or give it one by mailfarm volume add`;
+    }
+    if (found.identity === identity) return undefined;
+    return `volume ${name}: ${path} holds ${found.identity}, not ${identity}: mount the right one`;
+  } catch (error) {
+    return `volume ${name}: ${path} cannot be read: ${(error as Error).message}`;
+  }
+}
+
+/**
  * Makes a mailbox for a command, on the volume that an administrator chose; to be done before the
  * volume is stored in the entry, since from then on the mailbox must be there.
  * @throws StoreError (volume-down: not mounted here, no or another sentinel; volume-full, …)

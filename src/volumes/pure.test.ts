@@ -15,7 +15,7 @@ const numbered = (errno: number): Error => Object.assign(new Error('x'), { errno
 
 const KINDS: readonly [error: Error, kind: StoreErrorKind][] = [
   [numbered(constants.errno.ENOSPC), 'volume-full'],
-  [numbered(constants.errno.EDQUOT), 'over-quota'],
+  [numbered(constants.errno.EDQUOT), 'volume-full'],
   [numbered(constants.errno.EIO), 'volume-down'],
   [numbered(constants.errno.ESTALE), 'volume-down'],
   [numbered(constants.errno.ETIMEDOUT), 'volume-down'],
@@ -42,7 +42,7 @@ test('a Node error without a code of its own is known by its number', () => {
     code: 'Unknown system error -122',
     errno: -122,
   });
-  expect(asStoreError(stale, failed).kind).toBe('over-quota');
+  expect(asStoreError(stale, failed).kind).toBe('volume-full');
 });
 
 test('a sentinel reads back as it was written', () => {

@@ -124,7 +124,7 @@ test('a message that another session deleted is gone', async () => {
 
 const ERRNOS = [
   ['ENOSPC', 'volume-full'],
-  ['EDQUOT', 'over-quota'],
+  ['EDQUOT', 'volume-full'],
   ['EIO', 'volume-down'],
   ['EROFS', 'volume-down'],
   ['EACCES', 'volume-down'],

@@ -256,6 +256,24 @@ test('a wrong setting is refused by the command, and one that got in otherwise s
   expect((await farm.command(['config', 'set', 'smtp.message.max', '1'])).code).toBe(64);
 });
 
+test('check names a volume that is not mounted; users are given no place that could not be', async () => {
+  expect((await farm.command(['check'])).code).toBe(0);
+  const { rename } = await import('node:fs/promises');
+  await rename(`${farm.dir}/mail2`, `${farm.dir}/mail2.gone`);
+  const checked = await farm.command(['check']);
+  await rename(`${farm.dir}/mail2.gone`, `${farm.dir}/mail2`);
+  expect(checked.code).toBe(78);
+  expect(checked.stdout.toString()).toContain(`volume mail2: no sentinel in ${farm.dir}/mail2`);
+  const words = ['user', 'add', 'nowhere@example.test', '--password-stdin'];
+  const path = await farm.command([...words, '--path', '/etc/mail'], 'demo');
+  expect([path.code, path.stderr]).toEqual([64, expect.stringContaining('lies on no volume')]);
+  const volume = await farm.command([...words, '--volume', 'mail9'], 'demo');
+  expect([volume.code, volume.stderr]).toEqual([67, expect.stringContaining('mail9')]);
+  expect((await farm.command(['user', 'show', 'nowhere@example.test'])).code).toBe(67);
+  const moved = await farm.command(['user', 'set', 'onmail1@example.test', '--volume', 'mail2']);
+  expect([moved.code, moved.stderr]).toEqual([64, expect.stringContaining('stay behind')]);
+});
+
 test('[S2-26] the farm runs as an ordinary user, who then owns everything on the volumes', async (ctx) => {
   needs(ctx, 'root', '/usr/bin/setpriv');
   const home = realpathSync(mkdtempSync(join(tmpdir(), 'mailfarm-user-')));

@@ -5,10 +5,11 @@ import { DirectoryUnavailable } from '../../directory/types.ts';
 import { silentLogger as logger } from '../../log/types.ts';
 import { openDirectory } from '../../roles/directory.ts';
 import { checkDirectoryPart } from '../../roles/plan.ts';
+import { inspectVolume } from '../../volumes/make.ts';
 import { flagText, type Call, type Command } from '../command.ts';
 import { filePath } from '../place.ts';
 
-/** Everything wrong with the node's file, then with what the directory says about the node. */
+/** Everything wrong with the node's file, what the directory says about the node, the volumes. */
 async function run(call: Call): Promise<number> {
   const path = filePath(call);
   const read = await readNodeFile(path);
@@ -24,7 +25,9 @@ async function run(call: Call): Promise<number> {
     const node = read.value.name;
     const [entry, settings] = [await directory.node(node), await directory.settings()];
     if (!entry) return report(call, [`The directory has no node "${node}": MF-NODE-001`]);
-    return report(call, checkDirectoryPart({ node, listen: entry.listen, settings }).problems);
+    const part = checkDirectoryPart({ node, listen: entry.listen, settings });
+    const volumes = await Promise.all((await directory.volumes()).map(inspectVolume));
+    return report(call, [...part.problems, ...volumes.flatMap((problem) => problem ?? [])]);
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     call.out.note(`the directory does not answer: ${error.message}`);
@@ -44,7 +47,7 @@ function report(call: Call, problems: readonly string[]): number {
 
 export const check: Command = {
   usage: '[--only file]',
-  summary: 'Lists everything wrong with the node’s file and its part of the directory, at once',
+  summary: 'Lists everything wrong with the node’s file, its part of the directory and the volumes',
   examples: ['mailfarm check --config /etc/mailfarm/mailfarm.yaml', 'mailfarm check --only file'],
   options: { only: { type: 'string' } },
   args: [0, 0],

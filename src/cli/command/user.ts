@@ -127,6 +127,7 @@ async function add(admin: Admin, call: Call): Promise<UserRecord> {
   const uid = flagText(call, 'uid');
   const { volume, ...values } = await newUser(call);
   await requireVolume(admin, values.path);
+  if (typeof volume === 'string') await admin.volumes.show(volume); // Before there is a user.
   const user = await admin.users.add({
     login: word(call, 0),
     aliases: flagList(call, 'alias'),
