@@ -69,6 +69,15 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'listing: ',
   },
   {
+    statement: 'promise 6',
+    why: 'a listing is kept though a change in the same tick of the clock may follow',
+    file: 'maildir/src/unchanged.ts',
+    find: 'if (now - known.since >= SETTLED_MS)',
+    replace: 'if (now >= known.since)',
+    test: 'maildir/src/unchanged.test.ts',
+    title: 'a second change in the tick of the first',
+  },
+  {
     statement: 'promise 9',
     why: 'a name with a slash reaches a path',
     file: 'maildir/src/maildirs.ts',

@@ -21,7 +21,8 @@ import type { Entry } from './types.ts';
  * sign needed. Sets are built when that sign appears, or when two listings differ.
  *
  * Rejected: modification times (stale for 29 s and more over NFS); file types (a LOOKUP per
- * name on NFS); keeping the last listing as a cache (a front end keeps nothing of its own).
+ * name on NFS). On file systems of this machine unchanged.ts spares listings that would show the
+ * same again.
  *
  * Standards: https://cr.yp.to/proto/maildir.html
  */

@@ -12,19 +12,23 @@ import { uniqueNames } from './names.ts';
 import { removeIfThere, type Nfs } from './nfs.ts';
 import { checkEntry, checkFlags, checkName } from './check.ts';
 import { sweepTmp } from './sweep.ts';
+import { UnchangedListings } from './unchanged.ts';
 import type { Maildirs, MaildirsOptions } from './types.ts';
 
 const RETRIES_DEFAULT = 5;
 
 /**
- * The engine over a file system. It holds no state but the count in its names: two engines, in
- * one process or on two hosts, may work on the same Maildirs at once.
+ * The engine over a file system. It holds no state but the count in its names, and listings that
+ * are proved to be still true: two engines, in one process or on two hosts, may work on the same
+ * Maildirs at once.
  */
 export function openMaildirs(options: MaildirsOptions): Maildirs {
   const { fs, directorySync } = options;
   const nfs: Nfs = { fs, directorySync, lie: options.onLie ?? (() => {}) };
   const retries = options.maxLieRetries ?? RETRIES_DEFAULT;
   const uniqueName = uniqueNames(options);
+  const exact = options.directoryTimes === 'exact';
+  const unchanged = exact ? new UnchangedListings(options.clock) : undefined;
   return {
     uniqueName,
     create: (maildir, { root }) => createMaildir(nfs, maildir, root),
@@ -35,7 +39,7 @@ export function openMaildirs(options: MaildirsOptions): Maildirs {
       const { maildir, base } = checkName(request);
       await removeIfThere(nfs, `${maildir}/tmp/${base}`);
     },
-    list: (maildir) => listStable(nfs, maildir),
+    list: (maildir) => unchanged?.list(nfs, maildir) ?? listStable(nfs, maildir),
     listOnce: (maildir) => listOnce(nfs, maildir),
     read: async (request) => readMessage(nfs, checkEntry(request), retries),
     setFlags: async (request) => {

@@ -14,6 +14,7 @@ import {
   unlink,
   write,
 } from 'node:fs';
+import type { Stats } from 'node:fs';
 import type { Fs } from './types.ts';
 
 /**
@@ -57,5 +58,9 @@ export const nodeFs: Fs = {
   mkdir: (path) => call((done) => mkdir(path, DIRECTORY_MODE, done)),
   rmdir: (path) => call((done) => rmdir(path, done)),
   list: (directory) => ask((done) => readdir(directory, done)),
+  changed: async (directory) => {
+    const { dev, ino, ctimeMs } = await ask<Stats>((done) => stat(directory, done));
+    return `${dev}:${ino}:${ctimeMs}`;
+  },
   modified: async (path) => (await ask<{ mtimeMs: number }>((done) => stat(path, done))).mtimeMs,
 };

@@ -35,6 +35,11 @@ export interface Fs {
   list(directory: string): Promise<string[]>;
   /** Modification time in milliseconds: for the sweep of tmp only, never to learn of new mail. */
   modified(path: string): Promise<number>;
+  /**
+   * Which directory this is and when names in it last changed (device, inode, ctime) as one text.
+   * Asked only where `directoryTimes` is 'exact'.
+   */
+  changed(directory: string): Promise<string>;
 }
 
 /**
@@ -66,6 +71,12 @@ export interface MaildirsOptions {
    * system; 'never' on NFS, where the server commits names before it replies.
    */
   readonly directorySync: 'always' | 'never';
+  /**
+   * 'exact' on a file system of this machine, whose directories carry the time of their last
+   * change: a Maildir that has not changed is not listed again. 'vague', the default, everywhere
+   * else, above all on NFS.
+   */
+  readonly directoryTimes?: 'exact' | 'vague';
   /** Called once for each lie met. */
   readonly onLie?: (lie: Lie) => void;
   /** How often a flag change or a removal that lost a race is tried again; 5 by default. */

@@ -17,6 +17,7 @@ export const CALLS = [
   'rmdir',
   'list',
   'modified',
+  'changed',
 ] as const satisfies readonly (keyof Fs)[];
 export type Call = (typeof CALLS)[number];
 

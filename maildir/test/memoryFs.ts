@@ -161,6 +161,10 @@ export class MemoryFs implements Fs {
     return [...node.names.keys()].toSorted();
   }
 
+  async changed(path: string): Promise<string> {
+    return String(this.#existing('stat', path).modifiedMs);
+  }
+
   async modified(path: string): Promise<number> {
     return this.#existing('stat', path).modifiedMs;
   }

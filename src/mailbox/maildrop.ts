@@ -19,8 +19,8 @@ const REMOVE_BATCH = 200;
 
 export interface MaildropParts {
   readonly mailbox: Located;
-  /** In arrival order; replaced in place when a message is found under another name. */
-  readonly entries: Entry[];
+  /** In arrival order; shared with other sessions. */
+  readonly entries: readonly Entry[];
   /** Wire octets of each. */
   readonly sizes: Float64Array;
   readonly log: Logger;
@@ -31,6 +31,8 @@ export interface MaildropParts {
 /** A snapshot of a Maildir's INBOX. It holds names and sizes, nothing of the messages. */
 export class MaildirMaildrop implements Maildrop {
   readonly #parts: MaildropParts;
+  /** Messages that were found under another name than the listing's. */
+  #moved: Map<number, Entry> | undefined;
 
   constructor(parts: MaildropParts) {
     this.#parts = parts;
@@ -87,7 +89,7 @@ export class MaildirMaildrop implements Maildrop {
   }
 
   #entry(index: number): Entry {
-    const entry = this.#parts.entries[index];
+    const entry = this.#moved?.get(index) ?? this.#parts.entries[index];
     if (entry === undefined) throw new RangeError(`No message ${index}`);
     return entry;
   }
@@ -103,7 +105,10 @@ export class MaildirMaildrop implements Maildrop {
     const { volume, maildir } = this.#parts.mailbox;
     const entry = this.#entry(index);
     const result = await volume.read({ maildir, entry, offset, length: READ_CHUNK_BYTES });
-    this.#parts.entries[index] = result.entry;
+    if (result.entry.name !== entry.name || result.entry.directory !== entry.directory) {
+      this.#moved ??= new Map();
+      this.#moved.set(index, result.entry);
+    }
     return result;
   }
 

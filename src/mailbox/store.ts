@@ -26,6 +26,13 @@ export interface MaildirStoreOptions {
   readonly options?: MailboxOptions;
 }
 
+/** Shared by sessions: nobody changes it. */
+interface Snapshot {
+  readonly entries: readonly Entry[];
+  /** Wire octets of each. */
+  readonly sizes: Float64Array;
+}
+
 export class MaildirStore implements MailStore {
   readonly #mailboxes: Mailboxes<Account>;
   readonly #log: Logger;
@@ -33,6 +40,8 @@ export class MaildirStore implements MailStore {
   /** Octets in use, by account id. */
   readonly #usage: TimedCache<number>;
   readonly #measuring = new Map<string, Promise<number>>();
+  /** By the listing: where the engine gives the same one again, it is not sorted again. */
+  readonly #snapshots = new WeakMap<readonly Entry[], Snapshot>();
 
   constructor(parts: MaildirStoreOptions) {
     this.#mailboxes = parts.mailboxes;
@@ -51,7 +60,7 @@ export class MaildirStore implements MailStore {
       mailboxEvents.inc('empty');
       return EMPTY_MAILDROP;
     }
-    const { entries, sizes } = await this.#sized(mailbox, byArrival(listed));
+    const { entries, sizes } = this.#snapshots.get(listed) ?? (await this.#sized(mailbox, listed));
     mailboxEvents.inc('opened');
     this.#mailboxes.sweep(mailbox);
     const onRemoved = (octets: number): void => this.added(account, -octets);
@@ -106,11 +115,12 @@ export class MaildirStore implements MailStore {
     }
   }
 
-  /** Sizes of all, from their names or, once, from the files. Messages found gone are left out. */
-  async #sized(
-    mailbox: Mailbox,
-    listed: readonly Entry[],
-  ): Promise<{ entries: Entry[]; sizes: Float64Array }> {
+  /**
+   * In order of arrival, with sizes from the names or, once, from the files. Messages found gone
+   * are left out.
+   */
+  async #sized(mailbox: Mailbox, names: readonly Entry[]): Promise<Snapshot> {
+    const listed = byArrival(names);
     const sizes = new Float64Array(listed.length);
     const unknown: Entry[] = [];
     for (let index = 0; index < listed.length; index++) {
@@ -118,7 +128,11 @@ export class MaildirStore implements MailStore {
       sizes[index] = nameWireOctets(entry.name) ?? -1;
       if (sizes[index] === -1) unknown.push(entry);
     }
-    if (unknown.length === 0) return { entries: [...listed], sizes };
+    if (unknown.length === 0) {
+      const snapshot = { entries: listed, sizes };
+      this.#snapshots.set(names, snapshot);
+      return snapshot;
+    }
     const parallel = this.#options['mailbox.sizing.parallel'];
     const found = await sizeMessages(mailbox, unknown, parallel);
     const sizedNow = found.values();

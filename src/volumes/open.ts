@@ -6,7 +6,7 @@ import { nodeFs, openMaildirs, type Fs } from '#maildir';
 import { Mailboxes } from './mailboxes.ts';
 import { nfsLies } from './metrics.ts';
 import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
-import { askSpace, type AskSpace } from './space.ts';
+import { askSpace, directorySyncOf, directoryTimesOf, type AskSpace } from './space.ts';
 import { VolumeTable } from './table.ts';
 import type { MailboxOwner, VolumeDirectory } from './types.ts';
 
@@ -43,14 +43,15 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
     options,
     fs,
     askSpace: parts.askSpace ?? askSpace,
-    engine: (_, directorySync) =>
+    engine: (_, space) =>
       openMaildirs({
         fs,
         clock,
         random,
         node,
         pid: process.pid,
-        directorySync,
+        directorySync: directorySyncOf(space),
+        directoryTimes: directoryTimesOf(space),
         onLie: (lie) => nfsLies.inc(lie),
       }),
   });

@@ -4,13 +4,21 @@ import { statfs } from 'node:fs/promises';
 export interface Space {
   readonly freeBytes: number;
   readonly freeInodes: number | undefined;
-  readonly fileSystem: 'nfs' | 'other';
+  /** `local`: the inodes are this kernel's own, so a stat tells the truth. */
+  readonly fileSystem: 'nfs' | 'local' | 'other';
 }
 
 /** Asks the file system at `path`; a coarse call of its own, made under the volume's probe. */
 export type AskSpace = (path: string) => Promise<Space>;
 
-const NFS_SUPER_MAGIC = 0x6969;
+/** By f_type of statfs(2). What is not here may be a client of something and is not trusted. */
+const FILE_SYSTEMS: ReadonlyMap<number, Space['fileSystem']> = new Map([
+  [0x6969, 'nfs'],
+  [0xef53, 'local'], // ext4
+  [0x58465342, 'local'], // XFS
+  [0x9123683e, 'local'], // Btrfs
+  [0x01021994, 'local'], // tmpfs
+]);
 
 /** The real question: statfs(2). @throws a system error */
 export const askSpace: AskSpace = async (path) => {
@@ -18,7 +26,7 @@ export const askSpace: AskSpace = async (path) => {
   return {
     freeBytes: stat.bavail * stat.bsize,
     freeInodes: stat.files === 0 ? undefined : stat.ffree,
-    fileSystem: stat.type === NFS_SUPER_MAGIC ? 'nfs' : 'other',
+    fileSystem: FILE_SYSTEMS.get(stat.type) ?? 'other',
   };
 };
 
@@ -28,6 +36,10 @@ export const askSpace: AskSpace = async (path) => {
  */
 export const directorySyncOf = (space: Space | undefined): 'always' | 'never' =>
   space?.fileSystem === 'nfs' ? 'never' : 'always';
+
+/** Whether a directory's change time may be believed: see the engine's `directoryTimes`. */
+export const directoryTimesOf = (space: Space | undefined): 'exact' | 'vague' =>
+  space?.fileSystem === 'local' ? 'exact' : 'vague';
 
 /** Whether `bytes` more leave the reserve free. */
 export function hasRoom(

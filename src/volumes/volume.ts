@@ -15,7 +15,7 @@ import {
 } from './metrics.ts';
 import type { VolumeOptions } from './options.ts';
 import { readSentinel } from './sentinel.ts';
-import { directorySyncOf, hasRoom, type AskSpace, type Space } from './space.ts';
+import { hasRoom, type AskSpace, type Space } from './space.ts';
 import type { VolumeEntry } from './types.ts';
 
 /**
@@ -45,7 +45,8 @@ export interface VolumeParts {
   /** For the sentinel; the engine has its own. */
   readonly fs: Fs;
   readonly askSpace: AskSpace;
-  readonly engine: (entry: VolumeEntry, directorySync: 'always' | 'never') => Maildirs;
+  /** Made anew when the file system turns out to be of another kind. */
+  readonly engine: (entry: VolumeEntry, space: Space | undefined) => Maildirs;
 }
 
 /** Publishing to many recipients takes longer: one deadline for each so many of them. */
@@ -92,7 +93,7 @@ export class GuardedVolume implements Volume {
     this.name = entry.name;
     this.#entry = entry;
     this.#parts = parts;
-    this.#engine = parts.engine(entry, 'always');
+    this.#engine = parts.engine(entry, undefined);
     this.#bulkhead = new Bulkhead({
       inFlightMax: options['volume.inflight.max'],
       waitingMax: options['volume.queue.max'],
@@ -310,8 +311,9 @@ export class GuardedVolume implements Volume {
       return { kind: 'wrong', why };
     }
     const space = await this.#parts.askSpace(path);
-    const sync = directorySyncOf(space);
-    if (sync !== directorySyncOf(this.#space)) this.#engine = this.#parts.engine(this.#entry, sync);
+    if (space.fileSystem !== this.#space?.fileSystem) {
+      this.#engine = this.#parts.engine(this.#entry, space);
+    }
     this.#space = space;
     this.#full = false; // If it is still full, the next write says so again.
     return { kind: 'ok' };
