@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { flagText, UsageError, type Call, type Command } from '../command.ts';
 import { keepRunning, type Child } from '../demo/children.ts';
 import { writeDemoEntries } from '../demo/entries.ts';
@@ -15,12 +16,18 @@ import {
   type DemoLayout,
 } from '../demo/layout.ts';
 
+const WORKERS_MAX = 64;
+
 async function run(call: Call): Promise<void> {
   const base = Number(flagText(call, 'port-base') ?? PORT_BASE_DEFAULT);
   if (!Number.isInteger(base) || base < 1024 || base > PORT_BASE_MAX) {
     throw new UsageError(`--port-base is a whole number, 1024 to ${PORT_BASE_MAX}`);
   }
-  const demo = demoLayout({ data: flagText(call, 'data'), base, env: call.env });
+  const workers = Number(flagText(call, 'workers') ?? Math.min(2, availableParallelism()));
+  if (!Number.isInteger(workers) || workers < 1 || workers > WORKERS_MAX) {
+    throw new UsageError(`--workers is a whole number, 1 to ${WORKERS_MAX}`);
+  }
+  const demo = demoLayout({ data: flagText(call, 'data'), base, workers, env: call.env });
   const ending = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
@@ -82,10 +89,14 @@ Ctrl-C ends it; the next start finds everything again.`;
 }
 
 export const demo: Command = {
-  usage: '[--data DIR] [--port-base N]',
+  usage: '[--data DIR] [--port-base N] [--workers N]',
   summary: 'Runs a whole farm on this machine, with users and two volumes',
   examples: ['mailfarm demo', 'mailfarm demo --data /tmp/farm --port-base 20000'],
-  options: { data: { type: 'string' }, 'port-base': { type: 'string' } },
+  options: {
+    data: { type: 'string' },
+    'port-base': { type: 'string' },
+    workers: { type: 'string' },
+  },
   args: [0, 0],
   run,
 };

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { systemClock } from '../../base/clock.ts';
@@ -28,7 +27,7 @@ function file(demo: DemoLayout, bind: { readonly dn: string; readonly secret: st
   return stringify({
     name: DEMO_NODE,
     data: demo.state,
-    workers: Math.min(2, availableParallelism()),
+    workers: demo.workers,
     directory: {
       urls: [`ldap://${DEMO_HOST}:${demoPort(demo, 'ldap')}`],
       base: DEFAULT_SUFFIX,

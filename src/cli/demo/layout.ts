@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 export interface DemoLayout {
   readonly dir: string;
   readonly base: number;
+  /** Worker processes of the node. */
+  readonly workers: number;
   readonly nodeFile: string;
   readonly adminFile: string;
   readonly adminSecret: string;
@@ -41,6 +43,7 @@ export const demoPort = (layout: DemoLayout, service: keyof typeof DEMO_PORTS): 
 export function demoLayout(options: {
   readonly data: string | undefined;
   readonly base: number;
+  readonly workers: number;
   readonly env: NodeJS.ProcessEnv;
 }): DemoLayout {
   const state = options.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
@@ -48,6 +51,7 @@ export function demoLayout(options: {
   return {
     dir,
     base: options.base,
+    workers: options.workers,
     nodeFile: join(dir, 'node.yaml'),
     adminFile: join(dir, 'admin.yaml'),
     adminSecret: join(dir, 'secrets', 'admin'),
