@@ -57,9 +57,13 @@ export class Throttle {
   waitMs(account: string, address: string): number {
     if (this.#isExempt(address)) return 0;
     const { pair, from, to } = keys(account, address);
-    const relevant = this.#known.has(pair) ? [pair] : [pair, from, to];
-    const until = relevant.map((key) => this.#counts.get(key)?.until ?? 0);
-    return Math.max(0, Math.ceil(Math.max(...until) - this.#clock.now()));
+    let until = this.#until(pair);
+    if (!this.#known.has(pair)) until = Math.max(until, this.#until(from), this.#until(to));
+    return until === 0 ? 0 : Math.max(0, Math.ceil(until - this.#clock.now()));
+  }
+
+  #until(key: string): number {
+    return this.#counts.get(key)?.until ?? 0;
   }
 
   /** Whether this address knew this account's password not long ago. */
@@ -162,7 +166,7 @@ function keys(account: string, address: string): { pair: string; from: string; t
 
 /** One customer has a whole /64 of IPv6 (RFC 6177 §2); counting single addresses is no use. */
 export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
+  if (!address.includes(':')) return address; // Three times a login: no regular expression.
   const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::');
   const front = head === '' ? [] : head.split(':');
   const back = tail === undefined || tail === '' ? [] : tail.split(':');
