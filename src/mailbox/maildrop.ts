@@ -38,6 +38,10 @@ export class MaildirMaildrop implements Maildrop {
     this.#parts = parts;
   }
 
+  get listing(): object {
+    return this.#parts.entries;
+  }
+
   get count(): number {
     return this.#parts.entries.length;
   }
@@ -141,6 +145,7 @@ export function storedOctets(entries: readonly Entry[]): number {
 
 /** The maildrop of a user who never got mail. */
 export const EMPTY_MAILDROP: Maildrop = {
+  listing: {},
   count: 0,
   octets: (index) => noMessage(index),
   uidl: (index) => noMessage(index),

@@ -44,6 +44,10 @@ class MemoryMaildrop implements Maildrop {
     this.#snapshot = [...mailbox];
   }
 
+  get listing(): object {
+    return this.#snapshot;
+  }
+
   get count(): number {
     return this.#snapshot.length;
   }

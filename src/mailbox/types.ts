@@ -17,6 +17,8 @@ export interface MailStore {
  * Compact on purpose: 100,000 messages are one array of names.
  */
 export interface Maildrop {
+  /** The same object for snapshots of the same messages: what is computed of them may be kept. */
+  readonly listing: object;
   readonly count: number;
   /** Octets of the message as RETR sends it, CRLF line ends, without dot-stuffing. */
   octets(index: number): number;

@@ -29,11 +29,24 @@ function answer(session: Pop3Session, argument: string, state: Transaction, colu
     if (index !== undefined) session.say(scan(index + 1, state.drop[column](index)));
     return;
   }
-  session.say(REPLY.listing);
-  const next = rows(session, state, column, 0);
+  const whole = state.count === state.drop.count;
+  const kept = whole ? keptAnswers[column].get(state.drop.listing) : undefined;
+  if (kept !== undefined) return session.say(kept);
+  const { text, next } = rows(state, column, 0);
+  session.say(REPLY.listing + text);
   if (next < state.drop.count) return remaining(session, state, column, next);
   session.say(REPLY.end);
+  if (whole) keptAnswers[column].set(state.drop.listing, REPLY.listing + text + REPLY.end);
 }
+
+/**
+ * Answers of one piece, for the next session that finds the same mailbox: most polls do. They go
+ * when the store forgets the listing.
+ */
+const keptAnswers: Readonly<Record<Column, WeakMap<object, string>>> = {
+  octets: new WeakMap(),
+  uidl: new WeakMap(),
+};
 
 /** The rest of a listing that is too long for one piece: others have their turn in between. */
 async function remaining(
@@ -42,22 +55,24 @@ async function remaining(
   column: Column,
   from: number,
 ): Promise<void> {
-  for (let next = from; next < state.drop.count; next = rows(session, state, column, next)) {
+  for (let next = from; next < state.drop.count;) {
     session.flush();
     await session.turnOfOthers();
     await session.flowing();
+    const piece = rows(state, column, next);
+    session.say(piece.text);
+    next = piece.next;
   }
   session.say(REPLY.end);
 }
 
-/** Says rows from `from` on, about LISTING_BYTES_MAX octets. @returns the next index. */
-function rows(session: Pop3Session, state: Transaction, column: Column, from: number): number {
+/** Rows from `from` on, about LISTING_BYTES_MAX octets; `next` is the next index. */
+function rows(state: Transaction, column: Column, from: number): { text: string; next: number } {
   const { drop } = state;
   let text = '';
   let index = from;
   for (; index < drop.count && text.length < LISTING_BYTES_MAX; index += 1) {
     if (!state.isDeleted(index)) text += `${index + 1} ${drop[column](index)}\r\n`;
   }
-  session.say(text);
-  return index;
+  return { text, next: index };
 }

@@ -49,6 +49,7 @@ export class FaultyStore implements MailStore {
 }
 
 class FaultyDrop implements Maildrop {
+  readonly listing = {};
   readonly #store: FaultyStore;
   readonly #snapshot: readonly StoredMessage[];
 
