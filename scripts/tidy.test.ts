@@ -113,6 +113,11 @@ describe('pages', () => {
     expect(check({ 'README.md': '# A\n\n# B\n' })).toEqual([`README.md:1: ${one} 2`]);
   });
 
+  test('one spelling for the names of files', () => {
+    const found = check({ 'src/base/someName.ts': 'export const a = 1;\n' });
+    expect(found).toContain('src/base/someName.ts:1: write the name in kebab-case');
+  });
+
   test('a module without a README is found, and one whose README is too long', () => {
     const files = { 'src/pop3/options.ts': 'export {};\n' };
     expect(check(files)).toEqual(['src/pop3:1: has no README.md']);

@@ -188,6 +188,7 @@ function names(files: readonly string[]): Finding[] {
     if (EMPTY_NAMES.test(file)) say('name it after what it does');
     if (BUILD_OUTPUT.test(file)) say('build output does not belong in the tree');
     if (/\.(js|mjs|cjs)$/.test(file) && !PLAIN_JAVASCRIPT.test(file)) say('write TypeScript');
+    if (CODE.test(file) && /[A-Z_]/.test(path.basename(file))) say('write the name in kebab-case');
   }
   return found;
 }

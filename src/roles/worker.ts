@@ -130,6 +130,7 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
     }
   });
   process.on('disconnect', () => void drain(drainMs));
+  if (!process.connected) void drain(0); // It went before there was anybody to notice.
 }
 
 /** Says now and every second how directory and volumes look from here. */

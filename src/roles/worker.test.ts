@@ -1,0 +1,57 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { systemClock as clock } from '../base/clock.ts';
+import { systemRandom as random } from '../base/random.ts';
+import { selfSigned } from '../net/x509/self-signed.ts';
+import type { Plan } from './plan.ts';
+
+const MODULE = join(import.meta.dirname, 'worker.ts');
+const NOBODY_MS = 10_000;
+
+/** A plan whose directory nobody serves; TLS files are read before the worker can be told anything. */
+function planIn(data: string): Plan {
+  const { cert, key } = selfSigned({ names: ['localhost'], days: 1, clock, random });
+  const files = { cert: join(data, 'cert.pem'), key: join(data, 'key.pem') };
+  writeFileSync(files.cert, cert);
+  writeFileSync(files.key, key);
+  return {
+    file: {
+      name: 'test',
+      data,
+      workers: 1,
+      directory: {
+        urls: ['ldap://127.0.0.1:1'],
+        base: 'dc=mailfarm',
+        bind: undefined,
+        startTls: false,
+        ca: undefined,
+      },
+      tls: { default: files, domains: [] },
+      log: { level: 'error', time: 'iso' },
+    },
+    listen: [{ service: 'pop3', host: '127.0.0.1', port: 110 }],
+    settings: [],
+    ticketKeys: '00'.repeat(48),
+  };
+}
+
+// Introduced with the worker; seen in a chaos run of 300 s: workers of killed supervisors stayed.
+test.each([0, 400, 1500])(
+  'a worker whose supervisor goes %i ms after the plan ends, whatever it was doing',
+  async (ms) => {
+    const data = mkdtempSync(join(tmpdir(), 'mailfarm-worker-'));
+    onTestFinished(() => rmSync(data, { recursive: true, force: true }));
+    const worker = fork(MODULE, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    onTestFinished(() => void worker.kill('SIGKILL'));
+    const exited = once(worker, 'exit');
+    worker.send({ kind: 'plan', plan: planIn(data) });
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    worker.disconnect();
+    const timer = new Promise((resolve) => setTimeout(resolve, NOBODY_MS, 'still there'));
+    expect(await Promise.race([exited, timer])).not.toBe('still there');
+  },
+);
