@@ -5,8 +5,8 @@ import { plant, texts } from './planted.ts';
 
 /** A tree that is right, so that each test's planted error is the only one. */
 const RIGHT = {
-  'maildir/src/index.ts': "export * from './nodeFs.ts';\n",
-  'maildir/src/nodeFs.ts': "import { rename } from 'node:fs';\nexport const a = rename;\n",
+  'maildir/src/index.ts': "export * from './node-fs.ts';\n",
+  'maildir/src/node-fs.ts': "import { rename } from 'node:fs';\nexport const a = rename;\n",
   'src/base/clock.ts': 'export const clock = 1;\n',
   'src/base/clock.test.ts':
     "import { test } from 'vitest';\nimport './clock.ts';\ntest('', () => {});\n",
@@ -100,7 +100,7 @@ describe('the storage engine', () => {
   test('it reaches the file system through one door', () => {
     const found = check({ 'maildir/src/x.ts': "import { open } from 'node:fs';\nopen();\n" });
     expect(found).toEqual([
-      'only maildir/src/nodeFs.ts reaches the file system; take an Fs as a parameter',
+      'only maildir/src/node-fs.ts reaches the file system; take an Fs as a parameter',
     ]);
   });
 

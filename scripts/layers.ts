@@ -49,7 +49,7 @@ const NAME_CALLS = /^(rename|link|mkdir|fsync|fdatasync|datasync|symlink|cp|copy
 const FILE_MODULES = /^node:fs(\/promises)?$/;
 
 /** The storage engine's one door to the operating system; everything else there is given an Fs. */
-const MAILDIR_DOOR = 'maildir/src/nodeFs.ts';
+const MAILDIR_DOOR = 'maildir/src/node-fs.ts';
 
 /**
  * Files that may use them, and why. Shared storage is reached through `maildir` only; these write

@@ -20,7 +20,7 @@ export {
   withSizes,
 } from './names.ts';
 export type { NameParts, UniqueNameOptions } from './names.ts';
-export { nodeFs } from './nodeFs.ts';
+export { nodeFs } from './node-fs.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { LIES } from './types.ts';
 export type {

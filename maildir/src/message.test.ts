@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { wrapFs } from '../test/callFs.ts';
+import { wrapFs } from '../test/call-fs.ts';
 import { deliver, engineOn, readAll, ROOT } from '../test/engine.ts';
-import { MemoryFs } from '../test/memoryFs.ts';
+import { MemoryFs } from '../test/memory-fs.ts';
 import { systemError } from './errno.ts';
 import { nameFlags } from './names.ts';
 import type { Entry, Fs } from './types.ts';

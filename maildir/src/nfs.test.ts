@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { deliver, engineOn, ROOT } from '../test/engine.ts';
-import { recordCalls, wrapFs, type Call } from '../test/callFs.ts';
-import { MemoryFs } from '../test/memoryFs.ts';
+import { recordCalls, wrapFs, type Call } from '../test/call-fs.ts';
+import { MemoryFs } from '../test/memory-fs.ts';
 import { systemError, UnknownResultError, type ErrnoName } from './errno.ts';
 import type { Lie } from './types.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { recordCalls, wrapFs } from '../test/callFs.ts';
+import { recordCalls, wrapFs } from '../test/call-fs.ts';
 import { deliver, engineOn, ROOT } from '../test/engine.ts';
-import { MemoryFs } from '../test/memoryFs.ts';
+import { MemoryFs } from '../test/memory-fs.ts';
 import { systemError } from './errno.ts';
 
 const BOX = `${ROOT}/alice`;

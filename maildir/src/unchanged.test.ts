@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { recordCalls, wrapFs } from '../test/callFs.ts';
-import { MemoryFs } from '../test/memoryFs.ts';
+import { recordCalls, wrapFs } from '../test/call-fs.ts';
+import { MemoryFs } from '../test/memory-fs.ts';
 import {
   nodeFs,
   openMaildirs,

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Maildirs } from '../src/index.ts';
 import { nameFlags, nameKey, nameWireOctets } from '../src/index.ts';
-import { killedAfter } from './callFs.ts';
+import { killedAfter } from './call-fs.ts';
 import { deliver, engineOn, readAll, ROOT } from './engine.ts';
-import { MemoryFs } from './memoryFs.ts';
+import { MemoryFs } from './memory-fs.ts';
 
 // Kill between any two system calls, with and without a power cut, then recovery: each scenario
 // is stopped before its 0th, 1st, 2nd, … call until it runs through, and for each of these stops

@@ -9,8 +9,8 @@ import {
   type Maildirs,
 } from '../src/index.ts';
 import { deliver, engineOn, readAll, ROOT, wireOctetsOf } from './engine.ts';
-import { faults, lyingFs, type Fault } from './lyingFs.ts';
-import { MemoryFs } from './memoryFs.ts';
+import { faults, lyingFs, type Fault } from './lying-fs.ts';
+import { MemoryFs } from './memory-fs.ts';
 
 // The engine on a file system that lies: whatever it is told, what it tells is true.
 // MAILFARM_TEST_RUNS and MAILFARM_TEST_SEED lengthen and repeat.

@@ -12,7 +12,9 @@ import type { Plan } from './plan.ts';
 const MODULE = join(import.meta.dirname, 'worker.ts');
 const NOBODY_MS = 10_000;
 
-/** A plan whose directory nobody serves; TLS files are read before the worker can be told anything. */
+/**
+ * A plan whose directory nobody serves; TLS files are read before the worker can be told anything.
+ */
 function planIn(data: string): Plan {
   const { cert, key } = selfSigned({ names: ['localhost'], days: 1, clock, random });
   const files = { cert: join(data, 'cert.pem'), key: join(data, 'key.pem') };

@@ -6,9 +6,9 @@ import { startFarm } from '../harness/farm.ts';
 import { startPostfix } from '../harness/peers.ts';
 import { addUsers, benchUsers, measure, type BenchContext, type Measured } from './context.ts';
 import { compare, printRows, type Row } from './report.ts';
-import { smtpLoad, type SmtpLoad } from './smtpLoad.ts';
+import { smtpLoad, type SmtpLoad } from './smtp-load.ts';
 
-const BARE = join(import.meta.dirname, 'bareServers.ts');
+const BARE = join(import.meta.dirname, 'bare-servers.ts');
 const LANES = 16;
 const SIZE = 4096;
 /** Until the compiler has settled; the same for everybody. */

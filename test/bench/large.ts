@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { startFarm } from '../harness/farm.ts';
 import { residentBytes } from '../harness/processes.ts';
 import { addUsers, measure, type BenchContext } from './context.ts';
-import { pop3Load } from './pop3Load.ts';
+import { pop3Load } from './pop3-load.ts';
 import { compare, printRows } from './report.ts';
 
 /** Log in to a Maildir of 100,000 messages: time when warm, memory while it is open. */

@@ -4,9 +4,9 @@ import { startFarm, type Farm } from '../harness/farm.ts';
 import { has } from '../harness/needs.ts';
 import { makeCertificate, MAIL_GID, MAIL_UID, startDovecot } from '../harness/peers.ts';
 import { addUsers, measure, type BenchContext, type Measured } from './context.ts';
-import { pop3Load, type Pop3Load } from './pop3Load.ts';
+import { pop3Load, type Pop3Load } from './pop3-load.ts';
 import { compare, printRows, type Row } from './report.ts';
-import { smtpLoad } from './smtpLoad.ts';
+import { smtpLoad } from './smtp-load.ts';
 
 const BULK = 'RETR in bulk, messages of 5 MB';
 

@@ -224,7 +224,7 @@ test('[P-11] health, readiness and metrics over all processes; one log line a le
 });
 
 test('SIGHUP and a changed setting replace the workers; a session that is open goes on', async () => {
-  const { Pop3Chat } = await import('../harness/pop3Chat.ts');
+  const { Pop3Chat } = await import('../harness/pop3-chat.ts');
   const chat = await Pop3Chat.login({ port: farm.ports.pop3 }, 'alice@example.test', 'demo');
   await asked(farm, ['config', 'set', 'smtp.message.max', '100KB']);
   const serving = (await run(['pgrep', '-f', `serve --config ${farm.dir}/node.yaml`])).stdout;

@@ -1,6 +1,6 @@
 import type { Farm } from '../harness/farm.ts';
-import { Pop3Chat } from '../harness/pop3Chat.ts';
-import { SmtpChat, type SmtpReply } from '../harness/smtpChat.ts';
+import { Pop3Chat } from '../harness/pop3-chat.ts';
+import { SmtpChat, type SmtpReply } from '../harness/smtp-chat.ts';
 
 /** Sends one letter; the reply that ended the transaction, at whatever command. */
 export async function send(

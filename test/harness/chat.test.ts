@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { type TestContext, expect, test } from 'vitest';
 import { GrammarError, dataBytes } from './chat.ts';
 import { needs } from './needs.ts';
-import { Pop3Chat } from './pop3Chat.ts';
-import { SmtpChat } from './smtpChat.ts';
+import { Pop3Chat } from './pop3-chat.ts';
+import { SmtpChat } from './smtp-chat.ts';
 
 /** A port where someone says these bytes to whoever connects, and closes. */
 async function says(ctx: TestContext, bytes: string): Promise<number> {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { type Socket, createServer } from 'node:net';
 import { dirname } from 'node:path';
-import { type InPeers, enter, runInPeers } from './inPeers.ts';
+import { type InPeers, enter, runInPeers } from './in-peers.ts';
 
 export interface CourierOptions {
   readonly protocol: 'imap' | 'pop3';

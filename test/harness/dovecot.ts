@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestCertificate } from './certificate.ts';
-import { MAIL_GID, MAIL_UID, startInPeers } from './inPeers.ts';
+import { MAIL_GID, MAIL_UID, startInPeers } from './in-peers.ts';
 import { type Running, freePort, waitForPort } from './process.ts';
 
 export interface DovecotOptions {
@@ -102,8 +102,8 @@ const KEPT = `service_count = 0
   client_limit = 5000`;
 
 /**
- * Sessions handled by processes that stay: six times the polls per second of the default. Sizes from
- * names alone, and no flags written for what POP3 has read.
+ * Sessions handled by processes that stay: six times the polls per second of the default. Sizes
+ * from names alone, and no flags written for what POP3 has read.
  */
 const TUNED = `
 service imap {

@@ -5,7 +5,7 @@
  */
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { run } from './process.ts';
-import { buildPeersRoot, peersReady } from './peersRoot.ts';
+import { buildPeersRoot, peersReady } from './peers-root.ts';
 
 /** Debian package → a program of it (none: asked of dpkg), and the tests that need it. */
 const CLIENTS: Readonly<Record<string, { readonly program: string; readonly tests: string }>> = {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { TestContext } from 'vitest';
-import { peersReady } from './peersRoot.ts';
+import { peersReady } from './peers-root.ts';
 
 const IN_PEERS = ['postfix', 'dovecot', 'courier', 'slapd'] as const;
 export type Peer = (typeof IN_PEERS)[number];

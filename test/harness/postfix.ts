@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { MAIL_GID, MAIL_UID, startInPeers } from './inPeers.ts';
+import { MAIL_GID, MAIL_UID, startInPeers } from './in-peers.ts';
 import { type Running, freePort, waitForPort } from './process.ts';
 
 export interface PostfixOptions {

@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataBytes } from './chat.ts';
-import { runInPeers } from './inPeers.ts';
+import { runInPeers } from './in-peers.ts';
 import type { Need } from './needs.ts';
 import { type RunResult, run } from './process.ts';
 

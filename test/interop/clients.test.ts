@@ -12,9 +12,9 @@ import { testDirectory } from '../harness/directory.ts';
 import { DEMO_PASSWORD, type Farm, startFarm } from '../harness/farm.ts';
 import { FETCHERS } from '../harness/fetchers.ts';
 import { needs } from '../harness/needs.ts';
-import { Pop3Chat } from '../harness/pop3Chat.ts';
+import { Pop3Chat } from '../harness/pop3-chat.ts';
 import { SENDERS } from '../harness/senders.ts';
-import { SmtpChat } from '../harness/smtpChat.ts';
+import { SmtpChat } from '../harness/smtp-chat.ts';
 import { type Sent, afterTrace, fetchAll, sendAll } from './transit.ts';
 
 const COUNT = Number(process.env['MAILFARM_MESSAGES'] ?? 70);

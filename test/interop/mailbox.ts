@@ -13,7 +13,7 @@ import {
 } from '#maildir';
 import { KINDS } from '../fixtures/kinds.ts';
 import { corpus } from '../fixtures/corpus.ts';
-import { MAIL_GID, MAIL_UID } from '../harness/inPeers.ts';
+import { MAIL_GID, MAIL_UID } from '../harness/in-peers.ts';
 
 export interface SharedMailbox {
   readonly engine: Maildirs;

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { nameFlags, nameOctets, nameWireOctets } from '#maildir';
 import { type TestContext, expect, test } from 'vitest';
 import { testDirectory } from '../harness/directory.ts';
-import { ImapChat } from '../harness/imapChat.ts';
+import { ImapChat } from '../harness/imap-chat.ts';
 import { needs } from '../harness/needs.ts';
 import { type DovecotServer, startCourier, startDovecot } from '../harness/peers.ts';
-import { Pop3Chat } from '../harness/pop3Chat.ts';
+import { Pop3Chat } from '../harness/pop3-chat.ts';
 import {
   type Content,
   type SharedMailbox,

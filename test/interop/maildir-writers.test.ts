@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { type Entry, nameFlags } from '#maildir';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../harness/directory.ts';
-import { ImapChat } from '../harness/imapChat.ts';
-import { MAIL_GID, MAIL_UID, runInPeers } from '../harness/inPeers.ts';
+import { ImapChat } from '../harness/imap-chat.ts';
+import { MAIL_GID, MAIL_UID, runInPeers } from '../harness/in-peers.ts';
 import { needs } from '../harness/needs.ts';
 import { startCourier, startDovecot, startPostfix } from '../harness/peers.ts';
-import { SmtpChat } from '../harness/smtpChat.ts';
+import { SmtpChat } from '../harness/smtp-chat.ts';
 import {
   type SharedMailbox,
   content,

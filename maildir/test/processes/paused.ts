@@ -1,5 +1,5 @@
 import { nodeFs, openMaildirs, systemClock, systemRandom } from '../../src/index.ts';
-import { wrapFs } from '../callFs.ts';
+import { wrapFs } from '../call-fs.ts';
 import { deliver } from '../engine.ts';
 
 // A child of sigkill.test.ts: delivers to the Maildirs named, but stops before call `stopAt`

@@ -1,6 +1,6 @@
 /**
  * What our servers are held against: the same library and the same disk with nothing of ours in
- * between. Run as a child process: `bareServers.ts loop DIR COUNT LANES | smtp`; prints JSON.
+ * between. Run as a child process: `bare-servers.ts loop DIR COUNT LANES | smtp`; prints JSON.
  */
 import fs from 'node:fs';
 import { SMTPServer } from 'smtp-server';

@@ -4,7 +4,7 @@
  * (everything listens on 127.0.0.0/8), the test's own directories under their own names, and
  * the root itself read-only.
  */
-import { peersRoot } from './peersRoot.ts';
+import { peersRoot } from './peers-root.ts';
 import { type Running, type RunResult, run, start } from './process.ts';
 
 /** Debian's user `mail`: owner of the mailboxes that peers write; Dovecot refuses root's. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { systemError, type ErrnoName } from '../src/errno.ts';
 import { hasKey, nameKey, type Fs } from '../src/index.ts';
-import { wrapFs, type Call } from './callFs.ts';
+import { wrapFs, type Call } from './call-fs.ts';
 
 /**
  * A file system that lies on purpose, in every way that NFS was seen to. Faults are data, made
