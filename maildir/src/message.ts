@@ -9,6 +9,7 @@ export interface ReadRequest {
   readonly entry: Entry;
   readonly offset: number;
   readonly length: number;
+  readonly into?: Uint8Array;
 }
 
 export interface ReadResult {
@@ -59,7 +60,7 @@ async function fill(
 ): Promise<{ bytes: Uint8Array; end: boolean }> {
   const said = nameOctets(request.entry.name);
   const rest = said === undefined ? request.length : Math.max(0, said - request.offset) + 1;
-  let buffer = Buffer.allocUnsafe(Math.min(rest, request.length));
+  let buffer = room(Math.min(rest, request.length), request.into);
   let length = 0;
   for (;;) {
     const got = await nfs.fs.read(fd, buffer.subarray(length), request.offset + length);
@@ -78,6 +79,12 @@ async function fill(
     }
   }
 }
+
+/** So many octets: those that the caller gave, if there are enough. */
+const room = (length: number, into: Uint8Array | undefined): Buffer =>
+  into === undefined || into.byteLength < length
+    ? Buffer.allocUnsafe(length)
+    : Buffer.from(into.buffer, into.byteOffset, length);
 
 export interface RenameRequest {
   readonly maildir: string;

@@ -162,6 +162,11 @@ export interface Maildirs {
     readonly entry: Entry;
     readonly offset: number;
     readonly length: number;
+    /**
+     * `length` octets to read into, to spare an allocation; `bytes` may lie there. After a failure
+     * nobody may use them any more: a call that is stuck can still write to them.
+     */
+    readonly into?: Uint8Array;
   }): Promise<{ readonly bytes: Uint8Array; readonly entry: Entry; readonly end: boolean }>;
   /**
    * Adds and removes flag letters by rename from the exact name; moves from new to cur.

@@ -31,7 +31,7 @@ const FORMS: readonly [what: string, stored: string, wire: string][] = [
 
 export async function wireOf(drop: Maildrop, index: number): Promise<string> {
   const pieces: Buffer[] = [];
-  for await (const piece of drop.read(index)) pieces.push(piece);
+  for await (const piece of drop.read(index)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString('latin1');
 }
 
@@ -84,6 +84,7 @@ export function mailStoreConformance(name: string, open: () => Promise<StoreUnde
     });
 
     sessions(() => under, drop, deliver);
+    largeMessages(drop, deliver);
   });
 }
 
@@ -134,6 +135,18 @@ function sessions(
     expect(await current().store.usage(current().account)).toBe(8);
   });
 
+  test('an index beyond the snapshot is a fault of the caller', async () => {
+    await deliver('x\n');
+    const found = await drop();
+    expect(() => found.octets(1)).toThrow(RangeError);
+    expect(() => found.uidl(-1)).toThrow(RangeError);
+  });
+}
+
+function largeMessages(
+  drop: () => Promise<Maildrop>,
+  deliver: (text: string) => Promise<void>,
+): void {
   test('a reader that stops early costs nothing and can read again', async () => {
     await deliver('x\n'.repeat(400_000));
     const found = await drop();
@@ -145,10 +158,29 @@ function sessions(
     expect(found.octets(0)).toBe(1_200_000);
   });
 
-  test('an index beyond the snapshot is a fault of the caller', async () => {
-    await deliver('x\n');
+  test('large messages read at once, and one given up, come byte for byte', async () => {
+    const texts = [0, 1, 2].map((seed) => longText(seed));
+    for (const text of texts) await deliver(text);
     const found = await drop();
-    expect(() => found.octets(1)).toThrow(RangeError);
-    expect(() => found.uidl(-1)).toThrow(RangeError);
+    const wires = texts.map((text) => text.replaceAll('\n', '\r\n'));
+    for (let round = 0; round < 3; round++) {
+      for await (const piece of found.read(round)) {
+        expect(piece.length).toBeGreaterThan(0);
+        break;
+      }
+      const [a, b, c] = await Promise.all([0, 1, 2].map((index) => wireOf(found, index)));
+      expect([a === wires[0], b === wires[1], c === wires[2]]).toEqual([true, true, true]);
+    }
   });
+}
+
+/** A megabyte of lines of many lengths, other octets for each seed. */
+function longText(seed: number): string {
+  let state = seed + 1;
+  let text = '';
+  while (text.length < 1_000_000) {
+    state = (state * 48_271) % 2_147_483_647;
+    text += `${String.fromCharCode(97 + ((state + seed) % 26)).repeat(state % 200)}\n`;
+  }
+  return text;
 }

@@ -57,20 +57,23 @@ export class MaildirMaildrop implements Maildrop {
 
   async *read(index: number): AsyncGenerator<Buffer> {
     const form = wireForm(lineEndsOf(this.#entry(index).name));
+    const buffers = this.octets(index) < READ_CHUNK_BYTES ? undefined : takeBuffers();
     let stored = 0;
     let sent = 0;
-    let next = this.#piece(index, 0);
+    let pieces = 0;
+    let next = this.#piece(index, 0, buffers?.in[0]);
     for (;;) {
       const { bytes, end } = await next;
       stored += bytes.length;
-      if (!end) next = this.#piece(index, stored);
+      if (!end) next = this.#piece(index, stored, buffers?.in[++pieces & 1]);
       if (bytes.length > 0) {
-        const wire = form.convert(bytes);
+        const wire = form.convert(bytes, buffers?.out);
         sent += wire.length;
         yield wire;
       }
       if (end) break;
     }
+    if (buffers !== undefined) giveBack(buffers);
     if (sent !== this.octets(index)) await this.#wrongSize(index, stored, sent);
   }
 
@@ -99,16 +102,17 @@ export class MaildirMaildrop implements Maildrop {
   }
 
   /** Begins to read a piece; one that nobody waits for any more fails in silence. */
-  #piece(index: number, offset: number): Promise<{ bytes: Uint8Array; end: boolean }> {
-    const piece = this.#readPiece(index, offset);
+  #piece(index: number, offset: number, into: Buffer | undefined): Promise<Piece> {
+    const piece = this.#readPiece(index, offset, into);
     piece.catch(() => {});
     return piece;
   }
 
-  async #readPiece(index: number, offset: number): Promise<{ bytes: Uint8Array; end: boolean }> {
+  async #readPiece(index: number, offset: number, into: Buffer | undefined): Promise<Piece> {
     const { volume, maildir } = this.#parts.mailbox;
     const entry = this.#entry(index);
-    const result = await volume.read({ maildir, entry, offset, length: READ_CHUNK_BYTES });
+    const request = { maildir, entry, offset, length: READ_CHUNK_BYTES };
+    const result = await volume.read(into === undefined ? request : { ...request, into });
     if (result.entry.name !== entry.name || result.entry.directory !== entry.directory) {
       this.#moved ??= new Map();
       this.#moved.set(index, result.entry);
@@ -134,6 +138,37 @@ export class MaildirMaildrop implements Maildrop {
     log.error({ code: 'MF-MBX-001', ...fields }, 'file shorter than its name says');
     throw new StoreError('volume-down', `${mailbox.maildir}: ${entry.name} has ${octets} octets`);
   }
+}
+
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly end: boolean;
+}
+
+/**
+ * What reading a large message takes: two pieces, since the next is read while one is sent, and
+ * the wire form of one. Used again, because V8 does a full collection for every 64 MB of buffers
+ * that are made: 40 % of the CPU of RETR in bulk.
+ *
+ * They are given back only when all reads have succeeded and all was sent. After a failure or a
+ * lost connection a stuck read or write may still use them, so they are left to the collector.
+ */
+interface Buffers {
+  readonly in: readonly [Buffer, Buffer];
+  readonly out: Buffer;
+}
+
+const spare: Buffers[] = [];
+const SPARE_MAX = 8; // A megabyte each.
+
+const takeBuffers = (): Buffers =>
+  spare.pop() ?? {
+    in: [Buffer.allocUnsafe(READ_CHUNK_BYTES), Buffer.allocUnsafe(READ_CHUNK_BYTES)],
+    out: Buffer.allocUnsafe(2 * READ_CHUNK_BYTES + 8),
+  };
+
+function giveBack(buffers: Buffers): void {
+  if (spare.length < SPARE_MAX) spare.push(buffers);
 }
 
 /** Sum of S= over names. */

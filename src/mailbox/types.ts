@@ -26,7 +26,8 @@ export interface Maildrop {
   uidl(index: number): string;
   /**
    * The message in wire form (CRLF line ends, not dot-stuffed), in chunks of at most
-   * READ_CHUNK_BYTES of the stored file each. @throws StoreError 'message-gone'.
+   * READ_CHUNK_BYTES of the stored file each. A chunk may be used until the next is asked for.
+   * @throws StoreError 'message-gone'.
    */
   read(index: number): AsyncIterable<Buffer>;
   /** Deletes; a message that is already gone counts as removed. @returns indices that failed. */

@@ -34,8 +34,11 @@ const LF_AS_CRLF = 0x0a0d; // As a little-endian number.
 
 /** Converts the pieces of one message in order. */
 export interface WireForm {
-  /** The piece as it goes out. The result is the caller's; the piece is free again. */
-  convert(piece: Uint8Array): Buffer;
+  /**
+   * The piece as it goes out, in `into` when that has room for twice its octets and 8, else in
+   * memory of its own. The piece is free again.
+   */
+  convert(piece: Uint8Array, into?: Buffer): Buffer;
 }
 
 /** Shared by all conversions: a conversion is synchronous, and its result is copied out. */
@@ -46,20 +49,22 @@ export function wireForm(lineEnds: LineEnds): WireForm {
   if (lineEnds === 'every-lf') return { convert: convertEvery };
   let endsInCr = false;
   return {
-    convert: (piece) => {
+    convert: (piece, into) => {
       const afterCr = endsInCr;
       if (piece.length > 0) endsInCr = piece[piece.length - 1] === CR;
+      if (!afterCr && !piece.includes(CR)) return convertEvery(piece, into);
       return convertBare(piece, afterCr);
     },
   };
 }
 
-function convertEvery(piece: Uint8Array): Buffer {
+function convertEvery(piece: Uint8Array, into?: Buffer): Buffer {
   const length = piece.length;
-  makeRoom(2 * length + 8);
   const source = new DataView(piece.buffer, piece.byteOffset, length);
-  const out = scratch;
-  const target = scratchView;
+  const given = into !== undefined && into.length >= 2 * length + 8 ? into : undefined;
+  if (given === undefined) makeRoom(2 * length + 8);
+  const out = given ?? scratch;
+  const target = given ? new DataView(given.buffer, given.byteOffset, given.length) : scratchView;
   const lastPair = length - 8;
   let from = 0;
   let to = 0;
@@ -94,12 +99,11 @@ function convertEvery(piece: Uint8Array): Buffer {
     if (octet === LF) out[to++] = CR;
     out[to++] = octet;
   }
-  return copyOut(to);
+  return given?.subarray(0, to) ?? copyOut(to);
 }
 
 /** Foreign files only, and rarely with a CR in them: byte by byte is good enough. */
 function convertBare(piece: Uint8Array, afterCr: boolean): Buffer {
-  if (!afterCr && !piece.includes(CR)) return convertEvery(piece);
   makeRoom(2 * piece.length);
   const out = scratch;
   let to = 0;

@@ -85,7 +85,11 @@ export abstract class Transport {
     if (!this.socket.write(text, 'latin1')) this.#block();
   }
 
-  /** Sends a piece of a message. @throws ConnectionLost. */
+  /**
+   * Sends a piece of a message. When this is done the piece is the caller's again: a small one is
+   * copied, a large one fills the socket's buffer, and 'drain' comes when nothing of it is left.
+   * @throws ConnectionLost.
+   */
   send(chunk: Buffer): Done {
     if (this.closed) throw new ConnectionLost();
     if (chunk.length <= SMALL_CHUNK_BYTES_MAX) {
@@ -94,7 +98,8 @@ export abstract class Transport {
       this.socket.setNoDelay(true); // The end of a long answer does not wait for an ACK.
       this.socket.cork();
       this.flush();
-      if (!this.socket.write(chunk)) this.#block();
+      const fills = chunk.length >= this.socket.writableHighWaterMark;
+      if (!this.socket.write(fills ? chunk : Buffer.from(chunk))) this.#block();
       this.socket.uncork();
     }
     if (this.#blocked) return this.flowing();
