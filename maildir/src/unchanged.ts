@@ -1,4 +1,4 @@
-import { listStable } from './listing.ts';
+import { listOnce, listStable } from './listing.ts';
 import type { Nfs } from './nfs.ts';
 import type { Clock, Entry } from './types.ts';
 
@@ -12,8 +12,9 @@ import type { Clock, Entry } from './types.ts';
  * SETTLED_MS may carry one time. A listing is kept only when it began SETTLED_MS or more after
  * its directories were first seen with these times. A change in the same tick as the last one
  * seen is then in the listing; a later one has another time. So the same times mean the same
- * names. What is left: a clock set back that meets the very tick of the last change, one chance
- * in millions, at a moment when the clock is set back.
+ * names. For the same reason one listing is enough where the times are the same before and after
+ * it: no name changed that it could have missed. What is left: a clock set back that meets the
+ * very tick of the last change, one chance in millions, at a moment when the clock is set back.
  *
  * Invariants: nothing is kept that a listing by the rules of listing.ts did not show. At most
  * NAMES_MAX names are kept; the Maildirs listed least recently go first. What is given is shared:
@@ -61,16 +62,18 @@ export class UnchangedListings {
       this.#keep(maildir, known);
       return known.entries;
     }
-    const entries = await listStable(nfs, maildir);
-    if (now - known.since >= SETTLED_MS) this.#keep(maildir, { ...known, entries });
+    if (now - known.since < SETTLED_MS) return listStable(nfs, maildir);
+    const entries = await listOnce(nfs, maildir);
+    if ((await stampOf(nfs, maildir)) !== stamp) return listStable(nfs, maildir);
+    this.#keep(maildir, { ...known, entries });
     return entries;
   }
 
   #keep(maildir: string, kept: Kept): void {
     this.#drop(maildir);
-    if (weightOf(kept) > NAMES_MAX) return;
-    this.#kept.set(maildir, kept);
-    this.#names += weightOf(kept);
+    const fits = weightOf(kept) <= NAMES_MAX ? kept : { ...kept, entries: undefined };
+    this.#kept.set(maildir, fits);
+    this.#names += weightOf(fits);
     for (const oldest of this.#kept.keys()) {
       if (this.#names <= NAMES_MAX) break;
       this.#drop(oldest);
