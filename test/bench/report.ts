@@ -23,7 +23,7 @@ export function compare(row: {
   return {
     what: row.what,
     ours: figure(row.ours, row.unit),
-    peer: row.peer === undefined ? 'not installed' : figure(row.peer, row.unit),
+    peer: row.peer === undefined ? '-' : figure(row.peer, row.unit),
     ratio: ratio === undefined ? '' : ratio.toFixed(2),
     aim: verdict(ratio, row.aim),
   };
