@@ -135,7 +135,7 @@ const sortedByName = (paths: ReadonlySet<string>): string[] =>
   [...paths].toSorted((a, b) => (a.slice(4) < b.slice(4) ? -1 : 1));
 
 test('names kept are bounded: the Maildir listed least recently is listed again', async () => {
-  const names = Array.from({ length: 60_000 }, (_, i) => String(1_000_000 + i));
+  const names = Array.from({ length: 110_000 }, (_, i) => String(1_000_000 + i));
   let listings = 0;
   const fs = {
     changed: async () => '1',
@@ -164,7 +164,7 @@ test('names kept are bounded: the Maildir listed least recently is listed again'
 });
 
 test('a Maildir of more names than are kept costs one listing, not two', async () => {
-  const names = Array.from({ length: 100_001 }, (_, i) => String(1_000_000 + i));
+  const names = Array.from({ length: 200_001 }, (_, i) => String(1_000_000 + i));
   let listings = 0;
   const fs = {
     changed: async () => '1',

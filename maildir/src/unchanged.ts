@@ -27,7 +27,7 @@ import type { Clock, Entry } from './types.ts';
  * a queue that overflows); the file system's clock compared with ours (a step of either lies).
  */
 export const SETTLED_MS = 2_000;
-const NAMES_MAX = 100_000;
+const NAMES_MAX = 200_000;
 /** What a Maildir counts beside its names. */
 const MAILDIR_WEIGHT = 4;
 
