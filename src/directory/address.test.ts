@@ -101,3 +101,17 @@ test('[S0-36] the memory directory answers as the one behind LDAP does', async (
   directory.down = true;
   await expect(directory.resolve('alice@example.test')).rejects.toThrow(DirectoryUnavailable);
 });
+
+test('the short way for plain addresses gives what the long way gives', () => {
+  const label = fc.stringMatching(/^[a-z0-9_-]{0,5}$|^a{62,65}$/);
+  const domain = fc.array(label, { maxLength: 6 }).map((labels) => labels.join('.'));
+  const plain = fc.tuple(fc.stringMatching(/^[a-z0-9._+-]{0,9}$|^b{240,256}$/), domain);
+  fc.assert(
+    fc.property(plain, ([local, name]) => {
+      const address = `${local}@${name}`;
+      // Capitals take the long way. Where there is no letter both take the same.
+      expect(addressKey(address)).toEqual(addressKey(address.toUpperCase()));
+    }),
+    { numRuns: 2_000 },
+  );
+});

@@ -23,8 +23,16 @@ const ASCII_DOMAIN = /^[a-z0-9._-]+$/;
 /** What URLs give a meaning to, also in its full-width forms: `b/c` would be read as `b`. */
 const NOT_IN_DOMAIN = /(?![a-z0-9._-])[\u0000-\u007f]/;
 
+/** How nearly every address is written: its key is what it says. Asked three times a login. */
+const PLAIN = /^[a-z0-9._+-]+@(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/;
+const PLAIN_LENGTH_MAX = 255;
+
 /** The key of an address or login, or undefined for what cannot be one. */
 export function addressKey(address: string): AddressKey | undefined {
+  if (address.length <= PLAIN_LENGTH_MAX && PLAIN.test(address)) {
+    const at = address.indexOf('@');
+    return { local: address.slice(0, at), domain: address.slice(at + 1) };
+  }
   if (address.length > ADDRESS_BYTES_MAX || CONTROL.test(address)) return undefined;
   if (!address.isWellFormed() || Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return undefined;
   const text = address.normalize('NFC').toLowerCase();
