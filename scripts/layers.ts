@@ -28,11 +28,13 @@ const MAILDIR_IMPORTERS = ['volumes', 'mailbox', 'spool'];
 /** Packages from npm and who may import them: an import that no row allows is an error. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fs-extra': ['cli', 'roles'], // Never in the mail path.
+  'csv-parse': ['cli'],
   ldapjs: ['directory'],
   ldapts: ['directory'],
   pino: ['log'],
   'prom-client': ['metrics'],
   'proper-lockfile': ['pop3'], // Only where a double holder is harmless.
+  re2js: ['directory'],
   'smtp-server': ['smtp'],
   yaml: ['config', 'cli'],
   zod: ['config'],

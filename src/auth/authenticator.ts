@@ -46,6 +46,9 @@ const NOBODY: Account = {
   quotaBytes: 0,
   volume: undefined,
   path: undefined,
+  forwards: [],
+  keepsForwarded: false,
+  site: undefined,
 };
 
 /** Verifies logins against the directory: throttled, without telling who exists. */

@@ -1,4 +1,4 @@
-import type { SeedEntry } from './embedded/server.ts';
+import type { SeedEntry } from './frame.ts';
 import { nameDn } from './dn.ts';
 import { layout } from './schema.ts';
 import type { NodeEntry, VolumeEntry } from './types.ts';

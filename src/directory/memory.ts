@@ -45,6 +45,9 @@ export function memoryAccount(partial: Partial<Account> & { readonly login: stri
     quotaBytes: 0,
     volume: undefined,
     path: undefined,
+    forwards: [],
+    keepsForwarded: false,
+    site: undefined,
     ...partial,
     login,
     addresses: [...new Set([login, ...(partial.addresses ?? [])])],
@@ -120,6 +123,11 @@ class MemoryDirectoryState implements MemoryDirectory {
     if (!stored) throw new DirectoryUnavailable(`The entry ${account.dn} is gone`);
     if (stored.volume === undefined) this.#accounts.set(account.id, { ...stored, volume });
     return stored.volume ?? volume;
+  }
+
+  async volumeByRule(): Promise<string | undefined> {
+    this.#ask();
+    return undefined;
   }
 
   async storedVolume(account: Account): Promise<string | undefined> {

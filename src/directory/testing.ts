@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { LdapDirectoryOptions } from './client/directory.ts';
 import { demoAdministrator, demoEntries } from './demo.ts';
 import { serveEmbeddedDirectory } from './embedded/server.ts';
-import type { EmbeddedServer, EmbeddedServerOptions, SeedEntry } from './embedded/server.ts';
+import type { EmbeddedServer, EmbeddedServerOptions } from './embedded/server.ts';
+import type { SeedEntry } from './frame.ts';
 import { DEFAULT_SUFFIX, layout } from './schema.ts';
 
 /** A real embedded directory for a test, on loopback, with the demo's entries. */
@@ -44,6 +45,8 @@ export async function startTestDirectory(
       server: 'localhost',
       status: 'SP',
       listen: ['mx 127.0.0.1:10025'],
+      beatAt: undefined,
+      version: undefined,
     },
   });
   const server = await serveEmbeddedDirectory({

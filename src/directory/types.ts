@@ -23,12 +23,101 @@ export interface Account {
   readonly volume: string | undefined;
   /** mwPath: explicit absolute path of the Maildir, such as /mail1/12/34/tevie. */
   readonly path: string | undefined;
+  /** mailForward: where mail for this user is sent on to. */
+  readonly forwards: readonly string[];
+  /** mwForwardKeep: with forwards, whether the mailbox gets a copy too. */
+  readonly keepsForwarded: boolean;
+  /** mwSite: name of the site the user belongs to. */
+  readonly site: string | undefined;
 }
 
+/** Where one copy of a letter goes. */
+export type Destination =
+  | { readonly kind: 'mailbox'; readonly account: Account }
+  /** Leaves the farm: a forward, or a member of a list elsewhere. */
+  | { readonly kind: 'remote'; readonly address: string }
+  /** A rule hands this address to another mail server (S1-03). */
+  | {
+      readonly kind: 'host';
+      readonly host: string;
+      readonly port: number;
+      readonly address: string;
+    };
+
+/** What an address means. One copy for each final mailbox, however many ways lead to it. */
 export type Resolution =
+  /** By far the most frequent: one mailbox, no forward. */
   | { readonly kind: 'account'; readonly account: Account }
+  /** Forwards, lists, `all@`, rules. At least one destination. */
+  | {
+      readonly kind: 'expanded';
+      readonly destinations: readonly Destination[];
+      /** Set when a list led here; also when it sent the letter to its moderators. */
+      readonly list: ListEntry | undefined;
+      readonly moderated: boolean;
+    }
+  /** The address exists, this sender may not write to it. */
+  | { readonly kind: 'refused'; readonly reason: 'members-only' | 'no-members' }
   | { readonly kind: 'unknown-user' }
   | { readonly kind: 'unknown-domain' };
+
+/** Who writes: lists for members ask. */
+export interface ResolveContext {
+  /** Envelope sender; empty for the null sender. Undefined: nobody may be assumed. */
+  readonly sender?: string | undefined;
+}
+
+export const ALL_POLICIES = ['off', 'members', 'anyone'] as const;
+/** Who may write to `all@domain`: nobody, users of this farm, everybody. */
+export type AllPolicy = (typeof ALL_POLICIES)[number];
+
+/** A domain whose mail is ours: mwDomain, or a domain of an mwSite. */
+export interface DomainEntry {
+  /** A-labels, lower case. */
+  readonly name: string;
+  /** mwAliasOf: every address in it is the same address in that domain. */
+  readonly aliasOf: string | undefined;
+  /** mwCatchAll: address that gets what nobody else gets. */
+  readonly catchAll: string | undefined;
+  readonly all: AllPolicy;
+  /**
+   * Name of the site whose domain this is (S3-13): `user@north.example.test` is the user of that
+   * site whose official address is `user@` the nearest domain above that is ours.
+   */
+  readonly site: string | undefined;
+}
+
+export const POSTING_POLICIES = ['anyone', 'members', 'moderated'] as const;
+export type PostingPolicy = (typeof POSTING_POLICIES)[number];
+
+/** mwList entry. Its members are `members` and the users that `filter` selects, together. */
+export interface ListEntry {
+  /** cn: its address, in lower case. */
+  readonly address: string;
+  /** mwMember: addresses; users, aliases, other lists, or elsewhere. */
+  readonly members: readonly string[];
+  /** mwMemberFilter: LDAP filter on users (RFC 4515). */
+  readonly filter: string | undefined;
+  readonly posting: PostingPolicy;
+  /** mwModerator: addresses; they get what awaits moderation, and what they send goes through. */
+  readonly moderators: readonly string[];
+  /** mwOwner: address that answers for the list. */
+  readonly owner: string | undefined;
+}
+
+export type RuleTarget =
+  | { readonly kind: 'volume'; readonly volume: string }
+  | { readonly kind: 'host'; readonly host: string; readonly port: number };
+
+/** mwRule entry: for addresses without an entry of their own (host), or without a volume yet. */
+export interface RuleEntry {
+  readonly name: string;
+  /** Rules are tried in this order; the first that matches decides. */
+  readonly order: number;
+  /** RE2 expression that the whole address, in lower case, has to match. */
+  readonly pattern: string;
+  readonly target: RuleTarget;
+}
 
 export const VOLUME_STATES = ['active', 'closed', 'offline'] as const;
 export type VolumeState = (typeof VOLUME_STATES)[number];
@@ -52,6 +141,10 @@ export interface NodeEntry {
   readonly status: string;
   /** `SERVICE HOST:PORT`, such as `mx 127.0.0.1:10025`, `pop3s [::1]:10995`. */
   readonly listen: readonly string[];
+  /** mwBeat: when the node last said that it lives, in ms since 1970; undefined: never. */
+  readonly beatAt: number | undefined;
+  /** mwVersion: the release it runs. */
+  readonly version: string | undefined;
 }
 
 /** No replica gave an answer that counts. Always a temporary failure to the client. */
@@ -65,10 +158,10 @@ export class DirectoryUnavailable extends Error {
 /** All methods throw DirectoryUnavailable; none ever turns our own trouble into "unknown". */
 export interface Directory {
   /**
-   * Who receives mail for an address: cn, mailAlias, plus-addressing (`user+detail`), in local
-   * domains. `postmaster` without a domain and postmaster@ of any local domain always resolve.
+   * Who receives mail for an address (see resolve.ts for the order). `postmaster` without a
+   * domain and postmaster@ of any local domain always resolve.
    */
-  resolve(address: string): Promise<Resolution>;
+  resolve(address: string, context?: ResolveContext): Promise<Resolution>;
   /** The user with this login name, or undefined. A name that cannot be one is undefined. */
   account(login: string): Promise<Account | undefined>;
   /** Verifies by bind (cached for seconds). */
@@ -79,6 +172,11 @@ export interface Directory {
    * @returns the volume that is stored afterwards: ours, or that of whoever was first.
    */
   assignVolume(account: Account, volume: string): Promise<string>;
+  /**
+   * The volume that the first matching rule chooses for a user who has none; undefined when no
+   * rule matches. An error in a rule throws: it never falls through to another (S1-03).
+   */
+  volumeByRule(account: Account): Promise<string | undefined>;
   /** The placement that is stored now, from no cache; undefined when there is none. */
   storedVolume(account: Account): Promise<string | undefined>;
   /** mwSetting values of cn=farm: `name=value` as option name to text. */

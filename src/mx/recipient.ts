@@ -51,6 +51,8 @@ async function holder(policy: RecipientPolicy, mailbox: Mailbox): Promise<Accoun
   switch (resolution.kind) {
     case 'account':
       return resolution.account;
+    case 'expanded':
+    case 'refused':
     case 'unknown-user':
       throw refusal('unknown-user', 'mailboxUnknown');
     case 'unknown-domain':

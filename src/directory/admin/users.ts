@@ -10,9 +10,7 @@ import { AdminError, type AdminSession } from './session.ts';
 /** A user as an administrator sees one. */
 export interface UserRecord extends Account {
   readonly aliases: readonly string[];
-  readonly forwards: readonly string[];
   readonly customerId: string | undefined;
-  readonly site: string | undefined;
   /** generalizedTime of the removal; undefined for a user in service. */
   readonly removed: string | undefined;
 }
@@ -258,9 +256,7 @@ function toRecord(entry: Entry): UserRecord {
   return {
     ...toAccount(entry),
     aliases: valuesOf(entry, 'mailAlias'),
-    forwards: valuesOf(entry, 'mailForward'),
     customerId: valuesOf(entry, 'customerID')[0],
-    site: valuesOf(entry, 'mwSite')[0],
     removed: valuesOf(entry, 'mwRemoved')[0],
   };
 }

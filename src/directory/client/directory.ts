@@ -161,6 +161,10 @@ class LdapDirectory implements Directory {
     return stored.volume;
   }
 
+  async volumeByRule(): Promise<string | undefined> {
+    return undefined;
+  }
+
   async storedVolume(account: Account): Promise<string | undefined> {
     return await this.#ask(async (connection, whole) => {
       const { volume } = await this.#reread(connection, account);

@@ -50,6 +50,9 @@ export function toAccount(entry: Entry): Account {
     quotaBytes: wholeNumber(entry, 'mwQuota', 0),
     volume: first(entry, 'mwVolume'),
     path,
+    forwards: valuesOf(entry, 'mailForward'),
+    keepsForwarded: first(entry, 'mwForwardKeep')?.toLowerCase() === 'true',
+    site: first(entry, 'mwSite')?.toLowerCase(),
   };
 }
 
@@ -85,6 +88,8 @@ export function toNode(entry: Entry): NodeEntry {
     server: first(entry, 'server') ?? '',
     status: first(entry, 'status') ?? '',
     listen: valuesOf(entry, 'mwListen'),
+    beatAt: undefined,
+    version: first(entry, 'mwVersion'),
   };
 }
 

@@ -8,10 +8,11 @@ import { silentLogger, type Logger } from '../../log/types.ts';
 import type { TlsContexts } from '../../net/types.ts';
 import { parseDn } from '../dn.ts';
 import { EMBEDDED_OPTIONS } from '../options.ts';
-import { DEFAULT_SUFFIX, type Layout } from '../schema.ts';
+import { DEFAULT_SUFFIX } from '../schema.ts';
 import { EmbeddedDirectory } from './directory.ts';
 import { lockDirectory } from './lock.ts';
 import type { Operation } from './request.ts';
+import { frameEntries, type SeedEntry } from '../frame.ts';
 import { LdapSession } from './session.ts';
 import { StoreFailure } from './store.ts';
 
@@ -40,12 +41,6 @@ export interface EmbeddedServerOptions {
     /** Settings of the farm, as option name to text. */
     readonly settings?: Readonly<Record<string, string>>;
   };
-}
-
-/** An entry to begin with: its DN and its attributes. */
-export interface SeedEntry {
-  readonly dn: string;
-  readonly attributes: Readonly<Record<string, string | readonly string[]>>;
 }
 
 export interface EmbeddedServer {
@@ -109,49 +104,6 @@ function toAdd(entry: SeedEntry): Extract<Operation, { kind: 'add' }> {
       values: typeof value === 'string' ? [value] : value,
     })),
   };
-}
-
-/** The entries that every farm has. */
-export function frameEntries(
-  names: Layout,
-  given: {
-    readonly adminPassword: string;
-    readonly frontendPassword: string;
-    readonly administrators: readonly string[];
-    readonly settings: Readonly<Record<string, string>>;
-  },
-): readonly SeedEntry[] {
-  const [suffixName = 'dc', suffixValue = 'mailfarm'] = parseDn(names.suffix)[0]?.[0] ?? [];
-  const mwSetting = Object.entries(given.settings).map(([name, value]) => `${name}=${value}`);
-  const service = (dn: string, cn: string, userPassword: string): SeedEntry => ({
-    dn,
-    attributes: { objectClass: ['organizationalRole', 'simpleSecurityObject'], cn, userPassword },
-  });
-  const branch = (dn: string, ou: string): SeedEntry => ({
-    dn,
-    attributes: { objectClass: 'organizationalUnit', ou },
-  });
-  return [
-    { dn: names.suffix, attributes: { objectClass: 'domain', [suffixName]: suffixValue } },
-    {
-      dn: names.farm,
-      attributes: { objectClass: 'mwFarm', cn: 'farm', ...(mwSetting.length > 0 && { mwSetting }) },
-    },
-    service(names.admin, 'admin', given.adminPassword),
-    service(names.frontend, 'frontend', given.frontendPassword),
-    {
-      dn: names.administrators,
-      attributes: {
-        objectClass: 'groupOfNames',
-        cn: 'administrators',
-        member: [names.admin, ...given.administrators],
-      },
-    },
-    branch(names.users, 'users'),
-    branch(names.domains, 'domains'),
-    branch(names.volumes, 'volumes'),
-    branch(names.nodes, 'nodes'),
-  ];
 }
 
 interface Running {

@@ -12,6 +12,9 @@ export const TEST_ACCOUNT: Account = {
   quotaBytes: 0,
   volume: 'mail1',
   path: undefined,
+  forwards: [],
+  keepsForwarded: false,
+  site: undefined,
 };
 
 export interface StoredMessage {
