@@ -27,3 +27,12 @@ export interface Lookups {
   /** Who stands in where nobody holds postmaster: the setting's, else the first administrator. */
   postmaster(): Promise<Account | undefined>;
 }
+
+/** A domain without anything special. */
+export const plainDomain = (name: string): DomainEntry => ({
+  name,
+  aliasOf: undefined,
+  catchAll: undefined,
+  all: 'off',
+  site: undefined,
+});

@@ -1,7 +1,15 @@
 import { addressKey, domainKey, keyText } from './address.ts';
+import { plainDomain } from './lookups.ts';
 import { resolveAddress } from './resolve.ts';
 import { DirectoryUnavailable } from './types.ts';
-import type { Account, Directory, NodeEntry, Resolution, VolumeEntry } from './types.ts';
+import type {
+  Account,
+  Directory,
+  NodeEntry,
+  Resolution,
+  ResolveContext,
+  VolumeEntry,
+} from './types.ts';
 
 /** What a memory directory starts with. Everything may be left out. */
 export interface MemoryContents {
@@ -90,13 +98,20 @@ class MemoryDirectoryState implements MemoryDirectory {
     return !this.down;
   }
 
-  async resolve(address: string): Promise<Resolution> {
+  async resolve(address: string, context?: ResolveContext): Promise<Resolution> {
     this.#ask();
-    return await resolveAddress(address, {
-      holder: async (key) => this.#holder(keyText(key)),
-      isLocal: async (domain) => this.#domains.has(domain),
-      postmaster: async () => this.#postmaster(),
-    });
+    return await resolveAddress(
+      address,
+      {
+        holder: async (key) => this.#holder(keyText(key)),
+        domain: async (domain) => (this.#domains.has(domain) ? plainDomain(domain) : undefined),
+        list: async () => undefined,
+        select: async () => [],
+        rules: async () => [],
+        postmaster: async () => this.#postmaster(),
+      },
+      { context },
+    );
   }
 
   async account(login: string): Promise<Account | undefined> {

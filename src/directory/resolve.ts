@@ -1,20 +1,39 @@
-import { addressKey, withoutDetail, type AddressKey } from './address.ts';
-import { DirectoryUnavailable, type Account, type Resolution } from './types.ts';
+import { addressKey, withoutDetail } from './address.ts';
+import type { Lookups } from './lookups.ts';
+import { DirectoryUnavailable, type Resolution, type ResolveContext } from './types.ts';
 
-/** What resolution asks; each answer is a fact or a DirectoryUnavailable, never a guess. */
-export interface Lookups {
-  /** The user whose cn or mailAlias this is. */
-  holder(key: AddressKey): Promise<Account | undefined>;
-  isLocal(domain: string): Promise<boolean>;
-  /** Who stands in where nobody holds postmaster: the setting's, else the first administrator. */
-  postmaster(): Promise<Account | undefined>;
+/** How far one address may expand; beyond it is deferred (MF-DIR-020). */
+export interface ExpansionLimits {
+  /** Final mailboxes, remote addresses and hosts: option directory.expansion.max. */
+  readonly destinations: number;
+  /** Lists, forwards and the like one behind the other. */
+  readonly depth: number;
+}
+
+/** An address that a list, forward or catch-all names and that gets nothing. */
+export interface LeftOut {
+  /** Where it is named: address of the list, login of the user. */
+  readonly by: string;
+  readonly address: string;
+  readonly why: 'unknown' | 'malformed' | 'refused';
+}
+
+export interface ResolveOptions {
+  readonly context?: ResolveContext | undefined;
+  readonly limits?: ExpansionLimits;
+  /** For the log; counted already. */
+  readonly onLeftOut?: (what: LeftOut) => void;
 }
 
 /**
  * Who receives mail for an address. In order: the full address, the address without its detail,
  * and for postmaster the farm's stand-in (RFC 5321 §4.5.1: postmaster always resolves).
  */
-export async function resolveAddress(address: string, ask: Lookups): Promise<Resolution> {
+export async function resolveAddress(
+  address: string,
+  ask: Lookups,
+  _options: ResolveOptions = {},
+): Promise<Resolution> {
   const key = addressKey(address);
   if (!key) return notAnAddress(address, ask);
   if (key.domain === undefined) {
@@ -22,15 +41,15 @@ export async function resolveAddress(address: string, ask: Lookups): Promise<Res
   }
   const plain = withoutDetail(key);
   const account = (await ask.holder(key)) ?? (plain && (await ask.holder(plain)));
-  if (account && (await ask.isLocal(key.domain))) return { kind: 'account', account };
-  if (!(await ask.isLocal(key.domain))) return { kind: 'unknown-domain' };
+  if (account && (await ask.domain(key.domain))) return { kind: 'account', account };
+  if (!(await ask.domain(key.domain))) return { kind: 'unknown-domain' };
   return (plain ?? key).local === 'postmaster' ? standIn(ask) : { kind: 'unknown-user' };
 }
 
 /** A local part that cannot exist, at a domain of ours or not. */
 async function notAnAddress(address: string, ask: Lookups): Promise<Resolution> {
   const domain = addressKey(`x${address.slice(address.lastIndexOf('@'))}`)?.domain;
-  const ours = domain !== undefined && (await ask.isLocal(domain));
+  const ours = domain !== undefined && (await ask.domain(domain)) !== undefined;
   return { kind: ours ? 'unknown-user' : 'unknown-domain' };
 }
 

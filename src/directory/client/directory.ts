@@ -4,11 +4,19 @@ import { defaults, type OptionValues } from '../../config/options.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
 import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
 import type { AddressKey } from '../address.ts';
+import { plainDomain } from '../lookups.ts';
 import { DIRECTORY_OPTIONS } from '../options.ts';
 import { resolveAddress } from '../resolve.ts';
 import { layout, nameIsSafe, USER_ATTRIBUTES, type Layout } from '../schema.ts';
 import { DirectoryUnavailable } from '../types.ts';
-import type { Account, Directory, NodeEntry, Resolution, VolumeEntry } from '../types.ts';
+import type {
+  Account,
+  Directory,
+  NodeEntry,
+  Resolution,
+  ResolveContext,
+  VolumeEntry,
+} from '../types.ts';
 import { Answers } from './cache.ts';
 import { resultCode, type LdapConnection, type ServerAccess } from './connection.ts';
 import { toAccount, toNode, toSettings, toVolume, valuesOf } from './entries.ts';
@@ -108,12 +116,19 @@ class LdapDirectory implements Directory {
     return this.#replicas.available;
   }
 
-  async resolve(address: string): Promise<Resolution> {
-    return await resolveAddress(address, {
-      holder: (key) => this.#holder(key),
-      isLocal: (domain) => this.#isLocal(domain),
-      postmaster: () => this.#postmaster(),
-    });
+  async resolve(address: string, context?: ResolveContext): Promise<Resolution> {
+    return await resolveAddress(
+      address,
+      {
+        holder: (key) => this.#holder(key),
+        domain: async (domain) => ((await this.#isLocal(domain)) ? plainDomain(domain) : undefined),
+        list: async () => undefined,
+        select: async () => [],
+        rules: async () => [],
+        postmaster: () => this.#postmaster(),
+      },
+      { context },
+    );
   }
 
   async account(login: string): Promise<Account | undefined> {
