@@ -3,6 +3,7 @@ import {
   InvalidCredentialsError,
   ResultCodeError,
   type Change,
+  type Control,
   type Entry,
   type Filter,
 } from 'ldapts';
@@ -122,20 +123,44 @@ export class LdapConnection {
     await this.#carry(() => this.#client.bind(dn, password));
   }
 
+  /** As `search`, page by page (RFC 2696); one page where the server knows no pages. */
+  async *pages(
+    base: string,
+    options: SearchOptions & { readonly pageSize: number },
+  ): AsyncGenerator<readonly Entry[]> {
+    const { pageSize, attributes, ...rest } = options;
+    const found = this.#client.searchPaginated(base, {
+      ...rest,
+      attributes: [...attributes],
+      explicitBufferAttributes: [],
+      paged: { pageSize },
+    });
+    try {
+      for (;;) {
+        const page = await this.#carry(() => found.next());
+        if (page.done) return;
+        yield page.value.searchEntries;
+      }
+    } catch (error) {
+      if (resultCode(error) !== NO_SUCH_OBJECT) throw error;
+    }
+  }
+
   async add(dn: string, attributes: Record<string, string[]>): Promise<void> {
     await this.#carry(() => this.#client.add(dn, attributes));
   }
 
-  async modify(dn: string, changes: readonly Change[]): Promise<void> {
-    await this.#carry(() => this.#client.modify(dn, [...changes]));
+  async modify(dn: string, changes: readonly Change[], controls?: Control[]): Promise<void> {
+    await this.#carry(() => this.#client.modify(dn, [...changes], controls));
   }
 
-  async rename(dn: string, rdn: string): Promise<void> {
-    await this.#carry(() => this.#client.modifyDN(dn, rdn));
+  /** @param to the new RDN, or the new DN where the entry moves to another branch */
+  async rename(dn: string, to: string, controls?: Control[]): Promise<void> {
+    await this.#carry(() => this.#client.modifyDN(dn, to, controls));
   }
 
-  async remove(dn: string): Promise<void> {
-    await this.#carry(() => this.#client.del(dn));
+  async remove(dn: string, controls?: Control[]): Promise<void> {
+    await this.#carry(() => this.#client.del(dn, controls));
   }
 
   async close(): Promise<void> {
