@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import { readLastGood, writeLastGood } from '../config/last-good.ts';
 import type { NodeFile } from '../config/node-file.ts';
 import { parseSettings } from '../config/settings.ts';
-import { DirectoryUnavailable, type Directory } from '../directory/types.ts';
+import { DirectoryUnavailable, type Directory, type NodeEntry } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { parseListen, type ListenAddress } from '../net/address.ts';
 import { HEALTH, isServiceName, SERVICES } from './services.ts';
@@ -71,12 +71,33 @@ export function checkDirectoryPart(part: {
 /** What the directory says. */
 export type Settled = Pick<Plan, 'listen' | 'settings'>;
 
-/** Asks the directory. @throws DirectoryUnavailable; PlanError with everything that is wrong. */
-export async function askDirectory(directory: Directory, node: string): Promise<Settled> {
+/** What a node runs: the listeners of its entry, else those of the farm (`node.listen`). */
+export const listenersOf = (
+  entry: Pick<NodeEntry, 'listen'> | undefined,
+  settings: Iterable<readonly [string, string]>,
+): readonly string[] =>
+  entry && entry.listen.length > 0
+    ? entry.listen
+    : parseSettings(TABLES, settings).values['node.listen'];
+
+/**
+ * Asks the directory.
+ * @param join adds the entry of a node that has none, given what it is to run
+ * @throws DirectoryUnavailable; PlanError with everything that is wrong
+ */
+export async function askDirectory(
+  directory: Directory,
+  node: string,
+  join?: (listen: readonly ListenAddress[]) => Promise<void>,
+): Promise<Settled> {
   const [entry, settings] = await Promise.all([directory.node(node), directory.settings()]);
-  if (!entry) throw new PlanError([`The directory has no node "${node}": MF-NODE-001`]);
-  const { listen, problems } = checkDirectoryPart({ node, listen: entry.listen, settings });
+  const texts = listenersOf(entry, settings);
+  if (!entry && (!join || texts.length === 0)) {
+    throw new PlanError([`The directory has no node "${node}": MF-NODE-001`]);
+  }
+  const { listen, problems } = checkDirectoryPart({ node, listen: texts, settings });
   if (problems.length > 0) throw new PlanError(problems);
+  if (!entry) await join?.(listen);
   return { listen, settings: [...settings].toSorted(([a], [b]) => (a < b ? -1 : 1)) };
 }
 
@@ -86,10 +107,11 @@ export async function loadSettled(parts: {
   readonly file: NodeFile;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly join?: (listen: readonly ListenAddress[]) => Promise<void>;
 }): Promise<Settled> {
   const { directory, file, logger, clock } = parts;
   try {
-    const settled = await askDirectory(directory, file.name);
+    const settled = await askDirectory(directory, file.name, parts.join);
     await keep(settled, parts);
     return settled;
   } catch (error) {

@@ -8,10 +8,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ChildProcess } from 'node:child_process';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { systemClock as clock } from '../base/clock.ts';
+import { systemRandom as random } from '../base/random.ts';
 import type { ExitName } from '../config/exit.ts';
 import type { NodeFile } from '../config/node-file.ts';
+import { openRegistration, RegistrationRefused } from '../directory/registration.ts';
+import type { Registration } from '../directory/registration.ts';
 import type { Directory } from '../directory/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
 import { HttpListenError, openHttp, type HttpServer, type Readiness } from '../http/server.ts';
@@ -20,7 +24,7 @@ import { createLedger, exportMetrics } from '../metrics/export.ts';
 import { watchProcess } from '../metrics/process.ts';
 import { addressRanges } from '../net/address.ts';
 import { Gate } from '../net/gate.ts';
-import { openDirectory } from './directory.ts';
+import { directoryAccess, openDirectory } from './directory.ts';
 import { Fleet, forkWorker, type Worker } from './fleet.ts';
 import { nodeMetrics } from './metrics.ts';
 import type { FromWorker } from './messages.ts';
@@ -34,7 +38,10 @@ import {
   type Plan,
   type Settled,
 } from './plan.ts';
+import { Presence } from './presence.ts';
 import { HEALTH, isServiceName, SERVICES } from './services.ts';
+import { beatMs, statusLetters } from './status.ts';
+import { productVersion } from './version.ts';
 
 const METRICS_WAIT_MS = 1000;
 
@@ -71,9 +78,12 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
   // Loading a worker's code takes as long as asking the directory: both at once.
   const ahead = Array.from({ length: file.workers }, () => forkWorker(WORKER));
   try {
-    const settled = restrict(await loadSettled({ directory, file, logger, clock }), options.roles);
+    const registration = registrationOf(file, logger);
+    const joining = joiner(registration, file, logger);
+    const loaded = await loadSettled({ directory, file, logger, clock, join: joining });
+    const settled = restrict(loaded, options.roles);
     const plan = { file, ...settled, ticketKeys: randomBytes(48).toString('hex') };
-    const supervisor = new Supervisor(options, directory, plan, ahead);
+    const supervisor = new Supervisor(options, { directory, registration }, plan, ahead);
     return await supervisor.run(ended);
   } catch (error) {
     if (error instanceof PlanError) {
@@ -92,6 +102,29 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
   }
 }
 
+const registrationOf = (file: NodeFile, logger: Logger): Registration =>
+  openRegistration({
+    directory: { ...directoryAccess(file), logger, clock },
+    name: file.name,
+    server: hostname(),
+    version: productVersion(),
+    data: file.data,
+    random,
+  });
+
+/** Adds the entry of a node that has none (S0-16). @throws PlanError; DirectoryUnavailable */
+const joiner =
+  (registration: Registration, file: NodeFile, logger: Logger) =>
+  async (listen: Settled['listen']): Promise<void> => {
+    try {
+      await registration.join(statusLetters(listen, false));
+      logger.info({ node: file.name }, 'the node had no entry in the directory and added its own');
+    } catch (error) {
+      if (!(error instanceof RegistrationRefused)) throw error;
+      throw new PlanError([`The node cannot add itself: ${error.message}: MF-NODE-001`]);
+    }
+  };
+
 /** Only the listeners of these services; all of them when nobody says. */
 const restrict = (settled: Settled, roles: readonly string[] | undefined): Settled =>
   roles === undefined
@@ -101,6 +134,7 @@ const restrict = (settled: Settled, roles: readonly string[] | undefined): Settl
 class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #directory: Directory;
+  readonly #presence: Presence;
   readonly #gate: Gate;
   readonly #fleet: Fleet;
   readonly #ledger = createLedger<Worker>();
@@ -113,12 +147,25 @@ class Supervisor {
   /** A signal came while the last one was being followed. */
   #again = false;
 
-  constructor(options: SupervisorOptions, directory: Directory, plan: Plan, ahead: ChildProcess[]) {
+  constructor(
+    options: SupervisorOptions,
+    parts: { readonly directory: Directory; readonly registration: Registration },
+    plan: Plan,
+    ahead: ChildProcess[],
+  ) {
     this.#options = options;
-    this.#directory = directory;
+    this.#directory = parts.directory;
     this.#plan = plan;
     const values = valuesOf(plan);
     const { logger, file } = options;
+    this.#presence = new Presence({
+      registration: parts.registration,
+      node: file.name,
+      status: () => this.#status(),
+      beatMs: (nodes) => beatMs(valuesOf(this.#plan), nodes),
+      clock,
+      logger,
+    });
     this.#gate = new Gate({
       limits: {
         total: values['net.connections.max'],
@@ -166,6 +213,7 @@ class Supervisor {
       return 'port-taken';
     }
     this.#serving = true;
+    this.#presence.start();
     this.#options.onReady(this.#plan.listen.map(formatListen));
     const interval = valuesOf(this.#plan)['node.settings.interval'];
     const looking = setInterval(() => void this.#reload('timer'), interval);
@@ -174,10 +222,17 @@ class Supervisor {
     this.#serving = false;
     const drainMs = valuesOf(this.#plan)['net.drain.time'];
     this.#options.logger.info({ drainMs }, 'ending: nothing new is accepted, sessions may finish');
+    const farewell = this.#presence.end(this.#status());
     await this.#gate.close();
     await this.#fleet.stop(drainMs);
     await this.#health?.close();
+    await farewell;
     return 'ok';
+  }
+
+  /** What the node's entry says of it (S0-34). */
+  #status(): string {
+    return statusLetters(this.#plan.listen, this.#serving && this.#fleet.ready.length > 0);
   }
 
   /** Listens as the plan says; what cannot be bound is logged. @returns whether all is bound. */

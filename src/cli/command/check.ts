@@ -4,7 +4,7 @@ import { readNodeFile } from '../../config/node-file.ts';
 import { DirectoryUnavailable } from '../../directory/types.ts';
 import { silentLogger as logger } from '../../log/types.ts';
 import { openDirectory } from '../../roles/directory.ts';
-import { checkDirectoryPart } from '../../roles/plan.ts';
+import { checkDirectoryPart, listenersOf } from '../../roles/plan.ts';
 import { inspectVolume } from '../../volumes/make.ts';
 import { flagText, type Call, type Command } from '../command.ts';
 import { filePath } from '../place.ts';
@@ -24,8 +24,11 @@ async function run(call: Call): Promise<number> {
   try {
     const node = read.value.name;
     const [entry, settings] = [await directory.node(node), await directory.settings()];
-    if (!entry) return report(call, [`The directory has no node "${node}": MF-NODE-001`]);
-    const part = checkDirectoryPart({ node, listen: entry.listen, settings });
+    const listen = listenersOf(entry, settings);
+    if (!entry && listen.length === 0) {
+      return report(call, [`The directory has no node "${node}": MF-NODE-001`]);
+    }
+    const part = checkDirectoryPart({ node, listen, settings });
     const volumes = await Promise.all((await directory.volumes()).map(inspectVolume));
     return report(call, [...part.problems, ...volumes.flatMap((problem) => problem ?? [])]);
   } catch (error) {
