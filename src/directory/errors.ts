@@ -31,6 +31,23 @@ export const DIRECTORY_ERRORS = {
     means: 'Mail for that address is deferred.',
     mend: 'Take the alias from one of them; the log names both.',
   },
+  'MF-DIR-020': {
+    what: 'An address expands beyond the limit',
+    means: 'Mail to it is deferred. Parts of a list would be a wrong answer.',
+    mend: 'The log names the list; make it smaller, or raise directory.expansion.max.',
+  },
+  'MF-DIR-021': {
+    what: 'A rule is bad',
+    means:
+      'Addresses without an entry, and users without a volume, that come to it are deferred; ' +
+      'it never falls through to the next rule.',
+    mend: 'The log names the rule; correct mwPattern or mwTarget, or remove it.',
+  },
+  'MF-DIR-022': {
+    what: 'A domain points to one that is not ours, or its catch-all to nobody',
+    means: 'Mail for addresses of the domain that have no entry of their own is deferred.',
+    mend: 'Correct mwAliasOf or mwCatchAll of the domain that the log names.',
+  },
   'MF-DIR-010': {
     what: 'The last record of the directory journal was torn and was dropped',
     means: 'The host stopped while a change was written. That change had not been acknowledged.',

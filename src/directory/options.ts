@@ -63,6 +63,13 @@ export const DIRECTORY_OPTIONS = {
     max: 10_000_000,
     doc: 'Answers kept by one process; the least recently used go first.',
   },
+  'directory.expansion.max': {
+    kind: 'count',
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Mailboxes and addresses elsewhere that one address may stand for; more is deferred.',
+  },
   'directory.password.fresh': {
     kind: 'duration',
     default: 5_000,
