@@ -13,6 +13,10 @@ const OF_ADMIN: Readonly<Record<AdminErrorKind, ExitName>> = {
   invalid: 'data',
   denied: 'permission',
   unavailable: 'unavailable',
+  conflict: 'tempfail',
+  claimed: 'tempfail',
+  closed: 'software',
+  uncertain: 'unavailable',
 };
 
 /** What went wrong, for a person, and the exit code for a program. */
