@@ -1,0 +1,126 @@
+/**
+ * Everything that a database of slapd is told beside its schema and its rules: modules, overlays,
+ * limits. As data, so that slapd.conf(5) and slapd-config(5) are two ways of writing one thing.
+ */
+import { layout, type Layout } from '../schema.ts';
+
+export const MODULES = [
+  'syncprov',
+  'unique',
+  'constraint',
+  'refint',
+  'ppolicy',
+  'argon2',
+  'pw-sha2',
+] as const;
+
+export interface Setting {
+  /** Its name in slapd.conf(5) and in slapd-config(5). */
+  readonly conf: string;
+  readonly attribute: string;
+  readonly value: string;
+}
+
+export interface Overlay {
+  readonly name: string;
+  readonly objectClass: string;
+  readonly settings: readonly Setting[];
+  readonly doc: string;
+}
+
+/** A suffix that cannot stand between the quotes of slapd's configuration. */
+export class SuffixError extends Error {}
+
+/** The names below a suffix, for text of a configuration. @throws SuffixError */
+export function configurable(suffix: string): Layout {
+  if (!/^[^"\\\p{Cc}]+=[^"\\\p{Cc}]+$/u.test(suffix)) {
+    throw new SuffixError(
+      `${JSON.stringify(suffix)} cannot stand in a configuration of slapd: ` +
+        'give a suffix without quotes and backslashes, such as dc=example,dc=test',
+    );
+  }
+  return layout(suffix);
+}
+
+/** DN in an LDAP URL (RFC 4516). */
+const inUrl = (dn: string): string => encodeURIComponent(dn).replaceAll('%3D', '=');
+
+/** In their order; `syncprov` is the last to be told, thus the first to see an operation. */
+export function overlays(names: Layout): readonly Overlay[] {
+  const unique = (value: string): Setting => ({
+    conf: 'unique_uri',
+    attribute: 'olcUniqueURI',
+    value,
+  });
+  const constraint = (value: string): Setting => ({
+    conf: 'constraint_attribute',
+    attribute: 'olcConstraintAttribute',
+    value,
+  });
+  const [all, users, nodes] = [names.suffix, names.users, names.nodes].map(inUrl);
+  const isUser = `restrict="ldap:///${users}??sub?(objectClass=mwUser)"`;
+  return [
+    {
+      name: 'unique',
+      objectClass: 'olcUniqueConfig',
+      settings: [
+        unique(`serialize ldap:///${all}?uid?sub?(objectClass=mwUser)`),
+        unique(`serialize ldap:///${all}?nid?sub`),
+        unique(`serialize ldap:///${users}?mailAlias?sub`),
+        unique(`serialize ldap:///${users}?cn?sub`),
+      ],
+      doc: 'Numbers, aliases and logins that nobody else has. An alias that is a login: our tools.',
+    },
+    {
+      name: 'constraint',
+      objectClass: 'olcConstraintConfig',
+      settings: [
+        constraint(`userPassword count 1 restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
+        constraint(`cn count 1 ${isUser}`),
+        constraint(`uid count 1 ${isUser}`),
+        constraint(`uid regex ^[0-9]{1,19}$ ${isUser}`),
+      ],
+      doc: 'One key for a node, one login and one number for a user.',
+    },
+    {
+      name: 'refint',
+      objectClass: 'olcRefintConfig',
+      settings: [
+        { conf: 'refint_attributes', attribute: 'olcRefintAttribute', value: 'member' },
+        { conf: 'refint_nothing', attribute: 'olcRefintNothing', value: names.admin },
+      ],
+      doc: 'Who is renamed keeps the level; who is removed leaves none behind for the next.',
+    },
+    {
+      name: 'ppolicy',
+      objectClass: 'olcPPolicyConfig',
+      settings: [
+        { conf: 'ppolicy_hash_cleartext', attribute: 'olcPPolicyHashCleartext', value: 'TRUE' },
+      ],
+      doc: 'A password that comes in the clear is hashed before it is stored.',
+    },
+    {
+      name: 'syncprov',
+      objectClass: 'olcSyncProvConfig',
+      settings: [
+        { conf: 'syncprov-checkpoint', attribute: 'olcSpCheckpoint', value: '100 1' },
+        { conf: 'syncprov-sessionlog', attribute: 'olcSpSessionlog', value: '10000' },
+      ],
+      doc: 'Keeps contextCSN, by which front ends know a server that is behind; replication.',
+    },
+  ];
+}
+
+/** Who serves the farm or administers it may read all of it; others get few entries. */
+export function limits(names: Layout): readonly string[] {
+  return [
+    `dn.exact="${names.frontend}"`,
+    `dn.onelevel="${names.nodes}"`,
+    ...['administrators', 'operators', 'helpdesk', 'auditors'].map(
+      (group) => `group/groupOfNames/member="cn=${group},${names.rights}"`,
+    ),
+  ].map((who) => `${who} size=unlimited time=unlimited`);
+}
+
+/** How `ppolicy_hash_cleartext` and the Password Modify operation (RFC 3062) hash. */
+export const PASSWORD_HASH = '{ARGON2}';
