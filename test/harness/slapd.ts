@@ -29,6 +29,8 @@ export interface SlapdOptions {
   readonly frontendPassword?: string;
   /** StartTLS on the port, and a second port with TLS from the start. */
   readonly tls?: TestCertificate;
+  /** An address of 127.0.0.0/8. */
+  readonly host?: string;
   readonly port?: number;
   /** Largest size of the database (default 256 MiB; 200,000 users need 1 GiB). */
   readonly mapBytes?: number;
@@ -127,8 +129,9 @@ async function prepare(options: SlapdOptions): Promise<Slapd> {
     frontend: options.frontendPassword ?? FRONTEND_PASSWORD,
   };
   if (options.unseeded !== true) await seed(options, suffix, passwords, home);
-  const url = `ldap://127.0.0.1:${port}`;
-  const secureUrl = options.tls === undefined ? url : `ldaps://127.0.0.1:${securePort}`;
+  const host = options.host ?? '127.0.0.1';
+  const url = `ldap://${host}:${port}`;
+  const secureUrl = options.tls === undefined ? url : `ldaps://${host}:${securePort}`;
   const binds = bindsOf(options);
   let process: Running | undefined;
   const ended = async (end: (running: Running) => Promise<void> | void): Promise<void> => {
@@ -151,7 +154,7 @@ async function prepare(options: SlapdOptions): Promise<Slapd> {
       process = startInPeers(['/usr/sbin/slapd', '-d', '0', '-h', listen, '-f', file], {
         bind: binds,
       });
-      for (const each of new Set([port, securePort])) await waitUntilItAnswers(each, process);
+      for (const each of new Set([port, securePort])) await waitUntilItAccepts(host, each, process);
     },
     empty: () => {
       if (process?.running() === true) throw new Error(`${url} runs: stop it first`);
@@ -250,19 +253,19 @@ export async function steadyPort(): Promise<number> {
   }
 }
 
-/** An anonymous bind, answered: it has opened its database. */
-async function waitUntilItAnswers(port: number, running: Running): Promise<void> {
+/** slapd listens before it opens its database, and serves no connection before that is done. */
+async function waitUntilItAccepts(host: string, port: number, running: Running): Promise<void> {
   const until = performance.now() + 60_000;
-  while (!(await connects(port))) {
+  while (!(await connects(host, port))) {
     if (!running.running()) throw new Error(`slapd ended:\n${running.output()}`);
     if (performance.now() > until) throw new Error(`slapd is silent:\n${running.output()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-function connects(port: number): Promise<boolean> {
+function connects(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
