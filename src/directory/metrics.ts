@@ -8,11 +8,19 @@ export const lookups = counter({
   values: ['cache', 'server', 'absent', 'stale', 'unavailable'],
 });
 
+/** An expansion goes on without them: the others of a list do not wait for a corrected entry. */
+export const leftOut = counter({
+  name: 'mailfarm_directory_left_out_total',
+  help: 'Addresses that a list, forward or catch-all names and that got nothing, by reason',
+  label: 'reason',
+  values: ['unknown', 'malformed', 'refused'],
+});
+
 export const serverFailures = counter({
   name: 'mailfarm_directory_server_failures_total',
   help: 'Times a directory server did not give an answer that counts.',
   label: 'reason',
-  values: ['connect', 'credentials', 'operation', 'not-whole'],
+  values: ['connect', 'credentials', 'operation', 'not-whole', 'behind'],
 });
 
 export const passwordChecks = counter({

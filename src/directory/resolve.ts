@@ -1,6 +1,9 @@
-import { addressKey, withoutDetail } from './address.ts';
+import { addressKey, keyText } from './address.ts';
+import type { AddressKey } from './address.ts';
+import { EXPANSION_DEPTH_MAX, Expansion } from './resolve-expand.ts';
+import { meaningOf, notAnAddress, standIn, type Meaning } from './resolve-meaning.ts';
 import type { Lookups } from './lookups.ts';
-import { DirectoryUnavailable, type Resolution, type ResolveContext } from './types.ts';
+import type { ResolveContext, Resolution } from './types.ts';
 
 /** How far one address may expand; beyond it is deferred (MF-DIR-020). */
 export interface ExpansionLimits {
@@ -10,9 +13,9 @@ export interface ExpansionLimits {
   readonly depth: number;
 }
 
-/** An address that a list, forward or catch-all names and that gets nothing. */
+/** An address that a list, a user's forward or a catch-all names, and that gets nothing. */
 export interface LeftOut {
-  /** Where it is named: address of the list, login of the user. */
+  /** Where it is named: the address of the list or the login of the user. */
   readonly by: string;
   readonly address: string;
   readonly why: 'unknown' | 'malformed' | 'refused';
@@ -20,41 +23,51 @@ export interface LeftOut {
 
 export interface ResolveOptions {
   readonly context?: ResolveContext | undefined;
-  readonly limits?: ExpansionLimits;
+  readonly limits?: Partial<ExpansionLimits>;
   /** For the log; counted already. */
   readonly onLeftOut?: (what: LeftOut) => void;
 }
 
+/** The default of the option directory.expansion.max. */
+export const EXPANSION_MAX = 1_000;
+
 /**
- * Who receives mail for an address. In order: the full address, the address without its detail,
- * and for postmaster the farm's stand-in (RFC 5321 §4.5.1: postmaster always resolves).
+ * What an address means (the order of steps is in resolve-meaning.ts) and where a letter to it
+ * ends (resolve-expand.ts). For a user without a forward, nearly every time, that is two
+ * look-ups: the domain, then who holds the address. An unknown domain costs the first only.
+ * @throws DirectoryUnavailable when a look-up does, an expansion is too large, a rule is bad
  */
 export async function resolveAddress(
   address: string,
   ask: Lookups,
-  _options: ResolveOptions = {},
+  options: ResolveOptions = {},
 ): Promise<Resolution> {
   const key = addressKey(address);
-  if (!key) return notAnAddress(address, ask);
-  if (key.domain === undefined) {
-    return key.local === 'postmaster' ? standIn(ask) : { kind: 'unknown-domain' };
+  if (!key) return await notAnAddress(address, ask);
+  const meaning = await meaningOfFirst(key, ask);
+  switch (meaning.kind) {
+    case 'user':
+      if (meaning.account.forwards.length === 0) {
+        return { kind: 'account', account: meaning.account };
+      }
+      break;
+    case 'elsewhere':
+      return { kind: 'unknown-domain' };
+    case 'nobody':
+      return { kind: 'unknown-user' };
+    case 'list':
+    case 'all':
+    case 'host':
+    case 'catch-all':
+      break;
   }
-  const plain = withoutDetail(key);
-  const account = (await ask.holder(key)) ?? (plain && (await ask.holder(plain)));
-  if (account && (await ask.domain(key.domain))) return { kind: 'account', account };
-  if (!(await ask.domain(key.domain))) return { kind: 'unknown-domain' };
-  return (plain ?? key).local === 'postmaster' ? standIn(ask) : { kind: 'unknown-user' };
+  const limits = { destinations: EXPANSION_MAX, depth: EXPANSION_DEPTH_MAX, ...options.limits };
+  const { context, onLeftOut } = options;
+  const expansion = new Expansion(ask, { limits, sender: context?.sender, onLeftOut });
+  return await expansion.resolve({ text: keyText(key), meaning });
 }
 
-/** A local part that cannot exist, at a domain of ours or not. */
-async function notAnAddress(address: string, ask: Lookups): Promise<Resolution> {
-  const domain = addressKey(`x${address.slice(address.lastIndexOf('@'))}`)?.domain;
-  const ours = domain !== undefined && (await ask.domain(domain)) !== undefined;
-  return { kind: ours ? 'unknown-user' : 'unknown-domain' };
-}
-
-async function standIn(ask: Lookups): Promise<Resolution> {
-  const account = await ask.postmaster();
-  if (account) return { kind: 'account', account };
-  throw new DirectoryUnavailable('No account takes the mail for postmaster (MF-DIR-005)');
+async function meaningOfFirst(key: AddressKey, ask: Lookups): Promise<Meaning> {
+  if (key.domain !== undefined) return await meaningOf({ ...key, domain: key.domain }, ask);
+  return key.local === 'postmaster' ? await standIn(ask) : { kind: 'elsewhere' };
 }

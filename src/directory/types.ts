@@ -35,14 +35,22 @@ export interface Account {
 export type Destination =
   | { readonly kind: 'mailbox'; readonly account: Account }
   /** Leaves the farm: a forward, or a member of a list elsewhere. */
-  | { readonly kind: 'remote'; readonly address: string }
+  | { readonly kind: 'remote'; readonly address: string; readonly fallback: Fallback }
   /** A rule hands this address to another mail server (S1-03). */
   | {
       readonly kind: 'host';
       readonly host: string;
       readonly port: number;
       readonly address: string;
+      readonly fallback: Fallback;
     };
+
+/**
+ * Whose mailboxes hold the letter where it cannot be sent on: the users whose forwards lead here.
+ * Undefined when something else leads here too (a list, a rule, a catch-all): then only deferring
+ * loses nothing.
+ */
+export type Fallback = readonly Account[] | undefined;
 
 /** What an address means. One copy for each final mailbox, however many ways lead to it. */
 export type Resolution =

@@ -1,0 +1,226 @@
+import { addressKey, keyText } from './address.ts';
+import type { Lookups, Selection } from './lookups.ts';
+import { leftOut } from './metrics.ts';
+import { Ways, type Stop } from './resolve-graph.ts';
+import { badDomain, meaningOf, standIn, type Meaning } from './resolve-meaning.ts';
+import { SenderView } from './resolve-sender.ts';
+import type { ExpansionLimits, LeftOut } from './resolve.ts';
+import { DirectoryUnavailable } from './types.ts';
+import type { Account, ListEntry, Resolution } from './types.ts';
+
+/** Lists in lists, forwards of forwards: more than people can follow. */
+export const EXPANSION_DEPTH_MAX = 32;
+/** Look-ups on their way at once. */
+const ASKED_AT_ONCE = 32;
+
+export interface ExpansionParts {
+  readonly limits: ExpansionLimits;
+  readonly sender: string | undefined;
+  readonly onLeftOut: ((what: LeftOut) => void) | undefined;
+}
+
+/** An address somewhere on the way, still to be looked up. */
+interface Step {
+  /** As it is written there. */
+  readonly address: string;
+  readonly from: Stop;
+  /** Who names it. */
+  readonly by: string;
+  /** Named by a list: who may write to that one may write to those in it. */
+  readonly trusted: boolean;
+  /** What was written to, or what a catch-all has in its place. */
+  readonly first: boolean;
+}
+
+/**
+ * Follows one address to where its letters end, breadth first, a level of look-ups at once. Each
+ * stop is visited once; how ends come of it stands in resolve-graph.ts.
+ */
+export class Expansion {
+  readonly #ask: Lookups;
+  readonly #parts: ExpansionParts;
+  readonly #sender: SenderView;
+  readonly #ways = new Ways();
+  #next: Step[] = [];
+  #refused = false;
+  /** Named by errors. */
+  #root = '';
+  #list: ListEntry | undefined;
+  #moderated = false;
+
+  constructor(ask: Lookups, parts: ExpansionParts) {
+    this.#ask = ask;
+    this.#parts = parts;
+    this.#sender = new SenderView(ask, {
+      address: parts.sender,
+      selectMax: parts.limits.destinations,
+      visitsMax: this.#visitsMax,
+    });
+  }
+
+  /** @throws DirectoryUnavailable (MF-DIR-020 and what look-ups throw) */
+  async resolve(first: { readonly text: string; readonly meaning: Meaning }): Promise<Resolution> {
+    const { text, meaning } = first;
+    this.#root = text;
+    const { stop: root } = this.#ways.stop(stopName(text, false));
+    await this.#enter(
+      { address: text, from: root, by: text, trusted: false, first: true },
+      meaning,
+    );
+    for (let depth = 1; this.#next.length > 0; depth++) {
+      const { depth: max } = this.#parts.limits;
+      if (depth > max) throw this.#tooLarge(`goes on behind more than ${max} others`);
+      const level = this.#next;
+      this.#next = [];
+      for (let at = 0; at < level.length; at += ASKED_AT_ONCE) {
+        await this.#follow(level.slice(at, at + ASKED_AT_ONCE));
+      }
+    }
+    return this.#result(meaning);
+  }
+
+  #result(meaning: Meaning): Resolution {
+    const destinations = this.#ways.destinations();
+    this.#checkSize(destinations.length);
+    if (destinations.length > 0) {
+      const [list, moderated] = [this.#list, this.#moderated];
+      return { kind: 'expanded', destinations, list, moderated };
+    }
+    if (this.#refused) return { kind: 'refused', reason: 'members-only' };
+    if (meaning.kind !== 'catch-all') return { kind: 'refused', reason: 'no-members' };
+    const { domain: name, address } = meaning;
+    throw badDomain({ name }, `sends what nobody has to ${address}, which nobody has either`);
+  }
+
+  get #visitsMax(): number {
+    return 4 * this.#parts.limits.destinations + 64;
+  }
+
+  /** Looks up some addresses at once, then goes on from them in their order. */
+  async #follow(steps: readonly Step[]): Promise<void> {
+    const found = await Promise.all(steps.map((step) => this.#look(step)));
+    for (const [index, step] of steps.entries()) {
+      const meaning = found[index];
+      if (meaning) await this.#enter(step, meaning);
+    }
+  }
+
+  /** What an address means; undefined where it is none. */
+  async #look(step: Step): Promise<Meaning | undefined> {
+    const key = addressKey(step.address.trim());
+    if (!key) return void this.#leaveOut(step, 'malformed');
+    if (key.domain !== undefined) return await meaningOf({ ...key, domain: key.domain }, this.#ask);
+    if (key.local === 'postmaster') return await standIn(this.#ask);
+    return void this.#leaveOut(step, 'malformed');
+  }
+
+  async #enter(step: Step, meaning: Meaning): Promise<void> {
+    switch (meaning.kind) {
+      case 'user':
+        return this.#user(step.from, meaning.account);
+      case 'list':
+        return await this.#enterList(step, meaning.list);
+      case 'all':
+        return await this.#all(step, meaning);
+      case 'host':
+        return this.#end(step.from, `host ${meaning.address}`, meaning);
+      case 'catch-all':
+        return this.#go({ ...step, by: meaning.domain }, [meaning.address]);
+      case 'elsewhere':
+        return this.#remote(step);
+      case 'nobody':
+        return this.#leaveOut(step, 'unknown');
+    }
+  }
+
+  #user(from: Stop, account: Account): void {
+    const { forwards, keepsForwarded } = account;
+    const ends = forwards.length === 0 || keepsForwarded;
+    const { stop, isNew } = this.#ways.stop(`user ${account.id}`, { account, ends });
+    this.#ways.link(from, stop);
+    if (!isNew) return;
+    this.#checkSize(this.#ways.ends);
+    this.#go({ from: stop, by: account.login, trusted: false, first: false }, forwards);
+  }
+
+  async #enterList(step: Step, list: ListEntry): Promise<void> {
+    const passes = step.trusted ? 'all' : await this.#sender.mayWrite(list);
+    if (passes === 'none') return this.#leaveOut(step, 'refused');
+    const moderated = passes === 'moderators';
+    if (step.first) [this.#list, this.#moderated] = [list, moderated];
+    const { stop, isNew } = this.#ways.stop(`${passes} of ${list.address}`);
+    this.#ways.link(step.from, stop);
+    if (!isNew) return;
+    const on = { from: stop, by: list.address, trusted: true, first: false };
+    if (moderated) {
+      const owners = list.owner === undefined ? [] : [list.owner];
+      return this.#go(on, list.moderators.length > 0 ? list.moderators : owners);
+    }
+    this.#go(on, list.members);
+    if (list.filter !== undefined) await this.#select(stop, { kind: 'list', list }, list.address);
+  }
+
+  async #all(step: Step, all: Extract<Meaning, { kind: 'all' }>): Promise<void> {
+    const open = all.policy === 'anyone' || step.trusted || (await this.#sender.account());
+    if (open === undefined) return this.#leaveOut(step, 'refused');
+    const { stop, isNew } = this.#ways.stop(`everybody ${all.address}`);
+    this.#ways.link(step.from, stop);
+    if (isNew) await this.#select(stop, all.selection, all.address);
+  }
+
+  async #select(from: Stop, selection: Selection, name: string): Promise<void> {
+    const { destinations: max } = this.#parts.limits;
+    const accounts = await this.#ask.select(selection, max);
+    if (accounts.length > max) throw this.#tooLarge(`has more than ${max} members`, name);
+    for (const account of accounts) this.#user(from, account);
+  }
+
+  #remote({ address, from }: Step): void {
+    const text = address.trim();
+    const key = addressKey(text);
+    const name = `remote ${key ? keyText(key) : text}`;
+    this.#end(from, name, { kind: 'remote', address: text });
+  }
+
+  #end(from: Stop, name: string, leaving: NonNullable<Stop['leaving']>): void {
+    const { stop } = this.#ways.stop(name, { leaving, ends: true });
+    this.#ways.link(from, stop);
+    this.#checkSize(this.#ways.ends);
+  }
+
+  /** On to addresses, each looked up once in one letter, however often it is named. */
+  #go(on: Omit<Step, 'address'>, addresses: readonly string[]): void {
+    if (addresses.length > this.#visitsMax) {
+      throw this.#tooLarge(`has ${addresses.length} members`, on.by);
+    }
+    for (const address of addresses) {
+      const key = addressKey(address.trim());
+      const text = key ? keyText(key) : address;
+      const { stop, isNew } = this.#ways.stop(stopName(text, on.trusted));
+      this.#ways.link(on.from, stop);
+      if (isNew) this.#next.push({ ...on, address, from: stop });
+    }
+    if (this.#ways.size <= this.#visitsMax) return;
+    throw this.#tooLarge(`names more than ${this.#visitsMax} addresses`, on.by);
+  }
+
+  #leaveOut({ address, by }: Step, why: LeftOut['why']): void {
+    if (why === 'refused') this.#refused = true;
+    leftOut.inc(why);
+    this.#parts.onLeftOut?.({ by, address, why });
+  }
+
+  #checkSize(ends: number): void {
+    const { destinations: max } = this.#parts.limits;
+    if (ends > max) throw this.#tooLarge(`stands for more than ${max} mailboxes and addresses`);
+  }
+
+  #tooLarge(what: string, name = this.#list?.address ?? this.#root): DirectoryUnavailable {
+    const way = name === this.#root ? '' : `, on the way of ${this.#root},`;
+    return new DirectoryUnavailable(`${name}${way} ${what} (MF-DIR-020)`);
+  }
+}
+
+/** An address named by a list is another stop than one that policies apply to. */
+const stopName = (text: string, trusted: boolean): string =>
+  `${trusted ? 'member' : 'address'} ${text}`;

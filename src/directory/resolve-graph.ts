@@ -1,0 +1,114 @@
+import type { Account, Destination, Fallback } from './types.ts';
+
+/** Something a letter passes: an address, a user, a list, or a place where it ends. */
+export interface Stop {
+  /** Where it goes on to. */
+  readonly next: Set<Stop>;
+  /** Where it comes from. */
+  readonly from: Set<Stop>;
+  /** A user, whose mailbox is the last resort. */
+  readonly account?: Account;
+  /** A way out of the farm. */
+  readonly leaving?:
+    | { readonly kind: 'remote'; readonly address: string }
+    | {
+        readonly kind: 'host';
+        readonly host: string;
+        readonly port: number;
+        readonly address: string;
+      };
+  /** The letter stays here: in the mailbox of `account`, or at `leaving`. */
+  ends: boolean;
+}
+
+/**
+ * The ways of one letter. Each stop is there once, however many ways lead to it, so that a loop
+ * adds nothing and a mailbox gets one copy.
+ */
+export class Ways {
+  /** In the order in which they were found, which is the order of destinations. */
+  readonly #stops = new Map<string, Stop>();
+  /** Stops at which the letter ends. */
+  ends = 0;
+
+  get size(): number {
+    return this.#stops.size;
+  }
+
+  /** The stop of a name, made where it is new. */
+  stop(name: string, make: Pick<Stop, 'account' | 'leaving'> & { readonly ends?: boolean } = {}) {
+    const known = this.#stops.get(name);
+    if (known) return { stop: known, isNew: false };
+    const stop: Stop = { next: new Set(), from: new Set(), ends: false, ...make };
+    this.#stops.set(name, stop);
+    if (stop.ends) this.ends += 1;
+    return { stop, isNew: true };
+  }
+
+  link(from: Stop, to: Stop): void {
+    from.next.add(to);
+    to.from.add(from);
+  }
+
+  /**
+   * Where the letter ends. A user whose forwards lead back to him without another user between
+   * keeps a copy. A user from whom no way leads to an end keeps it too, the first named before
+   * the others: a loop in which nobody is left costs nobody the letter.
+   */
+  destinations(): readonly Destination[] {
+    const users = [...this.#stops.values()].filter(({ account }) => account !== undefined);
+    for (const user of users) user.ends ||= leadsBack(user);
+    const served = new Set<Stop>();
+    for (const stop of this.#stops.values()) if (stop.ends) addThoseBefore(stop, served);
+    for (const user of users) {
+      if (served.has(user)) continue;
+      user.ends = true;
+      addThoseBefore(user, served);
+    }
+    const ends = [...this.#stops.values()].filter((stop) => stop.ends);
+    return ends.flatMap((stop) => this.#destination(stop));
+  }
+
+  #destination(stop: Stop): readonly Destination[] {
+    if (stop.account) return [{ kind: 'mailbox', account: stop.account }];
+    return stop.leaving ? [{ ...stop.leaving, fallback: this.#fallback(stop) }] : [];
+  }
+
+  /** The nearest users before a way out; undefined when a way without a user leads there. */
+  #fallback(stop: Stop): Fallback {
+    const [first] = this.#stops.values();
+    const users = new Set<Account>();
+    const seen = new Set<Stop>();
+    const open = [stop];
+    for (let one = open.pop(); one; one = open.pop()) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      if (one.account) users.add(one.account);
+      else if (one === first) return undefined;
+      else open.push(...one.from);
+    }
+    return [...users];
+  }
+}
+
+/** The stop and all from which a way leads to it. */
+function addThoseBefore(stop: Stop, served: Set<Stop>): void {
+  const open = [stop];
+  for (let one = open.pop(); one; one = open.pop()) {
+    if (served.has(one)) continue;
+    served.add(one);
+    open.push(...one.from);
+  }
+}
+
+function leadsBack(user: Stop): boolean {
+  const seen = new Set<Stop>();
+  const open = [...user.next];
+  for (let one = open.pop(); one; one = open.pop()) {
+    if (one === user) return true;
+    if (seen.has(one) || one.account !== undefined) continue;
+    seen.add(one);
+    open.push(...one.next);
+  }
+  return false;
+}

@@ -1,0 +1,110 @@
+import { addressKey, keyText, type AddressKey } from './address.ts';
+import type { Lookups } from './lookups.ts';
+import { meaningOf, type Meaning } from './resolve-meaning.ts';
+import { DirectoryUnavailable } from './types.ts';
+import type { Account, ListEntry } from './types.ts';
+
+/** Whom a letter of this sender goes to. */
+export type Passage = 'all' | 'moderators' | 'none';
+
+/**
+ * The envelope sender, as lists see one. It is what the client says; who wants more asks for a
+ * moderator. A user counts at each address that is his: aliases, site address, with a detail.
+ */
+export class SenderView {
+  readonly #ask: Lookups;
+  readonly #key: AddressKey | undefined;
+  readonly #selectMax: number;
+  readonly #visitsMax: number;
+  #account: Promise<Account | undefined> | undefined;
+
+  constructor(
+    ask: Lookups,
+    given: {
+      readonly address: string | undefined;
+      /** Users that a filter may select, addresses that may be looked at. */
+      readonly selectMax: number;
+      readonly visitsMax: number;
+    },
+  ) {
+    this.#ask = ask;
+    this.#selectMax = given.selectMax;
+    this.#visitsMax = given.visitsMax;
+    this.#key = given.address === undefined ? undefined : addressKey(given.address);
+  }
+
+  /** The user of ours who writes, if it is one. */
+  async account(): Promise<Account | undefined> {
+    this.#account ??= this.#user(this.#key);
+    return await this.#account;
+  }
+
+  /** @throws DirectoryUnavailable */
+  async mayWrite(list: ListEntry): Promise<Passage> {
+    switch (list.posting) {
+      case 'anyone':
+        return 'all';
+      case 'members':
+        return (await this.#isMember(list)) ? 'all' : 'none';
+      case 'moderated':
+        return (await this.#isAmong(list.moderators, list)) ? 'all' : 'moderators';
+    }
+  }
+
+  async #isMember(list: ListEntry): Promise<boolean> {
+    if (await this.#isSelected(list)) return true;
+    return await this.#isAmong([...list.moderators, ...list.members], list);
+  }
+
+  async #isSelected(list: ListEntry): Promise<boolean> {
+    const account = list.filter === undefined ? undefined : await this.account();
+    if (!account) return false;
+    const users = await this.#ask.select({ kind: 'list', list }, this.#selectMax);
+    return users.some(({ id }) => id === account.id);
+  }
+
+  /** Whether the sender is one of these, or of the lists among them. */
+  async #isAmong(addresses: readonly string[], list: ListEntry): Promise<boolean> {
+    if (!this.#key) return false;
+    const own = keyText(this.#key);
+    const account = await this.account();
+    const seen = new Set<string>();
+    let level = newOnes(addresses, seen);
+    while (level.length > 0) {
+      if (seen.has(own)) return true;
+      if (seen.size > this.#visitsMax) {
+        throw new DirectoryUnavailable(`${list.address} has too many members (MF-DIR-020)`);
+      }
+      const below: string[] = [];
+      for (const key of level) {
+        const meaning = await this.#meaning(key);
+        if (meaning?.kind === 'user' && meaning.account.id === account?.id) return true;
+        if (meaning?.kind !== 'list') continue;
+        if (await this.#isSelected(meaning.list)) return true;
+        below.push(...meaning.list.members);
+      }
+      level = newOnes(below, seen);
+    }
+    return false;
+  }
+
+  async #user(key: AddressKey | undefined): Promise<Account | undefined> {
+    const meaning = key && (await this.#meaning(key));
+    return meaning?.kind === 'user' ? meaning.account : undefined;
+  }
+
+  async #meaning(key: AddressKey): Promise<Meaning | undefined> {
+    const { domain } = key;
+    return domain === undefined ? undefined : await meaningOf({ ...key, domain }, this.#ask);
+  }
+}
+
+/** Keys that were not seen yet; `seen` has them from now on. */
+function newOnes(addresses: readonly string[], seen: Set<string>): readonly AddressKey[] {
+  return addresses.flatMap((address) => {
+    const key = addressKey(address.trim());
+    if (!key || seen.has(keyText(key))) return [];
+    seen.add(keyText(key));
+    return [key];
+  });
+}
