@@ -7,10 +7,9 @@ export const NODE_OPTIONS = {
     doc: 'The name in greetings and Received fields, the same on every node; empty is the node\u2019s own name.',
   },
   'node.listen': {
-    kind: 'list',
-    default: [],
-    of: 'text',
-    doc: 'What a node runs whose entry has no mwListen, such as `mx *:25,pop3 *:110,pop3s *:995,health 127.0.0.1:9090`. With it a new node adds its own entry and serves.',
+    kind: 'text',
+    default: '',
+    doc: 'What a node runs whose entry has no mwListen, such as `mx *:25, pop3 *:110, pop3s *:995, health 127.0.0.1:9090`. With it a new node adds its own entry and serves.',
   },
   'node.beat': {
     kind: 'duration',

@@ -72,13 +72,14 @@ export function checkDirectoryPart(part: {
 export type Settled = Pick<Plan, 'listen' | 'settings'>;
 
 /** What a node runs: the listeners of its entry, else those of the farm (`node.listen`). */
-export const listenersOf = (
+export function listenersOf(
   entry: Pick<NodeEntry, 'listen'> | undefined,
   settings: Iterable<readonly [string, string]>,
-): readonly string[] =>
-  entry && entry.listen.length > 0
-    ? entry.listen
-    : parseSettings(TABLES, settings).values['node.listen'];
+): readonly string[] {
+  if (entry && entry.listen.length > 0) return entry.listen;
+  const texts = parseSettings(TABLES, settings).values['node.listen'].split(',');
+  return texts.map((text) => text.trim()).filter((text) => text !== '');
+}
 
 /**
  * Asks the directory.

@@ -39,7 +39,11 @@ export async function fetch(port: number, user: string, password = 'demo'): Prom
 }
 
 /** Runs `mailfarm …` and reads its JSON. @throws Error with what it said. */
-export async function asked<T>(farm: Farm, words: readonly string[], input?: string): Promise<T> {
+export async function asked<T>(
+  farm: Pick<Farm, 'command'>,
+  words: readonly string[],
+  input?: string,
+): Promise<T> {
   const done = await farm.command([...words, '--json'], input);
   if (done.code !== 0) throw new Error(`mailfarm ${words.join(' ')}: ${done.stderr}`);
   return JSON.parse(done.stdout.toString()) as T;
