@@ -140,6 +140,13 @@ export const RIGHTS: readonly RightsRow[] = [
     doc: 'Everything else about a user.',
   },
   { place: 'removed', of: ['userPassword'], rights: {}, doc: 'Kept for a restore; unusable.' },
+  {
+    place: 'removed',
+    levelled: true,
+    of: 'all',
+    rights: { auditor: 'read', helpdesk: 'read', operator: 'read' },
+    doc: 'Who unmarked and restored an administrator could then set the password and become one.',
+  },
   { place: 'removed', of: 'entries', rights: MANAGERS, doc: 'Removal and restore move entries.' },
   { place: 'removed', of: 'all', rights: MANAGERS, doc: 'Users taken out of service.' },
   { place: 'lists', of: 'entries', rights: { ...READERS, operator: 'write' }, doc: 'Lists.' },
