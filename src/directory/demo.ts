@@ -1,5 +1,6 @@
 import type { SeedEntry } from './frame.ts';
 import { nameDn } from './dn.ts';
+import { LEVELS } from './rights.ts';
 import { layout } from './schema.ts';
 import type { NodeEntry, VolumeEntry } from './types.ts';
 
@@ -37,7 +38,10 @@ export function demoEntries(options: DemoOptions): readonly SeedEntry[] {
     },
     user('alice', 2001),
     user('bob', 2002),
-    user('admin', 2003, { mailAlias: `postmaster@${DEMO_DOMAIN}` }),
+    user('admin', 2003, {
+      mailAlias: `postmaster@${DEMO_DOMAIN}`,
+      mwLevel: String(LEVELS.administrator),
+    }),
     ...options.volumes.map((volume) => volumeEntry(volume, names.volumes)),
     {
       dn: nameDn('cn', options.node.name, names.nodes),

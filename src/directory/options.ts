@@ -121,4 +121,13 @@ export const EMBEDDED_OPTIONS = {
     values: ['ARGON2', 'SSHA512'],
     doc: 'How a password given in the clear is stored. OpenLDAP reads both (argon2, pw-sha2).',
   },
+  'directory.embedded.bind.delay': {
+    kind: 'duration',
+    default: 2_000,
+    min: 0,
+    max: 60_000,
+    doc:
+      'The answer to a wrong password is held back, longer each time, up to this. Not where a ' +
+      'front end is connected from the same address.',
+  },
 } as const satisfies OptionTable;

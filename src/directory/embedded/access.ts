@@ -1,53 +1,281 @@
 import { dnKey, parseDn } from '../dn.ts';
-import type { Layout } from '../schema.ts';
-import type { Entry } from './entry.ts';
-import { isHashed } from './password.ts';
-import type { Change } from './request.ts';
+import { LEVEL_GROUPS, LEVELS, RIGHTS } from '../rights.ts';
+import type { Actor, Level, Place, Right, RightsRow } from '../rights.ts';
+import { attributeRow, type Layout } from '../schema.ts';
+import { ATTRIBUTE_ENTRY, type Entry } from './entry.ts';
+import { isDear, isHashed } from './password.ts';
+import type { AttributeValues, Change } from './request.ts';
 import { LdapFailure } from './result.ts';
 import type { Tree } from './tree.ts';
 
-/**
- * Who may do what:
- *
- * - nobody who is not bound reads anything but the root DSE;
- * - the front ends' identity (cn=frontend) reads everything but passwords, and gives a user a
- *   volume where there is none;
- * - administrators (cn=admin and the members of cn=administrators) do everything;
- * - a user replaces the own password by one in the clear.
- */
-export type Identity =
-  | { readonly kind: 'anonymous' }
-  | { readonly kind: 'frontend' }
-  | { readonly kind: 'administrator' }
-  | { readonly kind: 'user'; readonly key: string };
-
-const PASSWORD = 'userpassword';
-const OWN_PASSWORD_BYTES_MAX = 1_024;
-const NOTHING: ReadonlySet<string> = new Set();
-const PASSWORDS: ReadonlySet<string> = new Set([PASSWORD]);
-
-/** Keys of the entries that rights hang on. */
-export interface AccessKeys {
-  readonly admin: string;
-  readonly frontend: string;
-  readonly administrators: string;
+/** Who asks. An administrator may do everything and stands in no row of the table. */
+export interface Identity {
+  /** Key of the bound entry; undefined is nobody. */
+  readonly key: string | undefined;
+  readonly administrator: boolean;
+  /** Columns of rights.ts, but for `self`, which depends on the entry. */
+  readonly actors: readonly Actor[];
 }
 
-export const accessKeys = (layout: Layout): AccessKeys => ({
-  admin: dnKey(parseDn(layout.admin)),
-  frontend: dnKey(parseDn(layout.frontend)),
-  administrators: dnKey(parseDn(layout.administrators)),
-});
+/** Adding and removing what stands below an entry, beside `ATTRIBUTE_ENTRY` for the entry itself. */
+const CHILDREN = 'children';
+const PASSWORD = 'userpassword';
+const PASSWORD_BYTES_MAX = 1_024;
 
-/** Who is behind a bound DN now; asked for each operation, so that a right can be taken. */
-export function identify(tree: Tree, keys: AccessKeys, bound: string | undefined): Identity {
-  if (bound === undefined || !tree.get(bound)) return { kind: 'anonymous' };
-  if (bound === keys.admin) return { kind: 'administrator' };
-  if (bound === keys.frontend) return { kind: 'frontend' };
-  const members = tree.get(keys.administrators)?.get('member') ?? [];
-  return members.some((member) => safeKey(member) === bound)
-    ? { kind: 'administrator' }
-    : { kind: 'user', key: bound };
+/** From strong to weak: of two columns that fit somebody, the stronger counts. */
+const STRENGTH: readonly Right[] = ['write', 'put', 'add', 'read', 'auth'];
+const READS: ReadonlySet<Right | undefined> = new Set<Right>(['read', 'add', 'write']);
+const ADDS: ReadonlySet<Right | undefined> = new Set<Right>(['add', 'put', 'write']);
+const REMOVES: ReadonlySet<Right | undefined> = new Set<Right>(['put', 'write']);
+
+/** Where an entry stands, as far as the table can tell entries apart. */
+interface Situation {
+  /** The entry itself is the head of a branch, or one that has a place of its own. */
+  readonly at: Place | undefined;
+  /** The branch it lies below. */
+  readonly below: Place | undefined;
+  readonly direct: boolean;
+  readonly levelled: boolean;
+}
+
+const HEADS = ['farm', 'administrators'] as const satisfies readonly Place[];
+const BRANCHES = [
+  'users',
+  'removed',
+  'domains',
+  'lists',
+  'volumes',
+  'nodes',
+  'sites',
+  'rules',
+  'rights',
+  'claims',
+] as const satisfies readonly Place[];
+
+type Names = Pick<Entry, 'key' | 'parent'>;
+
+/**
+ * Evaluates the table of rights.ts on the tree as it is now, so that a right can be taken: the
+ * first row whose entry and attribute fit decides, as slapd.access(5) does with the same rows.
+ */
+export class Access {
+  readonly #tree: Tree;
+  readonly #keys: Readonly<Record<(typeof BRANCHES)[number] | (typeof HEADS)[number], string>>;
+  readonly #admin: string;
+  readonly #frontend: string;
+  /** Keys of the groups, from the highest level down. */
+  readonly #groups: readonly (readonly [level: Level, key: string])[];
+  readonly #members = new WeakMap<Entry, ReadonlySet<string>>();
+  readonly #decided = new Map<string, Right | undefined>();
+
+  constructor(tree: Tree, layout: Layout) {
+    const key = (dn: string): string => dnKey(parseDn(dn));
+    this.#tree = tree;
+    this.#admin = key(layout.admin);
+    this.#frontend = key(layout.frontend);
+    const places = [...BRANCHES, ...HEADS].map((place) => [place, key(layout[place])] as const);
+    this.#keys = Object.fromEntries(places) as Record<(typeof places)[number][0], string>;
+    this.#groups = (Object.keys(LEVELS) as Level[])
+      .toSorted((a, b) => LEVELS[b] - LEVELS[a])
+      .map((level) => [level, key(`cn=${LEVEL_GROUPS[level]},${layout.rights}`)] as const);
+  }
+
+  /** Who is behind a bound key now. An entry that is gone is nobody. */
+  who(bound: string | undefined): Identity {
+    const entry = bound === undefined ? undefined : this.#tree.get(bound);
+    if (!entry) return { key: undefined, administrator: false, actors: ['anonymous'] };
+    if (entry.key === this.#admin) return { key: bound, administrator: true, actors: [] };
+    if (entry.key === this.#frontend || entry.parent === this.#keys.nodes) {
+      return { key: bound, administrator: false, actors: ['frontend'] };
+    }
+    const level = this.#level(entry.key);
+    const administrator = level === 'administrator';
+    return { key: bound, administrator, actors: level && !administrator ? [level] : [] };
+  }
+
+  /** The highest level whose group names the entry. */
+  #level(key: string): Level | undefined {
+    return this.#groups.find(([, group]) => this.#membersOf(group).has(key))?.[0];
+  }
+
+  #membersOf(key: string): ReadonlySet<string> {
+    const group = this.#tree.get(key);
+    if (!group) return new Set();
+    let members = this.#members.get(group);
+    if (!members) {
+      members = new Set(group.get('member').map(safeKey));
+      this.#members.set(group, members);
+    }
+    return members;
+  }
+
+  /** Whether attributes (also `ATTRIBUTE_ENTRY`: that it exists) may be read and searched for. */
+  reader(who: Identity, entry: Entry): (attribute: string) => boolean {
+    if (who.administrator) return () => true;
+    const situation = this.#situation(entry, entry);
+    const self = entry.key === who.key;
+    return (attribute) =>
+      READS.has(this.#decide({ who, self, situation, attribute })) && attribute !== PASSWORD;
+  }
+
+  /** Whether a bind as this entry may succeed at all: users who were removed have no `auth`. */
+  mayBind(entry: Entry): boolean {
+    const who: Identity = { key: undefined, administrator: false, actors: ['anonymous'] };
+    return this.#right(who, entry, PASSWORD) !== undefined;
+  }
+
+  /** @throws LdapFailure unless the identity may add this entry where it is */
+  mayAdd(who: Identity, entry: Entry): void {
+    if (who.administrator) return;
+    const parent = { key: entry.parent, parent: '' };
+    if (ADDS.has(this.#right(who, parent, CHILDREN)) && this.#adds(who, entry)) return;
+    throw denied('This identity may not add entries here');
+  }
+
+  #adds(who: Identity, entry: Entry): boolean {
+    return ADDS.has(this.#right(who, entry, ATTRIBUTE_ENTRY, entry));
+  }
+
+  /** @throws LdapFailure unless the identity may delete the entry */
+  mayDelete(who: Identity, entry: Entry): void {
+    if (who.administrator || this.#removes(who, entry)) return;
+    throw denied('This identity may not delete this entry');
+  }
+
+  #removes(who: Identity, entry: Entry): boolean {
+    const parent = { key: entry.parent, parent: '' };
+    return (
+      this.#right(who, parent, CHILDREN) === 'write' &&
+      this.#right(who, entry, ATTRIBUTE_ENTRY, entry) === 'write'
+    );
+  }
+
+  /** @throws LdapFailure unless the identity may give the entry this name and place */
+  mayRename(who: Identity, before: Entry, after: Entry): void {
+    if (who.administrator) return;
+    const naming = parseDn(after.dn)[0] ?? [];
+    const names = naming.every(
+      ([name]) => this.#right(who, before, name.toLowerCase(), before) === 'write',
+    );
+    if (names && this.#removes(who, before) && this.#removes(who, after)) return;
+    throw denied('This identity may not rename this entry');
+  }
+
+  /** @throws LdapFailure unless the identity may make these changes to this entry */
+  mayModify(who: Identity, entry: Entry, changes: readonly Change[]): void {
+    if (who.administrator) return;
+    for (const change of changes) {
+      const name = change.name.toLowerCase();
+      const right = this.#right(who, entry, name, entry);
+      const allowed = change.operation === 'add' ? ADDS.has(right) : REMOVES.has(right);
+      // One value is seen to by the schema; where there may be several, by this.
+      const second =
+        right === 'add' && attributeRow(name)?.values !== 'one' && entry.get(name).length > 0;
+      if (allowed && !second) continue;
+      throw denied(`This identity may not make that change of ${change.name}`);
+    }
+  }
+
+  /**
+   * A stored password costs us work with every login from then on, a wrong one as well: a hundred
+   * values, or a hash that wants a GiB and 64 passes, would hold up the logins of all. So who is
+   * no administrator gives one value; users give themselves one in the clear, and the hashes that
+   * nodes and helpdesks give have bounds. Asked before values are hashed. @throws LdapFailure
+   */
+  mayGivePassword(who: Identity, entry: Entry, changes: readonly Change[]): void {
+    if (who.administrator) return;
+    const [change, ...others] = changes.filter(({ name }) => name.toLowerCase() === PASSWORD);
+    if (!change) return;
+    const [value = ''] = change.values;
+    const own = entry.key === who.key && entry.parent !== this.#keys.nodes;
+    const first = change.operation === 'add' && entry.get(PASSWORD).length === 0;
+    const one = others.length === 0 && change.values.length === 1;
+    const fits = own ? !isHashed(value) : !isDear(value);
+    const asks = change.operation === 'replace' || (first && !own);
+    if (one && fits && asks && Buffer.byteLength(value) <= PASSWORD_BYTES_MAX) return;
+    throw new LdapFailure(
+      'constraintViolation',
+      own
+        ? `userPassword is replaced by one value in the clear of at most ${PASSWORD_BYTES_MAX} octets`
+        : 'userPassword is replaced by one value, in the clear or as a hash of moderate cost',
+    );
+  }
+
+  /** The same for passwords of new entries. @throws LdapFailure */
+  mayGivePasswords(who: Identity, attributes: readonly AttributeValues[]): void {
+    if (who.administrator) return;
+    const values = attributes
+      .filter(({ name }) => name.toLowerCase() === PASSWORD)
+      .flatMap((given) => given.values);
+    if (values.length <= 1 && !values.some(isDear)) return;
+    throw new LdapFailure(
+      'constraintViolation',
+      'userPassword is one value, in the clear or as a hash of moderate cost',
+    );
+  }
+
+  /** RFC 4511 has no better word for "bind first"; slapd says it so too. @throws LdapFailure */
+  requireSomebody(who: Identity): void {
+    if (who.key !== undefined) return;
+    throw new LdapFailure('strongerAuthRequired', 'Changes need a bind');
+  }
+
+  #right(who: Identity, names: Names, attribute: string, entry?: Entry): Right | undefined {
+    const situation = this.#situation(names, entry);
+    return this.#decide({ who, self: names.key === who.key, situation, attribute });
+  }
+
+  #situation({ key, parent }: Names, entry: Entry | undefined): Situation {
+    const at = [...BRANCHES, ...HEADS].find((place) => this.#keys[place] === key);
+    const below = BRANCHES.find((place) => key.endsWith(`,${this.#keys[place]}`));
+    const direct = below !== undefined && parent === this.#keys[below];
+    // Membership counts as well: a group that was changed by hand leaves no hole.
+    const levelled =
+      (below === 'users' || below === 'removed') &&
+      ((entry?.get('mwlevel').length ?? 0) > 0 || this.#level(key) !== undefined);
+    return { at, below, direct, levelled };
+  }
+
+  #decide(asked: Asked): Right | undefined {
+    const { who, self, situation: s, attribute } = asked;
+    const key = `${s.at} ${s.below} ${s.direct} ${s.levelled} ${self} ${who.actors} ${attribute}`;
+    if (this.#decided.has(key)) return this.#decided.get(key);
+    const row = RIGHTS.find((candidate) => fits(candidate, s, attribute));
+    const actors: readonly Actor[] = self ? ['self', ...who.actors] : who.actors;
+    const given = actors.map((actor) => row?.rights[actor]);
+    const right = STRENGTH.find((strength) => given.includes(strength));
+    // Attribute names come from clients: a memory of them must not grow.
+    if (this.#decided.size < DECIDED_MAX) this.#decided.set(key, right);
+    return right;
+  }
+}
+
+const DECIDED_MAX = 10_000;
+
+interface Asked {
+  readonly who: Identity;
+  readonly self: boolean;
+  readonly situation: Situation;
+  /** Lower case. */
+  readonly attribute: string;
+}
+
+function fits(row: RightsRow, situation: Situation, attribute: string): boolean {
+  const { at, below, direct, levelled } = situation;
+  if (row.levelled && !levelled) return false;
+  if (row.of === 'entries') {
+    return (
+      (attribute === CHILDREN && at === row.place) ||
+      (attribute === ATTRIBUTE_ENTRY && below === row.place && direct)
+    );
+  }
+  const inPlace =
+    row.place === 'everywhere' ||
+    (row.place === 'rights' && (at === 'rights' || below === 'rights')) ||
+    (row.place === 'administrators' || row.place === 'farm'
+      ? at === row.place
+      : below === row.place);
+  return inPlace && (row.of === 'all' || row.of.some((name) => name.toLowerCase() === attribute));
 }
 
 function safeKey(dn: string): string {
@@ -59,49 +287,3 @@ function safeKey(dn: string): string {
 }
 
 const denied = (what: string): LdapFailure => new LdapFailure('insufficientAccessRights', what);
-
-/** Attributes that this identity does not see. @throws LdapFailure when it may not read at all. */
-export function hiddenFrom(who: Identity): ReadonlySet<string> {
-  if (who.kind === 'administrator') return NOTHING;
-  if (who.kind === 'frontend') return PASSWORDS;
-  throw denied('Bind with an identity that may read');
-}
-
-/** @throws LdapFailure unless the identity may add, delete and rename. */
-export function mayRestructure(who: Identity): void {
-  if (who.kind !== 'administrator') throw denied('Only administrators add, rename or delete');
-}
-
-/** @throws LdapFailure unless the identity may make these changes to this entry. */
-export function mayModify(who: Identity, entry: Entry, changes: readonly Change[]): void {
-  if (who.kind === 'administrator') return;
-  const own = who.kind === 'user' && entry.key === who.key;
-  if (own && changes.every((change) => change.name.toLowerCase() === PASSWORD)) return;
-  if (who.kind === 'frontend' && changes.every((change) => isPlacement(change, entry))) return;
-  throw denied('This identity may not make that change');
-}
-
-/**
- * What a user gives as the own password costs us work with every login from then on, a wrong one
- * as well: a hundred values, or a hash of a user's choosing that wants a GiB and 64 passes, would
- * hold up the logins of all. Asked before values are hashed. @throws LdapFailure
- */
-export function mayGivePassword(who: Identity, changes: readonly Change[]): void {
-  if (who.kind !== 'user') return;
-  const [change, ...others] = changes;
-  const [value = '', ...more] = change?.values ?? [];
-  const plain = !isHashed(value) && Buffer.byteLength(value) <= OWN_PASSWORD_BYTES_MAX;
-  const one = change?.operation === 'replace' && others.length + more.length === 0;
-  if (one && plain) return;
-  throw new LdapFailure(
-    'constraintViolation',
-    `userPassword is replaced by one value in the clear of at most ${OWN_PASSWORD_BYTES_MAX} octets`,
-  );
-}
-
-/** mwVolume is added to a user; that there is none yet is checked with the schema (one value). */
-const isPlacement = (change: Change, entry: Entry): boolean =>
-  change.operation === 'add' &&
-  change.name.toLowerCase() === 'mwvolume' &&
-  change.values.length === 1 &&
-  entry.isA('mwUser');

@@ -1,32 +1,46 @@
-import { addressKey, domainKey } from '../address.ts';
+import { addressKey, addressSpellings, domainKey } from '../address.ts';
 import { dnKey, parseDn } from '../dn.ts';
-import { attributeRow, CLASSES, comparable, type Layout } from '../schema.ts';
-import { ACCOUNT_SERVICES, VOLUME_STATES } from '../types.ts';
+import { attributeRow, CLASSES, comparable, type ClassRow, type Layout } from '../schema.ts';
 import { printedName, type Entry } from './entry.ts';
-import { unverifiable } from './password.ts';
 import { LdapFailure } from './result.ts';
 import type { Tree } from './tree.ts';
+import { isWhole, wrongValue } from './values.ts';
 
-/** What an entry of ours must be; says plainly what is wrong. @throws LdapFailure */
-export function checkEntry(entry: Entry, tree: Tree, layout: Layout): void {
+/**
+ * What an entry of ours must be; says plainly what is wrong. Values that were there before are
+ * left alone: somebody who changes one thing is not to mend another.
+ * @param before the entry as it was; undefined for a new one
+ * @throws LdapFailure
+ */
+export function checkEntry(
+  entry: Entry,
+  context: { readonly tree: Tree; readonly layout: Layout; readonly before?: Entry | undefined },
+): void {
+  const { tree, layout, before } = context;
   if (entry.get('objectclass').length === 0) {
     throw new LdapFailure('objectClassViolation', 'The entry has no objectClass');
   }
   checkName(entry);
-  for (const [name, values] of Object.entries(entry.attributes)) checkValues(name, values);
-  for (const [name, row] of Object.entries(CLASSES)) {
-    if (!entry.isA(name)) continue;
-    for (const must of row.must) {
-      if (entry.get(must.toLowerCase()).length > 0) continue;
-      throw new LdapFailure('objectClassViolation', `${name} requires ${must}`);
-    }
+  for (const [name, values] of Object.entries(entry.attributes)) {
+    if (before && sameValues(before.get(name), values)) continue;
+    checkValues({ name, values, entry });
   }
-  if (entry.isA('mwUser')) checkUser(entry, tree, layout);
+  checkClasses(entry);
+  const moved = !before || before.parent !== entry.parent;
+  const changed = (name: string): boolean =>
+    moved || !sameValues(before.get(name), entry.get(name));
+  if (entry.isA('mwUser')) checkUser(entry, layout);
+  if (entry.isA('mwUser') && changed('uid')) checkUnique({ entry, tree }, 'uid', 'mwUser');
+  if (changed('cn') || changed('mailalias')) checkAddresses(entry, tree, layout);
   if (entry.isA('mwDomain') && !domainKey(entry.get('cn')[0] ?? '')) {
     throw new LdapFailure('constraintViolation', 'cn is not a domain');
   }
-  if (entry.isA('mwNode')) checkUnique(entry, tree, 'nid');
+  if (entry.isA('mwNode')) checkNode(entry, layout);
+  if (entry.isA('mwNode') && changed('nid')) checkUnique({ entry, tree }, 'nid', 'mwNode');
 }
+
+const sameValues = (a: readonly string[], b: readonly string[]): boolean =>
+  a === b || (a.length === b.length && a.every((value, index) => value === b[index]));
 
 /** The values of the RDN are values of the entry (RFC 4512 §2.3). */
 function checkName(entry: Entry): void {
@@ -36,76 +50,125 @@ function checkName(entry: Entry): void {
   }
 }
 
-function checkValues(name: string, values: readonly string[]): void {
-  const row = attributeRow(name);
+/** Attributes of other people's schemas, which only our classes bound to one value. */
+const SHARED: ReadonlySet<string> = new Set(['cn', 'uid']);
+
+function checkValues(given: { name: string; values: readonly string[]; entry: Entry }): void {
+  const { name, values, entry } = given;
   const shown = printedName(name);
-  if (row?.values === 'one' && values.length > 1) {
+  const single = attributeRow(name)?.values === 'one';
+  if (single && values.length > 1 && (!SHARED.has(name) || structuralOf(entry).length > 0)) {
     throw new LdapFailure('constraintViolation', `${shown} takes one value`);
   }
   if (new Set(values.map((value) => comparable(name, value))).size < values.length) {
     throw new LdapFailure('attributeOrValueExists', `${shown} has one value twice`);
   }
   for (const value of values) {
-    const wrong = value === '' ? 'is empty' : VALUES.get(name)?.(value);
+    const wrong = wrongValue(name, value);
     if (wrong === undefined) continue;
     throw new LdapFailure('constraintViolation', `${shown} ${wrong}`);
   }
 }
 
-const oneOf =
-  (allowed: readonly string[]) =>
-  (value: string): string | undefined =>
-    allowed.includes(value.toLowerCase()) ? undefined : `is one of ${allowed.join(', ')}`;
+const structuralOf = (entry: Entry): readonly string[] =>
+  CLASS_ROWS.filter(([name, { kind }]) => kind === 'structural' && entry.isA(name)).map(
+    ([name]) => name,
+  );
 
-const whole = (value: string): string | undefined =>
-  /^\d{1,15}$/.test(value) ? undefined : 'is a whole number';
+const CLASS_ROWS: readonly (readonly [name: string, row: ClassRow])[] = Object.entries(CLASSES);
 
-const absolute = (value: string): string | undefined =>
-  value.startsWith('/') && !/\p{Cc}/u.test(value) && !value.split('/').includes('..')
-    ? undefined
-    : 'is an absolute path without ".."';
+/** Classes that make no entry by themselves. */
+const AUXILIARY: ReadonlySet<string> = new Set([
+  'top',
+  'extensibleobject',
+  'simplesecurityobject',
+  ...CLASS_ROWS.filter(([, { kind }]) => kind === 'auxiliary').map(([name]) => name.toLowerCase()),
+]);
 
-/** Checks by attribute, whatever the class. */
-const VALUES: ReadonlyMap<string, (value: string) => string | undefined> = new Map(
-  Object.entries({
-    uid: whole,
-    nid: whole,
-    mwquota: whole,
-    mwweight: whole,
-    mwpath: absolute,
-    mwmountpath: absolute,
-    mwsuspended: oneOf(ACCOUNT_SERVICES),
-    mwstate: oneOf(VOLUME_STATES),
-    mailalias: (value) =>
-      addressKey(value) !== undefined ? undefined : 'is not an address that can be looked up',
-    mwsetting: (value) => (/^[a-z][a-z0-9.-]*=/.test(value) ? undefined : 'is NAME=VALUE'),
-    userpassword: unverifiable,
-  }),
-);
+/** What others' classes require that stand in our tree (RFC 4519 §3.5). */
+const FOREIGN: readonly (readonly [string, readonly string[]])[] = [
+  ['groupOfNames', ['cn', 'member']],
+];
 
-function checkUser(entry: Entry, tree: Tree, layout: Layout): void {
-  const cn = entry.get('cn')[0] ?? '';
-  if (!addressKey(cn)) {
+function checkClasses(entry: Entry): void {
+  const structural = structuralOf(entry);
+  if (structural.length > 1) {
+    const all = structural.join(' and ');
+    throw new LdapFailure('objectClassViolation', `An entry is one thing, not ${all}`);
+  }
+  if (entry.get('objectclass').every((name) => AUXILIARY.has(name.toLowerCase()))) {
+    throw new LdapFailure('objectClassViolation', 'The entry has no structural objectClass');
+  }
+  const required = [...CLASS_ROWS.map(([name, { must }]) => [name, must] as const), ...FOREIGN];
+  for (const [name, musts] of required) {
+    const missing = entry.isA(name) && musts.find((must) => !entry.get(must.toLowerCase()).length);
+    if (!missing) continue;
+    throw new LdapFailure('objectClassViolation', `${name} requires ${missing}`);
+  }
+}
+
+const isBelow = (entry: Entry, branch: string): boolean =>
+  entry.key.endsWith(`,${dnKey(parseDn(branch))}`);
+
+function checkUser(entry: Entry, layout: Layout): void {
+  if (!addressKey(entry.get('cn')[0] ?? '')) {
     throw new LdapFailure('constraintViolation', 'cn is not a name that can log in');
   }
-  if (!entry.key.endsWith(`,${dnKey(parseDn(layout.users))}`)) {
-    throw new LdapFailure('namingViolation', `Users stand below ${layout.users}`);
+  if (!isWhole(entry.get('uid')[0] ?? '')) {
+    throw new LdapFailure('constraintViolation', 'uid is a whole number');
   }
-  checkUnique(entry, tree, 'uid');
-  for (const address of [cn, ...entry.get('mailalias')]) {
-    const holder = [...tree.with('cn', address), ...tree.with('mailalias', address)].find(
-      (other) => other.key !== entry.key && other.isA('mwUser') && !sameIdentity(other, entry),
-    );
+  if (isBelow(entry, layout.users) || isBelow(entry, layout.removed)) return;
+  throw new LdapFailure('namingViolation', `Users stand below ${layout.users}`);
+}
+
+/** A node is a front end by where it stands, and every bind as it verifies what it has. */
+function checkNode(entry: Entry, layout: Layout): void {
+  if (!isBelow(entry, layout.nodes)) {
+    throw new LdapFailure('namingViolation', `Nodes stand below ${layout.nodes}`);
+  }
+  if (entry.get('userpassword').length > 1) {
+    throw new LdapFailure('constraintViolation', 'userPassword of a node is one value');
+  }
+}
+
+const isUser = (entry: Entry): boolean => entry.isA('mwUser');
+const isList = (entry: Entry): boolean => entry.isA('mwList');
+const hasAliases = (entry: Entry): boolean => isUser(entry) || entry.isA('mwMailUser');
+
+/** Addresses at which this entry gets mail. */
+function addressesOf(entry: Entry): readonly string[] {
+  return [
+    ...(isUser(entry) || isList(entry) ? entry.get('cn') : []),
+    ...(hasAliases(entry) ? entry.get('mailalias') : []),
+  ];
+}
+
+/** An address has one holder; users who were removed hold none. */
+function checkAddresses(entry: Entry, tree: Tree, layout: Layout): void {
+  if (isBelow(entry, layout.removed)) return;
+  for (const address of addressesOf(entry)) {
+    const key = addressKey(address);
+    if (!key) throw new LdapFailure('constraintViolation', 'cn is not an address');
+    const holder = [...new Set([address, ...addressSpellings(key)])]
+      .flatMap((spelling) => [
+        ...tree.with('cn', spelling).filter((other) => isUser(other) || isList(other)),
+        ...tree.with('mailalias', spelling).filter(hasAliases),
+      ])
+      .find((other) => !sameIdentity(other, entry) && !isBelow(other, layout.removed));
     if (!holder) continue;
     throw new LdapFailure('constraintViolation', `${address} already belongs to ${holder.dn}`);
   }
 }
 
-function checkUnique(entry: Entry, tree: Tree, attribute: 'uid' | 'nid'): void {
+function checkUnique(
+  { entry, tree }: { entry: Entry; tree: Tree },
+  attribute: 'uid' | 'nid',
+  objectClass: 'mwUser' | 'mwNode',
+): void {
   const value = entry.get(attribute)[0] ?? '';
   const holder = tree
     .with(attribute, value)
-    .find((other) => other.key !== entry.key && !sameIdentity(other, entry));
+    .find((other) => other.isA(objectClass) && !sameIdentity(other, entry));
   if (!holder) return;
   throw new LdapFailure(
     'constraintViolation',
@@ -113,6 +176,6 @@ function checkUnique(entry: Entry, tree: Tree, attribute: 'uid' | 'nid'): void {
   );
 }
 
-/** During a rename the entry stands in the tree under its former name. */
+/** Also during a rename, when the entry stands in the tree under its former name. */
 const sameIdentity = (a: Entry, b: Entry): boolean =>
-  a.get('entryuuid')[0] === b.get('entryuuid')[0];
+  a.key === b.key || a.get('entryuuid')[0] === b.get('entryuuid')[0];

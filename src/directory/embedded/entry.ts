@@ -1,5 +1,8 @@
 import { attributeName, comparable, OPERATIONAL } from '../schema.ts';
 
+/** Stands for the entry itself where rights are asked: that it is there (slapd.access(5)). */
+export const ATTRIBUTE_ENTRY = 'entry';
+
 /** Attribute names in lower case to values, which are UTF-8 text. */
 export type Attributes = Readonly<Record<string, readonly string[]>>;
 

@@ -84,27 +84,47 @@ const asText = (bytes: Buffer): string =>
 /** As `comparable`, without trimming: the ends of a piece are not the ends of a value. */
 const fold = (name: string, piece: string): string => comparable(name, `x${piece}x`).slice(1, -1);
 
-/** Whether an entry matches. Attributes in `hidden` are as if they were absent. */
-export function matches(filter: Filter, entry: Entry, hidden: ReadonlySet<string>): boolean {
+/** Which attributes of an entry count; what may not be read is as if it could not be compared. */
+export type Visible = (attribute: string) => boolean;
+
+/** Whether an entry matches. */
+export const matches = (filter: Filter, entry: Entry, visible: Visible): boolean =>
+  evaluate(filter, entry, visible) === true;
+
+/** RFC 4511 §4.5.1.7: true, false or undefined, and the negation of undefined is undefined. */
+function evaluate(filter: Filter, entry: Entry, visible: Visible): boolean | undefined {
   switch (filter.kind) {
     case 'and':
-      return filter.filters.every((part) => matches(part, entry, hidden));
+      return combine(filter.filters, false, (part) => evaluate(part, entry, visible));
     case 'or':
-      return filter.filters.some((part) => matches(part, entry, hidden));
-    case 'not':
-      return !undefinedFor(filter.filter, hidden) && !matches(filter.filter, entry, hidden);
+      return combine(filter.filters, true, (part) => evaluate(part, entry, visible));
+    case 'not': {
+      const inner = evaluate(filter.filter, entry, visible);
+      return inner === undefined ? undefined : !inner;
+    }
     default:
       break;
   }
-  if (hidden.has(filter.attribute)) return false;
+  if (!visible(filter.attribute)) return undefined;
   const values = entry.get(filter.attribute);
   if (filter.kind === 'present') return values.length > 0;
   return values.some((value) => matchesValue(filter, comparable(filter.attribute, value)));
 }
 
-/** RFC 4511 §4.5.1.7: the negation of what is undefined is undefined, which is no match. */
-const undefinedFor = (filter: Filter, hidden: ReadonlySet<string>): boolean =>
-  'attribute' in filter && hidden.has(filter.attribute);
+/** `and` is decided by a false part, `or` by a true one; what is left may be undefined. */
+function combine(
+  filters: readonly Filter[],
+  decisive: boolean,
+  of: (filter: Filter) => boolean | undefined,
+): boolean | undefined {
+  let unsure = false;
+  for (const filter of filters) {
+    const part = of(filter);
+    if (part === decisive) return decisive;
+    if (part === undefined) unsure = true;
+  }
+  return unsure ? undefined : !decisive;
+}
 
 type ValueFilter = Exclude<Filter, { kind: 'and' | 'or' | 'not' | 'present' }>;
 

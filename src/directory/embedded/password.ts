@@ -13,6 +13,9 @@ export type HashScheme = (typeof HASH_SCHEMES)[number];
 const ARGON2 = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 } as const;
 /** Work that a stored hash may ask of us: a hostile or careless entry must not stop the server. */
 const ARGON2_MAX = { memory: 1_048_576, passes: 64, parallelism: 16 } as const;
+/** What others than administrators may ask: four passes over 64 MiB, as argon2(1) does by default. */
+const ARGON2_MODERATE = { memory: 65_536, passes: 4 } as const;
+const CRYPT_ROUNDS_MODERATE = 100_000;
 
 const argon2Async = promisify(argon2);
 
@@ -48,6 +51,18 @@ export function unverifiable(stored: string): string | undefined {
   return length < digest.bytes || (!digest.salted && length !== digest.bytes)
     ? `The {${scheme}} value has the wrong length`
     : undefined;
+}
+
+/** A hash whose verification costs much more than ours do: an administrator's choice only. */
+export function isDear(stored: string): boolean {
+  const scheme = SCHEME.exec(stored)?.[1]?.toUpperCase();
+  const rest = stored.replace(SCHEME, '');
+  if (scheme === 'CRYPT')
+    return Number(/\$rounds=(\d+)\$/.exec(rest)?.[1] ?? 0) > CRYPT_ROUNDS_MODERATE;
+  const hash = scheme === 'ARGON2' ? parseArgon2(rest) : undefined;
+  if (!hash) return false;
+  const { memory, passes, parallelism } = hash;
+  return memory * passes > ARGON2_MODERATE.memory * ARGON2_MODERATE.passes || parallelism > 4;
 }
 
 export const isHashed = (stored: string): boolean => SCHEME.test(stored);

@@ -1,4 +1,6 @@
-import { BerError, integer, octets, parts, SET, TAG, text, type Tlv } from './ber.ts';
+import { BerError, decodeBer, integer, octets, parts, SET, TAG, text } from './ber.ts';
+import type { Tlv } from './ber.ts';
+import { decodeControls, type Controls } from './controls.ts';
 import { decodeFilter, FilterRefused, type Filter } from './filter.ts';
 import { DnError, parseDn, type Rdn } from '../dn.ts';
 import { LdapFailure } from './result.ts';
@@ -45,7 +47,7 @@ export type Operation =
       readonly newSuperior: Dn | undefined;
     }
   | { readonly kind: 'compare'; readonly dn: Dn; readonly name: string; readonly value: string }
-  | { readonly kind: 'extended'; readonly name: string };
+  | { readonly kind: 'extended'; readonly name: string; readonly value: Buffer | undefined };
 
 /** Response tags by request tag. */
 const OPERATIONS = {
@@ -61,12 +63,18 @@ const OPERATIONS = {
   0x50: { response: 0, decode: (): Operation => ({ kind: 'abandon' }) },
 } as const;
 
+/** An operation with what the controls beside it ask. */
+export interface Request {
+  readonly operation: Operation;
+  readonly controls: Controls;
+}
+
 export interface Envelope {
   readonly id: number;
   /** Tag of the response; 0 where there is none. */
   readonly response: number;
   /** @throws LdapFailure with what the client is to be told. */
-  readonly open: () => Operation;
+  readonly open: () => Request;
 }
 
 /** Reads what is needed to answer at all. @throws BerError: then the connection ends. */
@@ -76,10 +84,10 @@ export function openEnvelope(message: Tlv): Envelope {
   if (id < 0 || !body) throw new BerError('The message has no id or no operation');
   if (!Object.hasOwn(OPERATIONS, body.tag)) throw new BerError('The operation is not one of LDAP');
   const row = OPERATIONS[body.tag as keyof typeof OPERATIONS];
-  const open = (): Operation => {
+  const open = (): Request => {
     try {
-      refuseCriticalControls(controls);
-      return row.decode(body);
+      const operation = row.decode(body);
+      return { operation, controls: decodeControls(controls, operation.kind) };
     } catch (error) {
       throw asFailure(error);
     }
@@ -94,18 +102,6 @@ function asFailure(error: unknown): unknown {
     return new LdapFailure('inappropriateMatching', error.message);
   }
   return error;
-}
-
-/** We know no control; one that is not critical is ignored (RFC 4511 §4.1.11). */
-function refuseCriticalControls(controls: Tlv | undefined): void {
-  if (!controls) return;
-  for (const control of parts(controls, 0xa0)) {
-    const oid = text(parts(control)[0]);
-    const critical = control.children[1];
-    if (critical?.tag === TAG.boolean && critical.value[0] !== 0) {
-      throw new LdapFailure('unavailableCriticalExtension', `Control ${oid} is not supported`);
-    }
-  }
 }
 
 const dnOf = (value: string): Dn => ({ text: value, rdns: parseDn(value) });
@@ -207,5 +203,32 @@ function decodeCompare(body: Tlv): Operation {
 }
 
 function decodeExtended(body: Tlv): Operation {
-  return { kind: 'extended', name: text(body.children[0], 0x80) };
+  const [name, value] = body.children;
+  return { kind: 'extended', name: text(name, 0x80), value: value && octets(value, 0x81) };
+}
+
+/** A change of password by its own operation (RFC 3062 §2). */
+export interface PasswordModify {
+  /** Undefined: who is bound. */
+  readonly dn: Dn | undefined;
+  readonly oldPassword: Buffer | undefined;
+  /** Undefined: the server makes one. */
+  readonly newPassword: string | undefined;
+}
+
+/** @throws LdapFailure */
+export function decodePasswordModify(value: Buffer | undefined): PasswordModify {
+  try {
+    const given = value ? parts(decodeBer(value)) : [];
+    const at = (tag: number): Tlv | undefined => given.find((part) => part.tag === tag);
+    const [user, old, fresh] = [at(0x80), at(0x81), at(0x82)];
+    const name = user && text(user, 0x80).replace(/^dn:/i, '');
+    return {
+      dn: name === undefined || name === '' ? undefined : dnOf(name),
+      oldPassword: old?.value,
+      newPassword: fresh && text(fresh, 0x82),
+    };
+  } catch (error) {
+    throw asFailure(error);
+  }
 }

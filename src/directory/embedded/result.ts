@@ -1,4 +1,4 @@
-/** Result codes that this server sends (RFC 4511 §4.1.9). */
+/** Result codes that this server sends (RFC 4511 §4.1.9, RFC 4528 §3). */
 export const RESULT = {
   success: 0,
   protocolError: 2,
@@ -6,6 +6,7 @@ export const RESULT = {
   compareFalse: 5,
   compareTrue: 6,
   authMethodNotSupported: 7,
+  strongerAuthRequired: 8,
   unavailableCriticalExtension: 12,
   noSuchAttribute: 16,
   inappropriateMatching: 18,
@@ -25,6 +26,7 @@ export const RESULT = {
   notAllowedOnRdn: 67,
   entryAlreadyExists: 68,
   other: 80,
+  assertionFailed: 122,
 } as const;
 export type ResultName = keyof typeof RESULT;
 

@@ -4,17 +4,18 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults, type OptionValues } from '../../config/options.ts';
+import { parseSettings } from '../../config/settings.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
 import type { TlsContexts } from '../../net/types.ts';
-import { parseDn } from '../dn.ts';
 import { EMBEDDED_OPTIONS } from '../options.ts';
 import { DEFAULT_SUFFIX } from '../schema.ts';
 import { EmbeddedDirectory } from './directory.ts';
 import { lockDirectory } from './lock.ts';
-import type { Operation } from './request.ts';
 import { frameEntries, type SeedEntry } from '../frame.ts';
 import { LdapSession } from './session.ts';
 import { StoreFailure } from './store.ts';
+import { BindThrottle } from './throttle.ts';
+import { toAdd } from './upgrade.ts';
 
 export interface EmbeddedServerOptions {
   /** Directory on a local disk that holds the data; made when missing. */
@@ -25,7 +26,8 @@ export interface EmbeddedServerOptions {
   readonly suffix?: string;
   /** Where TLS comes from, and whether it starts with the connection or with StartTLS. */
   readonly tls?: { readonly mode: 'implicit' | 'starttls'; readonly contexts: TlsContexts };
-  readonly options?: Partial<OptionValues<typeof EMBEDDED_OPTIONS>>;
+  /** Counts more than the farm's settings `directory.embedded.…`, which are followed live. */
+  readonly options?: Partial<EmbeddedValues>;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /**
@@ -61,8 +63,10 @@ export interface EmbeddedServer {
 export async function serveEmbeddedDirectory(
   options: EmbeddedServerOptions,
 ): Promise<EmbeddedServer> {
-  const values = { ...defaults(EMBEDDED_OPTIONS), ...options.options };
   const logger = options.logger ?? silentLogger;
+  const clock = options.clock ?? systemClock;
+  let settings = (): readonly string[] => [];
+  const values = liveValues(() => settings(), { over: options.options, logger });
   await mkdir(options.data, { recursive: true, mode: 0o700 });
   const unlock = await lockDirectory(options.data);
   if (!unlock) throw new StoreFailure(`${options.data} is served already (MF-DIR-012)`);
@@ -70,13 +74,15 @@ export async function serveEmbeddedDirectory(
     const directory = await EmbeddedDirectory.open({
       data: options.data,
       suffix: options.suffix ?? DEFAULT_SUFFIX,
-      scheme: values['directory.embedded.password.scheme'] === 'SSHA512' ? 'SSHA512' : 'ARGON2',
-      journalBytesMax: values['directory.embedded.journal.max'],
-      clock: options.clock ?? systemClock,
+      scheme: () =>
+        values()['directory.embedded.password.scheme'] === 'SSHA512' ? 'SSHA512' : 'ARGON2',
+      journalBytesMax: () => values()['directory.embedded.journal.max'],
+      clock,
       logger,
     });
+    settings = () => directory.settings;
     if (directory.size === 0) await fill(directory, options);
-    return await listen({ options, values, directory, logger, unlock });
+    return await listen({ options, values, clock, directory, logger, unlock });
   } catch (error) {
     await unlock();
     throw error;
@@ -95,20 +101,39 @@ async function fill(directory: EmbeddedDirectory, options: EmbeddedServerOptions
   await directory.seed([...frame, ...(first.entries ?? [])].map(toAdd));
 }
 
-function toAdd(entry: SeedEntry): Extract<Operation, { kind: 'add' }> {
-  return {
-    kind: 'add',
-    dn: { text: entry.dn, rdns: parseDn(entry.dn) },
-    attributes: Object.entries(entry.attributes).map(([name, value]) => ({
-      name,
-      values: typeof value === 'string' ? [value] : value,
-    })),
+/**
+ * What the server is run with: the farm's settings, as for every node, and over them what its
+ * caller gave. A setting that cannot be read is told, and its default counts.
+ */
+function liveValues(
+  settings: () => readonly string[],
+  given: { readonly over: Partial<EmbeddedValues> | undefined; readonly logger: Logger },
+): () => EmbeddedValues {
+  let read: readonly string[] | undefined;
+  let values = { ...defaults(EMBEDDED_OPTIONS), ...given.over };
+  return () => {
+    const now = settings();
+    if (now === read) return values;
+    read = now;
+    const ours = now
+      .map((setting) => [setting.slice(0, setting.indexOf('=')), setting] as const)
+      .filter(([name]) => Object.hasOwn(EMBEDDED_OPTIONS, name))
+      .map(([name, setting]) => [name, setting.slice(name.length + 1)] as const);
+    const parsed = parseSettings([EMBEDDED_OPTIONS] as const, ours);
+    for (const { message } of parsed.problems) {
+      given.logger.warn({ setting: message }, 'setting of the farm ignored by the directory');
+    }
+    values = { ...parsed.values, ...given.over };
+    return values;
   };
 }
 
+type EmbeddedValues = OptionValues<typeof EMBEDDED_OPTIONS>;
+
 interface Running {
   readonly options: EmbeddedServerOptions;
-  readonly values: OptionValues<typeof EMBEDDED_OPTIONS>;
+  readonly values: () => EmbeddedValues;
+  readonly clock: Clock;
   readonly directory: EmbeddedDirectory;
   readonly logger: Logger;
   readonly unlock: () => Promise<void>;
@@ -146,28 +171,35 @@ async function listen(running: Running): Promise<EmbeddedServer> {
 }
 
 function makeServer(running: Running, sockets: Set<Socket>): Server {
-  const { options, values, directory, logger } = running;
+  const { options, values, clock, directory, logger } = running;
   const tls = options.tls;
   const startTls = (socket: Socket): Socket =>
     new TLSSocket(socket, {
       isServer: true,
       secureContext: tls?.contexts.context(undefined),
     });
+  const throttle = new BindThrottle({
+    clock,
+    delayMaxMs: () => values()['directory.embedded.bind.delay'],
+  });
   const accept = (socket: Socket): void => {
+    server.maxConnections = values()['directory.embedded.connections'];
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    socket.setTimeout(values['directory.embedded.idle'], () => socket.destroy());
+    socket.setTimeout(values()['directory.embedded.idle'], () => socket.destroy());
     socket.setNoDelay(true);
     new LdapSession(tls?.mode === 'implicit' ? startTls(socket) : socket, {
       directory,
-      messageBytesMax: values['directory.embedded.message.max'],
+      address: socket.remoteAddress ?? '',
+      throttle,
+      messageBytesMax: () => values()['directory.embedded.message.max'],
       logger,
       startTls: tls?.mode === 'starttls' ? startTls : undefined,
     });
   };
   const server = createServer(accept);
-  server.maxConnections = values['directory.embedded.connections'];
+  server.maxConnections = values()['directory.embedded.connections'];
   server.on('error', (error) => logger.error({ err: error }, 'embedded directory server'));
   return server;
 }

@@ -1,26 +1,47 @@
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Logger } from '../../log/types.ts';
+import { dnKey, parseDn } from '../dn.ts';
 import { embeddedRequests } from '../metrics.ts';
-import { BerError, decodeBer, encode, encodeInteger, messageLength, SET, TAG } from './ber.ts';
+import { message, resultParts, rootDse, searchEntry } from './answer.ts';
+import { BerError, decodeBer, encode, messageLength } from './ber.ts';
+import { pageControl, type Controls } from './controls.ts';
 import type { EmbeddedDirectory } from './directory.ts';
-import { printedName, selection, selects, type Entry, type Selection } from './entry.ts';
-import { openEnvelope, type Envelope, type Operation } from './request.ts';
-import { LdapFailure, RESULT, type ResultName } from './result.ts';
+import { selection } from './entry.ts';
+import { Pages, type Walk } from './pages.ts';
+import { decodePasswordModify, openEnvelope } from './request.ts';
+import type { Envelope, Operation, Request } from './request.ts';
+import { LdapFailure } from './result.ts';
+import type { BindThrottle } from './throttle.ts';
 
 /** Largest request of a peer that has not bound. */
 export const UNBOUND_MESSAGE_BYTES_MAX = 65_536;
 /** Requests read ahead of the one that runs; beyond it the socket is not read. */
 const QUEUE_MAX = 64;
 const WHO_AM_I = '1.3.6.1.4.1.4203.1.11.3'; // RFC 4532
+const MODIFY_PASSWORD = '1.3.6.1.4.1.4203.1.11.1'; // RFC 3062
 const START_TLS = '1.3.6.1.4.1.1466.20037'; // RFC 4511 §4.14
 
 export interface SessionOptions {
   readonly directory: EmbeddedDirectory;
-  readonly messageBytesMax: number;
+  /** Who is at the other end: an IP address. */
+  readonly address: string;
+  readonly throttle: BindThrottle;
+  readonly messageBytesMax: () => number;
   readonly logger: Logger;
   /** Puts TLS over the connection; undefined where the server has no certificate. */
   readonly startTls: ((socket: Socket) => Socket) | undefined;
 }
+
+type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
+
+/** What ends an operation: LDAPResult with what its response adds, and response controls. */
+interface Answer {
+  readonly result: readonly Buffer[];
+  readonly controls?: Buffer;
+}
+
+const DONE: Answer = { result: resultParts('success') };
 
 /** One client connection: frames, decodes, runs one request after the other, answers. */
 export class LdapSession {
@@ -33,11 +54,18 @@ export class LdapSession {
   #running = false;
   #bound: string | undefined;
   #secure = false;
+  readonly #pages = new Pages();
+  #distrust: (() => void) | undefined;
+  readonly #ended = new AbortController();
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket;
     this.#options = options;
     this.#listen();
+    socket.on('close', () => {
+      this.#ended.abort();
+      this.#distrust?.();
+    });
   }
 
   #listen(): void {
@@ -72,8 +100,8 @@ export class LdapSession {
   }
 
   #messageMax(): number {
-    const { messageBytesMax } = this.#options;
-    return this.#bound === undefined ? UNBOUND_MESSAGE_BYTES_MAX : messageBytesMax;
+    const max = this.#options.messageBytesMax();
+    return this.#bound === undefined ? UNBOUND_MESSAGE_BYTES_MAX : max;
   }
 
   /** Notice of disconnection (RFC 4511 §4.4.1), then the end. */
@@ -101,22 +129,24 @@ export class LdapSession {
 
   /** The one place where an operation's end becomes a result. */
   async #answer(envelope: Envelope): Promise<void> {
-    let result: readonly Buffer[];
+    let answer: Answer;
     try {
-      result = await this.#perform(envelope.open(), envelope.id);
+      answer = await this.#perform(envelope.open(), envelope.id);
     } catch (error) {
       if (error instanceof LdapFailure) {
-        result = resultParts(error.result, error.message, error.matched);
+        answer = { result: resultParts(error.result, error.message, error.matched) };
       } else {
         this.#options.logger.error({ err: error }, 'bug in an LDAP operation');
-        result = resultParts('other', 'Internal error');
+        answer = { result: resultParts('other', 'Internal error') };
       }
     }
-    if (envelope.response === 0) return;
-    await this.#send(message(envelope.id, encode(envelope.response, ...result)));
+    if (answer.result.length === 0) return;
+    const parts = [encode(envelope.response, ...answer.result)];
+    if (answer.controls) parts.push(answer.controls);
+    await this.#send(message(envelope.id, ...parts));
   }
 
-  async #perform(operation: Operation, id: number): Promise<readonly Buffer[]> {
+  async #perform({ operation, controls }: Request, id: number): Promise<Answer> {
     const { directory } = this.#options;
     if (operation.kind !== 'unbind' && operation.kind !== 'abandon') {
       embeddedRequests.inc(operation.kind);
@@ -124,68 +154,149 @@ export class LdapSession {
     switch (operation.kind) {
       case 'unbind':
         this.#socket.end();
-        return [];
+        return { result: [] };
       case 'abandon': // Requests run in order: what could be abandoned is answered already.
-        return [];
+        return { result: [] };
       case 'bind':
-        this.#bound = undefined; // RFC 4511 §4.2.1: anonymous until this one succeeds.
-        this.#bound = await directory.bind(operation);
-        return resultParts('success');
+        await this.#bind(operation);
+        return DONE;
       case 'search':
-        return resultParts(await this.#search(operation, id));
+        return await this.#search(operation, controls, id);
       case 'compare': {
-        const same = directory.compare(operation, directory.who(this.#bound));
-        return resultParts(same ? 'compareTrue' : 'compareFalse');
+        const who = directory.who(this.#bound);
+        const same = directory.compare(operation, who, controls.assertion);
+        return { result: resultParts(same ? 'compareTrue' : 'compareFalse') };
       }
       case 'extended':
-        return await this.#extended(operation.name, id);
+        return await this.#extended(operation, id);
       default:
-        await directory.write(operation, () => directory.who(this.#bound));
-        return resultParts('success');
+        await directory.write(operation, () => directory.who(this.#bound), controls);
+        return DONE;
     }
   }
 
-  async #search(
-    operation: Extract<Operation, { kind: 'search' }>,
-    id: number,
-  ): Promise<'success' | 'sizeLimitExceeded'> {
+  async #bind(operation: Of<'bind'>): Promise<void> {
+    const { directory, throttle, address } = this.#options;
+    this.#bound = undefined; // RFC 4511 §4.2.1: anonymous until this one succeeds.
+    this.#distrust?.();
+    this.#distrust = undefined;
+    this.#pages.clear();
+    const bound = await this.#verified(operation.dn.text, () => directory.bind(operation));
+    this.#bound = bound;
+    const { administrator, actors } = directory.who(bound);
+    if (this.#socket.destroyed || !(administrator || actors.includes('frontend'))) return;
+    this.#distrust = throttle.trust(address);
+  }
+
+  /** Verifies a password as often as the throttle lets this address do so. @throws LdapFailure */
+  async #verified<T>(name: string, verify: () => Promise<T>): Promise<T> {
+    const { throttle, address } = this.#options;
+    const leave = throttle.enter(address);
+    if (!leave) throw new LdapFailure('busy', 'Too many binds at once from this address');
+    try {
+      const verified = await verify();
+      throttle.succeeded(address, name.toLowerCase());
+      return verified;
+    } catch (error) {
+      if (error instanceof LdapFailure && error.result === 'invalidCredentials') {
+        await throttle.failed(address, name.toLowerCase(), this.#ended.signal);
+      }
+      throw error;
+    } finally {
+      leave();
+    }
+  }
+
+  async #search(operation: Of<'search'>, controls: Controls, id: number): Promise<Answer> {
     const { directory } = this.#options;
     const wanted = selection(operation.attributes);
     if (operation.base.rdns.length === 0 && operation.scope === 'base') {
-      await this.#send(message(id, rootDse(directory, wanted)));
-      return 'success';
+      const extensions = [WHO_AM_I, MODIFY_PASSWORD];
+      if (this.#options.startTls) extensions.push(START_TLS);
+      const { suffix } = directory.layout;
+      await this.#send(message(id, rootDse({ suffix, extensions, wanted })));
+      return DONE;
     }
-    const { entries, hidden } = directory.search(operation, directory.who(this.#bound));
-    let sent = 0;
-    for (const entry of entries) {
-      if (operation.sizeLimit > 0 && sent >= operation.sizeLimit) return 'sizeLimitExceeded';
-      sent += 1;
-      const body = searchEntry(entry, { wanted, hidden, typesOnly: operation.typesOnly });
-      await this.#send(message(id, body));
+    const who = directory.who(this.#bound);
+    const { page } = controls;
+    const walk = page?.cookie
+      ? this.#pages.take(page.cookie, who)
+      : this.#pages.begin(directory, { operation, who, assertion: controls.assertion });
+    const end = page && page.size === 0 && page.cookie ? 0 : page?.size || Infinity;
+    const result = await this.#sendEntries(walk, {
+      id,
+      count: end,
+      typesOnly: operation.typesOnly,
+    });
+    if (!page) return { result: resultParts(result) };
+    const more = end > 0 && result === 'success' && walk.next !== undefined;
+    const cookie = more ? this.#pages.keep(walk) : '';
+    return { result: resultParts(result), controls: pageControl(cookie) };
+  }
+
+  async #sendEntries(
+    walk: Walk,
+    how: { readonly id: number; readonly count: number; readonly typesOnly: boolean },
+  ): Promise<'success' | 'sizeLimitExceeded'> {
+    const { attributes, sizeLimit } = walk.operation;
+    const wanted = selection(attributes);
+    for (let sent = 0; sent < how.count && walk.next; sent += 1) {
+      if (sizeLimit > 0 && walk.sent >= sizeLimit) return 'sizeLimitExceeded';
+      const body = searchEntry(walk.next, { wanted, typesOnly: how.typesOnly });
+      await this.#send(message(how.id, body));
       if (this.#socket.destroyed) break;
+      walk.advance();
     }
     return 'success';
   }
 
-  async #extended(name: string, id: number): Promise<readonly Buffer[]> {
+  async #extended(operation: Of<'extended'>, id: number): Promise<Answer> {
+    const { name, value } = operation;
     if (name === WHO_AM_I) {
       const dn = this.#bound === undefined ? '' : `dn:${this.#bound}`;
-      return [...resultParts('success'), encode(0x8b, dn)];
+      return { result: [...resultParts('success'), encode(0x8b, dn)] };
     }
+    if (name === MODIFY_PASSWORD) return await this.#modifyPassword(value);
     if (name !== START_TLS || !this.#options.startTls || this.#secure) {
       throw new LdapFailure('protocolError', `Extended operation ${name} is not supported`);
     }
+    return await this.#startTls(this.#options.startTls, id);
+  }
+
+  /** RFC 3062 §2. */
+  async #modifyPassword(value: Buffer | undefined): Promise<Answer> {
+    const { directory } = this.#options;
+    const bound = this.#bound;
+    if (bound === undefined) {
+      throw new LdapFailure('strongerAuthRequired', 'A change of password needs a bind');
+    }
+    const { dn, oldPassword, newPassword } = decodePasswordModify(value);
+    const own = { text: bound, rdns: parseDn(bound) };
+    if (oldPassword) {
+      const wrong = new LdapFailure('invalidCredentials', 'The old password is wrong');
+      await this.#verified(bound, async () => {
+        if (!(await directory.verifies(dn ? dnKey(dn.rdns) : bound, oldPassword))) throw wrong;
+      });
+    }
+    const password = newPassword ?? randomBytes(12).toString('base64url');
+    await directory.setPassword(dn ?? own, password, () => directory.who(this.#bound));
+    if (newPassword !== undefined) return DONE;
+    const made = encode(0x30, encode(0x80, password));
+    return { result: [...resultParts('success'), encode(0x8b, made)] };
+  }
+
+  async #startTls(over: (socket: Socket) => Socket, id: number): Promise<Answer> {
     // What came before the handshake was never protected and must not count (CVE-2011-0411).
     this.#queue.length = 0;
     this.#pending = [];
     this.#pendingBytes = 0;
     await this.#send(message(id, encode(0x78, ...resultParts('success'))));
     this.#socket.removeAllListeners('data');
-    this.#socket = this.#options.startTls(this.#socket);
+    this.#socket = over(this.#socket);
     this.#secure = true;
     this.#wanted = 0;
     this.#listen();
-    return [];
+    return { result: [] };
   }
 
   /** Waits where the peer does not read, so that a large answer never lies in memory. */
@@ -202,52 +313,4 @@ export class LdapSession {
       socket.on('close', done);
     });
   }
-}
-
-const message = (id: number, body: Buffer): Buffer => encode(0x30, encodeInteger(id), body);
-
-/** LDAPResult (RFC 4511 §4.1.9). */
-function resultParts(result: ResultName, text = '', matched = ''): readonly Buffer[] {
-  return [
-    encodeInteger(RESULT[result], TAG.enumerated),
-    encode(TAG.octets, matched),
-    encode(TAG.octets, text),
-  ];
-}
-
-function searchEntry(
-  entry: Entry,
-  show: { wanted: Selection; hidden: ReadonlySet<string>; typesOnly: boolean },
-): Buffer {
-  const attributes: Buffer[] = [];
-  for (const [name, values] of Object.entries(entry.attributes)) {
-    if (show.hidden.has(name) || !selects(show.wanted, name)) continue;
-    attributes.push(attribute(printedName(name), show.typesOnly ? [] : values));
-  }
-  return encode(0x64, encode(TAG.octets, entry.dn), encode(0x30, ...attributes));
-}
-
-const attribute = (name: string, values: readonly string[]): Buffer =>
-  encode(
-    0x30,
-    encode(TAG.octets, name),
-    encode(SET, ...values.map((value) => encode(TAG.octets, value))),
-  );
-
-/** RFC 4512 §5.1: what a client may know before it binds. */
-function rootDse(directory: EmbeddedDirectory, wanted: Selection): Buffer {
-  const facts: Record<string, readonly string[]> = {
-    objectClass: ['top'],
-    namingContexts: [directory.layout.suffix],
-    supportedLDAPVersion: ['3'],
-    supportedExtension: [WHO_AM_I],
-    vendorName: ['Mailfarm'],
-  };
-  const shown = Object.entries(facts).filter(
-    ([name]) =>
-      wanted.names.has(name.toLowerCase()) ||
-      (name === 'objectClass' ? wanted.user : wanted.operational) === 'all',
-  );
-  const parts = shown.map(([name, values]) => attribute(name, values));
-  return encode(0x64, encode(TAG.octets, ''), encode(0x30, ...parts));
 }

@@ -32,10 +32,13 @@ async function directory(): Promise<string> {
 /** What a start finds. */
 async function contents(path: string, logger: Logger = silentLogger): Promise<string[]> {
   const found = new Map<string, Entry>();
-  const store = await Store.open({ directory: path, journalBytesMax: 4_096, logger }, (change) => {
-    if (change.kind === 'put') found.set(change.entry.key, change.entry);
-    else found.delete(change.entry.key);
-  });
+  const store = await Store.open(
+    { directory: path, journalBytesMax: () => 4_096, logger },
+    (change) => {
+      if (change.kind === 'put') found.set(change.entry.key, change.entry);
+      else found.delete(change.entry.key);
+    },
+  );
   await store.close();
   return [...found.values()].map((e) => `${e.dn} ${JSON.stringify(e.attributes)}`).toSorted();
 }
@@ -48,7 +51,7 @@ const entry = (n: number, value = 'x'): Entry =>
   });
 
 const open = (path: string): Promise<Store> =>
-  Store.open({ directory: path, journalBytesMax: 4_096, logger: silentLogger }, () => {});
+  Store.open({ directory: path, journalBytesMax: () => 4_096, logger: silentLogger }, () => {});
 
 test('every kind of value survives: spaces, colons, newlines, UTF-8, base64, empty lines', async () => {
   const path = await directory();

@@ -14,6 +14,7 @@ import { deleteToLdif, entryToLdif, readLdif, recordToEntry } from './ldif.ts';
  *     directory.ldif      the whole tree at some moment, with its generation G
  *     changes-G.ldif      what changed since then, one batch after the other
  *
+ * A batch names the newest entryCSN of the tree after it, which a delete leaves on no entry.
  * A change is acknowledged when its batch is on disk. A batch carries its length and checksum, so
  * a crash leaves at most one torn batch at the end, which was not acknowledged and is dropped.
  * When the journal has grown, the tree is written to a temporary file, synced, renamed to
@@ -38,7 +39,7 @@ export class StoreFailure extends Error {
 export interface StoreOptions {
   readonly directory: string;
   /** Octets after which the journal is folded into the snapshot. */
-  readonly journalBytesMax: number;
+  readonly journalBytesMax: () => number;
   readonly logger: Logger;
 }
 
@@ -73,12 +74,16 @@ export class Store {
    * Reads what is there; an empty or missing directory is an empty tree.
    * @throws StoreFailure (MF-DIR-011) when it is damaged anywhere but in a torn last batch.
    */
-  static async open(options: StoreOptions, load: (change: StoredChange) => void): Promise<Store> {
+  static async open(
+    options: StoreOptions,
+    load: (change: StoredChange) => void,
+    saw: (contextCsn: string) => void = () => {},
+  ): Promise<Store> {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const snapshot = await readSnapshot(join(options.directory, SNAPSHOT));
     for (const entry of snapshot.entries) load({ kind: 'put', entry });
     const path = join(options.directory, journalName(snapshot.generation));
-    const bytes = await replay(path, options.logger, load);
+    const bytes = await replay(path, options.logger, { load, saw });
     const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_APPEND;
     const journal = await open(path, flags, 0o600);
     await journal.datasync();
@@ -89,9 +94,10 @@ export class Store {
   }
 
   /** Resolves when the changes are on disk, all or none. @throws StoreFailure (MF-DIR-013) */
-  async append(changes: readonly StoredChange[]): Promise<void> {
+  async append(changes: readonly StoredChange[], contextCsn = ''): Promise<void> {
     if (this.#broken) throw new StoreFailure('The journal is broken (MF-DIR-013)');
-    const body = changes.map(changeToLdif).join('');
+    const mark = contextCsn === '' ? '' : `${CSN_MARK}${contextCsn}\n\n`;
+    const body = `${changes.map(changeToLdif).join('')}${mark}`;
     const batch = Buffer.from(`${header(Buffer.from(body))}${body}`);
     try {
       await this.#journal.appendFile(batch);
@@ -115,7 +121,7 @@ export class Store {
   }
 
   get foldIsDue(): boolean {
-    return this.#bytes > Math.max(this.#options.journalBytesMax, this.#snapshotBytes / 2);
+    return this.#bytes > Math.max(this.#options.journalBytesMax(), this.#snapshotBytes / 2);
   }
 
   /** Writes the tree as the next generation. The caller lets no change happen meanwhile. */
@@ -149,6 +155,9 @@ export class Store {
   }
 }
 
+/** A comment, so that LDIF stays LDIF. No value starts a line: names do. */
+const CSN_MARK = '# contextCSN ';
+
 const changeToLdif = (change: StoredChange): string =>
   change.kind === 'put' ? entryToLdif(change.entry, 'add') : deleteToLdif(change.entry.dn);
 
@@ -173,14 +182,16 @@ function batchAt(bytes: Buffer, at: number): { body: Buffer; end: number } | und
 async function replay(
   path: string,
   logger: Logger,
-  load: (change: StoredChange) => void,
+  into: { load: (change: StoredChange) => void; saw: (contextCsn: string) => void },
 ): Promise<number> {
   const bytes = await readOrEmpty(path);
   let at = 0;
   for (let batch = batchAt(bytes, at); batch; batch = batchAt(bytes, at)) {
-    for (const record of readLdif(batch.body.toString('utf8'))) {
+    const text = batch.body.toString('utf8');
+    for (const [, csn = ''] of text.matchAll(/^# contextCSN (\S+)$/gm)) into.saw(csn);
+    for (const record of readLdif(text)) {
       const entry = recordToEntry(record);
-      load({ kind: record.changetype === 'delete' ? 'delete' : 'put', entry });
+      into.load({ kind: record.changetype === 'delete' ? 'delete' : 'put', entry });
     }
     at = batch.end;
   }

@@ -1,10 +1,16 @@
+import { ChangeOrder } from './changes.ts';
 import type { Entry } from './entry.ts';
 import type { Filter } from './filter.ts';
-import { comparable } from '../schema.ts';
+import { ATTRIBUTES, comparable, type AttributeRow } from '../schema.ts';
 import type { Scope } from './request.ts';
 
 /** Attributes with an index; every look-up that a front end makes uses one. */
-const INDEXED = ['cn', 'mailalias', 'uid', 'nid', 'entryuuid', 'objectclass', 'member'] as const;
+const INDEXED: readonly (readonly [name: string, kinds: string])[] = Object.entries(ATTRIBUTES)
+  .map(([name, row]: [string, AttributeRow]) => [name.toLowerCase(), row.index ?? ''] as const)
+  .filter(([name, kinds]) => kinds !== '' && name !== 'entrycsn');
+const PRESENCE: ReadonlySet<string> = new Set(
+  INDEXED.filter(([, kinds]) => kinds.includes('pres')).map(([name]) => name),
+);
 
 type Holders = Set<Entry>;
 
@@ -16,8 +22,10 @@ export class Tree {
   readonly #byKey = new Map<string, Entry>();
   readonly #children = new Map<string, Set<Entry>>();
   readonly #index = new Map<string, Map<string, Entry | Holders>>(
-    INDEXED.map((name) => [name, new Map()]),
+    INDEXED.map(([name]) => [name, new Map()]),
   );
+
+  readonly #changes = new ChangeOrder((entry) => this.#byKey.get(entry.key) === entry);
 
   get size(): number {
     return this.#byKey.size;
@@ -43,6 +51,7 @@ export class Tree {
   put(entry: Entry): void {
     this.delete(entry.key);
     this.#byKey.set(entry.key, entry);
+    this.#changes.add(entry, this.#byKey.size);
     const siblings = this.#children.get(entry.parent) ?? new Set();
     this.#children.set(entry.parent, siblings.add(entry));
     for (const [name, index] of this.#index) {
@@ -63,20 +72,21 @@ export class Tree {
   }
 
   /** Entries with this value of an indexed attribute. */
-  with(attribute: (typeof INDEXED)[number], value: string): readonly Entry[] {
+  with(attribute: string, value: string): readonly Entry[] {
     const found = this.#index.get(attribute)?.get(comparable(attribute, value));
     return found === undefined ? [] : found instanceof Set ? [...found] : [found];
   }
 
   /**
    * Entries that may match: by an index where the filter allows it, else the whole scope.
-   * The caller still applies scope and filter.
+   * The caller still applies scope and filter. What is changed while a search is being sent
+   * does not come twice: sets are copied before they are walked.
    */
   *candidates(filter: Filter, base: Entry, scope: Scope): Generator<Entry> {
     const indexed = scope === 'base' ? undefined : this.#indexed(filter);
     if (scope === 'base') yield base;
-    else if (indexed) yield* indexed.entries;
-    else if (scope === 'one') yield* this.#children.get(base.key) ?? [];
+    else if (indexed) yield* [...indexed.entries];
+    else if (scope === 'one') yield* [...(this.#children.get(base.key) ?? [])];
     else yield* this.#below(base);
   }
 
@@ -96,6 +106,15 @@ export class Tree {
       const found = index.get(filter.value);
       if (found instanceof Set) return { size: found.size, entries: found };
       return found ? { size: 1, entries: [found] } : { size: 0, entries: [] };
+    }
+    if (filter.kind === 'at-least' && filter.attribute === 'entrycsn') {
+      const entries = this.#changes.since(filter.value);
+      return { size: entries.length, entries };
+    }
+    if (filter.kind === 'present' && PRESENCE.has(filter.attribute)) {
+      const held = [...(this.#index.get(filter.attribute)?.values() ?? [])];
+      const entries = held.flatMap((one) => (one instanceof Set ? [...one] : [one]));
+      return { size: entries.length, entries: new Set(entries) };
     }
     if (filter.kind === 'and') {
       const parts = filter.filters.map((part) => this.#indexed(part)).filter((part) => !!part);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
-import { dnKey, formatDn, formatRdn, parseDn, type Rdn } from '../dn.ts';
+import { dnKey, formatDn, parseDn, type Rdn } from '../dn.ts';
 import { comparable, OPERATIONAL, type Layout } from '../schema.ts';
 import { checkEntry } from './check.ts';
+import type { ChangeNumbers } from './csn.ts';
 import { Entry, printedName, rememberSpelling, type Attributes } from './entry.ts';
 import { hashPassword, isHashed, type HashScheme } from './password.ts';
 import type { AttributeValues, Change, Dn, Operation } from './request.ts';
@@ -15,6 +16,7 @@ export interface WriteContext {
   readonly tree: Tree;
   readonly layout: Layout;
   readonly clock: Clock;
+  readonly numbers: ChangeNumbers;
 }
 
 type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
@@ -22,6 +24,12 @@ type Of<K extends Operation['kind']> = Extract<Operation, { kind: K }>;
 /** RFC 4517 §3.3.13 generalizedTime of now. */
 const timestamp = (clock: Clock): string =>
   `${new Date(clock.now()).toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`;
+
+/** What every change leaves on its entry. */
+const changeMarks = ({ clock, numbers }: WriteContext): Record<string, readonly string[]> => ({
+  modifytimestamp: [timestamp(clock)],
+  entrycsn: [numbers.next()],
+});
 
 /** Replaces passwords given in the clear by their hash, before anything else sees the request. */
 export async function hashValues<T extends AttributeValues>(
@@ -40,7 +48,20 @@ export async function hashValues<T extends AttributeValues>(
 
 /** The changes that an add makes. @throws LdapFailure */
 export function planAdd(operation: Of<'add'>, context: WriteContext): readonly StoredChange[] {
-  const { tree, layout, clock } = context;
+  const { tree, clock } = context;
+  const entry = entryOf(operation, {
+    entryuuid: [randomUUID()],
+    createtimestamp: [timestamp(clock)],
+  });
+  const marked = entry.with({ ...entry.attributes, ...changeMarks(context) });
+  if (tree.get(entry.key)) throw new LdapFailure('entryAlreadyExists', `${entry.dn} exists`);
+  requireParent(entry, context);
+  checkEntry(marked, context);
+  return [{ kind: 'put', entry: marked }];
+}
+
+/** The entry that an add asks for. @throws LdapFailure */
+export function entryOf(operation: Of<'add'>, more: Attributes = {}): Entry {
   const attributes: Record<string, string[]> = {};
   for (const { name, values } of operation.attributes) {
     const lower = rememberSpelling(name);
@@ -48,15 +69,7 @@ export function planAdd(operation: Of<'add'>, context: WriteContext): readonly S
     if (values.length === 0) throw new LdapFailure('protocolError', `${name} has no value`);
     attributes[lower] = [...(ownValues(attributes, lower) ?? []), ...values];
   }
-  const now = timestamp(clock);
-  attributes['entryuuid'] = [randomUUID()];
-  attributes['createtimestamp'] = [now];
-  attributes['modifytimestamp'] = [now];
-  const entry = placed(operation.dn.rdns, attributes);
-  if (tree.get(entry.key)) throw new LdapFailure('entryAlreadyExists', `${entry.dn} exists`);
-  requireParent(entry, context);
-  checkEntry(entry, tree, layout);
-  return [{ kind: 'put', entry }];
+  return placed(operation.dn.rdns, { ...attributes, ...more });
 }
 
 const ownValues = (
@@ -105,7 +118,7 @@ export function planModify(
   operation: Of<'modify'>,
   context: WriteContext,
 ): readonly StoredChange[] {
-  const { tree, layout, clock } = context;
+  const { tree } = context;
   const before = find(tree, operation.dn);
   const attributes: Record<string, readonly string[]> = { ...before.attributes };
   for (const change of operation.changes) applyChange(attributes, change);
@@ -113,9 +126,8 @@ export function planModify(
     if (before.with(attributes).has(name.toLowerCase(), value)) continue;
     throw new LdapFailure('notAllowedOnRdn', `${name} names the entry; rename it instead`);
   }
-  attributes['modifytimestamp'] = [timestamp(clock)];
-  const entry = before.with(attributes);
-  checkEntry(entry, tree, layout);
+  const entry = before.with({ ...attributes, ...changeMarks(context) });
+  checkEntry(entry, { ...context, before });
   return [{ kind: 'put', entry }];
 }
 
@@ -167,7 +179,7 @@ export function planDelete(
   if (entry.key === dnKey(parseDn(layout.farm))) {
     throw new LdapFailure('unwillingToPerform', 'Without cn=farm no node believes this directory');
   }
-  return [{ kind: 'delete', entry }, ...memberships(entry, undefined, tree)];
+  return [{ kind: 'delete', entry }, ...memberships(entry, undefined, context)];
 }
 
 /** The changes that a rename makes; the entry keeps its entryUUID. @throws LdapFailure */
@@ -175,11 +187,29 @@ export function planRename(
   operation: Of<'rename'>,
   context: WriteContext,
 ): readonly StoredChange[] {
-  const { tree, layout, clock } = context;
+  const { tree, layout } = context;
   const before = find(tree, operation.dn);
   if (tree.hasChildren(before.key)) {
     throw new LdapFailure('notAllowedOnNonLeaf', 'Entries stand below this one');
   }
+  if (before.key === dnKey(parseDn(layout.farm))) {
+    throw new LdapFailure('unwillingToPerform', 'Without cn=farm no node believes this directory');
+  }
+  const renamed = renamedEntry(operation, before);
+  if (renamed.key !== before.key && tree.get(renamed.key)) {
+    throw new LdapFailure('entryAlreadyExists', `${renamed.dn} exists`);
+  }
+  const after = renamed.with({ ...renamed.attributes, ...changeMarks(context) });
+  requireParent(after, context);
+  checkEntry(after, { ...context, before });
+  // Who is taken out of service has no level any more, and a restore gives none back.
+  const gone = after.key.endsWith(`,${dnKey(parseDn(layout.removed))}`);
+  const groups = memberships(before, gone ? undefined : after.dn, context);
+  return [{ kind: 'delete', entry: before }, { kind: 'put', entry: after }, ...groups];
+}
+
+/** The entry under its new name, with the values that the name wants. @throws LdapFailure */
+export function renamedEntry(operation: Of<'rename'>, before: Entry): Entry {
   const oldRdns = parseDn(before.dn);
   const above = operation.newSuperior?.rdns ?? oldRdns.slice(1);
   const newRdn = operation.newRdn.rdns[0] ?? [];
@@ -191,21 +221,7 @@ export function planRename(
     refuseReserved(name.toLowerCase());
     putIn(attributes, rememberSpelling(name), value);
   }
-  attributes['modifytimestamp'] = [timestamp(clock)];
-  const dn = [formatRdn(newRdn), ...above.map(formatRdn)].join(',');
-  const after = new Entry({
-    dn,
-    key: dnKey([newRdn, ...above]),
-    parent: dnKey(above),
-    attributes,
-  });
-  if (after.key !== before.key && tree.get(after.key)) {
-    throw new LdapFailure('entryAlreadyExists', `${dn} exists`);
-  }
-  requireParent(after, context);
-  checkEntry(after, tree, layout);
-  const groups = memberships(before, after.dn, tree);
-  return [{ kind: 'delete', entry: before }, { kind: 'put', entry: after }, ...groups];
+  return placed([newRdn, ...above], attributes);
 }
 
 function takeOut(attributes: Record<string, readonly string[]>, name: string, value: string): void {
@@ -222,11 +238,19 @@ function putIn(attributes: Record<string, readonly string[]>, name: string, valu
 }
 
 /** Groups that name an entry follow its rename and forget it when it goes. */
-function memberships(entry: Entry, renamed: string | undefined, tree: Tree): StoredChange[] {
+function memberships(
+  entry: Entry,
+  renamed: string | undefined,
+  context: WriteContext,
+): StoredChange[] {
+  const { tree, layout } = context;
   return tree.with('member', entry.dn).map((group) => {
     const wanted = comparable('member', entry.dn);
     const kept = group.get('member').filter((dn) => comparable('member', dn) !== wanted);
-    const member = renamed === undefined ? kept : [...kept, renamed];
-    return { kind: 'put', entry: group.with({ ...group.attributes, member }) };
+    const others = renamed === undefined ? kept : [...kept, renamed];
+    // A group has a member (RFC 4519 §3.5); cn=admin may do everything anyway.
+    const member = others.length > 0 ? others : [layout.admin];
+    const attributes = { ...group.attributes, member, ...changeMarks(context) };
+    return { kind: 'put', entry: group.with(attributes) };
   });
 }

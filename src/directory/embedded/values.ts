@@ -1,0 +1,91 @@
+import { FilterParser } from 'ldapts';
+import { RE2JS } from 're2js';
+import { addressKey, domainKey } from '../address.ts';
+import { parseDn } from '../dn.ts';
+import { ACCOUNT_SERVICES, ALL_POLICIES, POSTING_POLICIES, VOLUME_STATES } from '../types.ts';
+import { unverifiable } from './password.ts';
+
+/** What is wrong with a value, in words that follow the attribute's name; undefined when right. */
+type Check = (value: string) => string | undefined;
+
+const fits =
+  (pattern: RegExp, otherwise: string): Check =>
+  (value) =>
+    pattern.test(value) ? undefined : otherwise;
+
+const oneOf =
+  (allowed: readonly string[]): Check =>
+  (value) =>
+    allowed.includes(value.toLowerCase()) ? undefined : `is one of ${allowed.join(', ')}`;
+
+const succeeds =
+  (work: (value: string) => unknown, otherwise: string): Check =>
+  (value) => {
+    try {
+      work(value);
+      return undefined;
+    } catch {
+      return otherwise;
+    }
+  };
+
+const whole = fits(/^\d{1,15}$/, 'is a whole number');
+const time = fits(/^\d{14}(?:[.,]\d{1,9})?Z$/, 'is a time such as 20261122093000Z');
+
+const absolute: Check = (value) =>
+  value.startsWith('/') && !/\p{Cc}/u.test(value) && !value.split('/').includes('..')
+    ? undefined
+    : 'is an absolute path without ".."';
+
+const address: Check = (value) =>
+  addressKey(value) === undefined ? 'is not an address that can be looked up' : undefined;
+
+const domain: Check = (value) => (domainKey(value) === undefined ? 'is not a domain' : undefined);
+
+const dn = succeeds(parseDn, 'is the DN of an entry');
+
+const TARGET =
+  /^(?:volume:[A-Za-z0-9][A-Za-z0-9._-]{0,63}|host:(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+)(?::\d{1,5})?)$/;
+
+/** Checks by attribute in lower case, whatever the class. */
+const CHECKS: ReadonlyMap<string, Check> = new Map(
+  Object.entries({
+    nid: whole,
+    userPassword: unverifiable,
+    mailAlias: address,
+    mailForward: address,
+    mwForwardKeep: oneOf(['true', 'false']),
+    mwPath: absolute,
+    mwQuota: whole,
+    mwSuspended: oneOf(ACCOUNT_SERVICES),
+    mwRemoved: time,
+    mwLevel: whole,
+    mwAliasOf: domain,
+    mwCatchAll: address,
+    mwAll: oneOf(ALL_POLICIES),
+    mwMember: address,
+    mwMemberFilter: succeeds((text) => FilterParser.parseString(text), 'is a filter (RFC 4515)'),
+    mwPosting: oneOf(POSTING_POLICIES),
+    mwModerator: address,
+    mwOwner: address,
+    mwMountPath: absolute,
+    mwWeight: whole,
+    mwState: oneOf(VOLUME_STATES),
+    mwBeat: time,
+    mwSiteDomain: domain,
+    mwSiteLevel: oneOf(['0', '1', '2']),
+    mwOrder: fits(/^-?\d{1,9}$/, 'is a whole number'),
+    mwPattern: succeeds((text) => RE2JS.compile(text), 'is a regular expression as RE2 has them'),
+    mwTarget: fits(TARGET, 'is volume:NAME, host:NAME or host:NAME:PORT'),
+    mwSetting: fits(/^[a-z][a-z0-9.-]*=/, 'is NAME=VALUE'),
+    mwClaimOf: dn,
+    mwClaimUntil: time,
+    member: dn,
+  } satisfies Record<string, Check>).map(([name, check]) => [name.toLowerCase(), check]),
+);
+
+/** What is wrong with a value, in words that follow the attribute's name. */
+export const wrongValue = (attribute: string, value: string): string | undefined =>
+  value === '' ? 'is empty' : CHECKS.get(attribute)?.(value);
+
+export const isWhole = (value: string): boolean => whole(value) === undefined;
