@@ -26,11 +26,17 @@ export class PasswordBinds {
     this.#connections = options.connections;
   }
 
-  /** @throws DirectoryUnavailable */
+  /** A refusal counts only from a server that is whole and current. @throws DirectoryUnavailable */
   async verify(dn: string, password: string): Promise<'accepted' | 'refused'> {
     await this.#turn();
     try {
-      return await this.#replicas.each(({ access }) => this.#bindAt(access, dn, password));
+      return await this.#replicas.each((replica) =>
+        this.#replicas.witnessed(
+          replica,
+          () => this.#bindAt(replica.access, dn, password),
+          (answer) => answer === 'refused',
+        ),
+      );
     } finally {
       this.#running -= 1;
       this.#waiting.shift()?.();

@@ -2,11 +2,16 @@ import type { Clock } from '../../base/clock.ts';
 import { lookups } from '../metrics.ts';
 import { DirectoryUnavailable } from '../types.ts';
 
-export interface AnswersOptions {
+export interface AnswersLimits {
   readonly freshMs: number;
   readonly staleMs: number;
   readonly entriesMax: number;
   readonly clock: Clock;
+}
+
+export interface AnswersOptions<T> extends AnswersLimits {
+  /** Answers that are not to be kept, for their size, say no. */
+  readonly keeps?: (value: T) => boolean;
 }
 
 interface Kept<T> {
@@ -23,13 +28,13 @@ interface Kept<T> {
  * between the two.
  */
 export class Answers<T> {
-  readonly #options: AnswersOptions;
+  readonly #options: AnswersOptions<T>;
   /** Insertion order is age of use: the first is the least recently used. */
   readonly #kept = new Map<string, Kept<T>>();
   readonly #asking = new Map<string, Promise<T | undefined>>();
   #generation = 0;
 
-  constructor(options: AnswersOptions) {
+  constructor(options: AnswersOptions<T>) {
     this.#options = options;
   }
 
@@ -76,7 +81,8 @@ export class Answers<T> {
     const generation = this.#generation;
     const question = ask().then((answer) => {
       if (generation !== this.#generation) return answer;
-      if (answer === undefined) this.#kept.delete(key);
+      const kept = answer !== undefined && this.#options.keeps?.(answer) !== false;
+      if (answer === undefined || !kept) this.#kept.delete(key);
       else this.put(key, answer);
       return answer;
     });

@@ -1,13 +1,13 @@
-import { AndFilter, Attribute, Change, EqualityFilter, OrFilter, type Entry } from 'ldapts';
+import { Attribute, Change, type Entry } from 'ldapts';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults, type OptionValues } from '../../config/options.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
-import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
-import type { AddressKey } from '../address.ts';
-import { plainDomain } from '../lookups.ts';
+import { addressKey, keyText } from '../address.ts';
+import { MAPS, mapAttributes, type AttributeMap } from '../map.ts';
 import { DIRECTORY_OPTIONS } from '../options.ts';
 import { resolveAddress } from '../resolve.ts';
-import { layout, nameIsSafe, USER_ATTRIBUTES, type Layout } from '../schema.ts';
+import { volumeByRule } from '../rules.ts';
+import { layout, nameIsSafe, type Layout } from '../schema.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import type {
   Account,
@@ -19,15 +19,17 @@ import type {
 } from '../types.ts';
 import { Answers } from './cache.ts';
 import { resultCode, type LdapConnection, type ServerAccess } from './connection.ts';
-import { toAccount, toNode, toSettings, toVolume, valuesOf } from './entries.ts';
+import { toAccount, toNode, toSettings, toVolume } from './entries.ts';
+import { all, equal } from './filters.ts';
+import { LdapLookups } from './lookups.ts';
 import { VerifiedPasswords } from './passwords.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
 
-export interface LdapDirectoryOptions {
+/** Servers and the identity to search them with. */
+export interface LdapAccess {
   /** ldap:// and ldaps:// URLs in order of preference. */
   readonly urls: readonly string[];
-  readonly suffix: string;
   /** The identity front ends search with; empty is nobody. */
   readonly bindDn: string;
   readonly bindPassword: string;
@@ -39,30 +41,53 @@ export interface LdapDirectoryOptions {
     /** Name in the certificates, where it is not that of the URL. */
     readonly servername?: string;
   };
+}
+
+/** Users of a site's own directory; the farm's own entries stay where they are. */
+export interface UsersOptions extends LdapAccess {
+  /** All users stand below it. */
+  readonly base: string;
+  readonly map: AttributeMap;
+}
+
+export interface LdapDirectoryOptions extends LdapAccess {
+  readonly suffix: string;
+  readonly users?: UsersOptions | undefined;
   readonly options?: Partial<OptionValues<typeof DIRECTORY_OPTIONS>>;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
-/** More holders than this of one address are not read; two are already one too many. */
-const HOLDERS_MAX = 4;
+/** More entries than this of one name are not read. */
+const NAMED_MAX = 4;
 const VOLUMES_MAX = 10_000;
+/** How long replicas may take to agree where a new mailbox lies. */
+const SETTLE_WAIT_MS = 50;
+const SETTLE_WAITS = 20;
 
 /** A directory that is asked over LDAP. Connects when it is first asked. */
 export function ldapDirectory(options: LdapDirectoryOptions): Directory {
   return new LdapDirectory(options);
 }
 
+type Values = OptionValues<typeof DIRECTORY_OPTIONS>;
+const valuesOf = (options: LdapDirectoryOptions): Values => ({
+  ...defaults(DIRECTORY_OPTIONS),
+  ...options.options,
+});
+
 /** How the servers of a directory are reached, from its options. */
 export function serverAccess(options: LdapDirectoryOptions): readonly ServerAccess[] {
-  const values = { ...defaults(DIRECTORY_OPTIONS), ...options.options };
-  return options.urls.map((url) => ({
+  return accessOf(options, valuesOf(options));
+}
+
+function accessOf(access: LdapAccess, values: Values): readonly ServerAccess[] {
+  return access.urls.map((url) => ({
     url,
-    starttls: options.tls?.mode === 'starttls',
-    ca: options.tls?.ca,
-    servername: options.tls?.servername,
-    bind:
-      options.bindDn === '' ? undefined : { dn: options.bindDn, password: options.bindPassword },
+    starttls: access.tls?.mode === 'starttls',
+    ca: access.tls?.ca,
+    servername: access.tls?.servername,
+    bind: access.bindDn === '' ? undefined : { dn: access.bindDn, password: access.bindPassword },
     connectDeadlineMs: values['directory.connect.deadline'],
     operationDeadlineMs: values['directory.operation.deadline'],
   }));
@@ -70,72 +95,85 @@ export function serverAccess(options: LdapDirectoryOptions): readonly ServerAcce
 
 class LdapDirectory implements Directory {
   readonly #layout: Layout;
+  readonly #clock: Clock;
   readonly #logger: Logger;
+  /** The farm's own tree. */
   readonly #replicas: Replicas;
+  /** Where the users stand: the same, or a site's own servers. */
+  readonly #people: Replicas;
+  readonly #map: AttributeMap;
   readonly #binds: PasswordBinds;
   readonly #passwords: VerifiedPasswords;
-  readonly #accounts: Answers<Account>;
-  readonly #domains: Answers<true>;
+  readonly #lookups: LdapLookups;
   readonly #tables: Answers<unknown>;
 
   constructor(options: LdapDirectoryOptions) {
-    const values = { ...defaults(DIRECTORY_OPTIONS), ...options.options };
+    const values = valuesOf(options);
     const clock = options.clock ?? systemClock;
     const logger = options.logger ?? silentLogger;
+    const { users } = options;
     this.#layout = layout(options.suffix);
+    this.#clock = clock;
     this.#logger = logger;
-    this.#replicas = new Replicas({
-      servers: serverAccess(options),
-      farm: this.#layout.farm,
-      retryMs: values['directory.retry'],
-      connections: values['directory.search.connections'],
-      clock,
-      logger,
-    });
+    this.#map = users?.map ?? MAPS.mailfarm;
+    const replicas = (access: LdapAccess, shows: string, suffix: string | undefined): Replicas =>
+      new Replicas({
+        servers: accessOf(access, values),
+        shows,
+        suffix,
+        retryMs: values['directory.retry'],
+        connections: values['directory.search.connections'],
+        clock,
+        logger,
+      });
+    this.#replicas = replicas(options, this.#layout.farm, options.suffix);
+    this.#people = users ? replicas(users, users.base, undefined) : this.#replicas;
     const connections = values['directory.bind.connections'];
-    this.#binds = new PasswordBinds(this.#replicas, { connections });
+    this.#binds = new PasswordBinds(this.#people, { connections });
     const answers = {
       freshMs: values['directory.cache.fresh'],
       staleMs: values['directory.cache.stale'],
       entriesMax: values['directory.cache.entries'],
       clock,
     };
-    this.#accounts = new Answers(answers);
-    this.#domains = new Answers(answers);
+    this.#lookups = new LdapLookups({
+      layout: this.#layout,
+      people: {
+        base: users?.base ?? this.#layout.users,
+        map: this.#map,
+        own: users === undefined,
+        ask: (ask) => this.#askPeople(ask),
+      },
+      ask: (ask) => this.#ask(ask),
+      answers,
+      settings: () => this.settings(),
+    });
     this.#tables = new Answers(answers);
     this.#passwords = new VerifiedPasswords({
       freshMs: values['directory.password.fresh'],
       outageMs: values['directory.password.outage'],
       entriesMax: answers.entriesMax,
       clock,
-      bind: (account, password) => this.#bind(account, password),
+      bind: (account, password) => this.#verify(account.dn, password),
     });
   }
 
   get available(): boolean {
-    return this.#replicas.available;
+    return this.#replicas.available && this.#people.available;
   }
 
   async resolve(address: string, context?: ResolveContext): Promise<Resolution> {
-    return await resolveAddress(
-      address,
-      {
-        holder: (key) => this.#holder(key),
-        domain: async (domain) => ((await this.#isLocal(domain)) ? plainDomain(domain) : undefined),
-        list: async () => undefined,
-        select: async () => [],
-        rules: async () => [],
-        postmaster: () => this.#postmaster(),
-      },
-      { context },
-    );
+    return await resolveAddress(address, this.#lookups.forOne(), { context });
   }
 
   async account(login: string): Promise<Account | undefined> {
     const key = addressKey(login);
-    const account = key && (await this.#holder(key));
-    const own = account && addressKey(account.login);
-    return own && key && keyText(own) === keyText(key) ? account : undefined;
+    const account = key && (await this.#lookups.holder(key));
+    if (!account) return undefined;
+    // Only a login, and a short one where the map has them, is found by a bare name.
+    if (key.domain === undefined && this.#map.shortLogin !== undefined) return account;
+    const own = addressKey(account.login);
+    return own && keyText(own) === keyText(key) ? account : undefined;
   }
 
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {
@@ -146,10 +184,9 @@ class LdapDirectory implements Directory {
     const attributes = ['cn', 'mwMountPath', 'mwIdentity', 'mwWeight', 'mwState'];
     const ask = async (): Promise<readonly VolumeEntry[]> =>
       await this.#ask(async (connection, whole) => {
-        const filter = new EqualityFilter({ attribute: 'objectClass', value: 'mwVolume' });
         const found = await connection.search(this.#layout.volumes, {
           scope: 'one',
-          filter,
+          filter: equal('objectClass', 'mwVolume'),
           attributes,
           sizeLimit: VOLUMES_MAX,
         });
@@ -160,28 +197,59 @@ class LdapDirectory implements Directory {
   }
 
   async assignVolume(account: Account, volume: string): Promise<string> {
-    const stored = await this.#ask(async (connection) => {
+    const attribute = this.#map.volume;
+    if (attribute === undefined) return await this.#unwritten(account, volume);
+    const stored = await this.#askPeople(async (connection) => {
       const before = await this.#reread(connection, account);
       if (before.volume !== undefined) return before;
-      await addVolume(connection, account.dn, volume);
+      await addVolume(connection, account.dn, new Attribute({ type: attribute, values: [volume] }));
       return await this.#reread(connection, account);
     });
-    if (stored.volume === undefined) {
+    const settled = stored.volume === volume ? await this.#settle(stored) : stored;
+    if (settled.volume === undefined) {
       throw new DirectoryUnavailable(`The directory does not let us place ${account.dn}`);
     }
-    for (const address of stored.addresses) {
-      const key = addressKey(address);
-      if (key) this.#accounts.put(keyText(key), stored);
-    }
-    return stored.volume;
+    this.#lookups.put(settled);
+    return settled.volume;
   }
 
-  async volumeByRule(): Promise<string | undefined> {
-    return undefined;
+  /** A directory that is not written to: the place is what its path or a rule says. */
+  async #unwritten(account: Account, volume: string): Promise<string> {
+    if (account.path !== undefined) return volume;
+    if ((await this.volumeByRule(account)) === volume) return volume;
+    throw new DirectoryUnavailable(
+      `${account.dn} has no path, and no rule gives it a volume (MF-DIR-009)`,
+    );
+  }
+
+  /**
+   * Two replicas in mirror mode may take two different adds at the same moment; the later wins
+   * everywhere. So who added hears from all replicas which one it was before mail goes there.
+   */
+  async #settle(stored: Account): Promise<Account> {
+    for (let waits = 0; ; waits += 1) {
+      const seen = await this.#people.everywhere((one) => this.#reread(one, stored));
+      const volumes = new Set(seen.map(({ volume }) => volume));
+      if (volumes.size <= 1) return seen[0] ?? stored;
+      if (waits === SETTLE_WAITS) {
+        volumes.delete(undefined);
+        if (volumes.size === 1) return stored; // One is late, none says otherwise.
+        throw new DirectoryUnavailable(`The servers disagree where ${stored.dn} has its mailbox`);
+      }
+      await this.#clock.sleep(SETTLE_WAIT_MS);
+    }
+  }
+
+  async volumeByRule(account: Account): Promise<string | undefined> {
+    return volumeByRule(await this.#lookups.rules(), account);
   }
 
   async storedVolume(account: Account): Promise<string | undefined> {
-    return await this.#ask(async (connection, whole) => {
+    if (this.#map.volume === undefined) {
+      // Where nothing is stored the rule is the placement; a path needs none.
+      return account.path === undefined ? await this.volumeByRule(account) : undefined;
+    }
+    return await this.#askPeople(async (connection, whole) => {
       const { volume } = await this.#reread(connection, account);
       if (volume === undefined) await whole(); // A server that lags behind does not show it yet.
       return volume;
@@ -204,12 +272,16 @@ class LdapDirectory implements Directory {
 
   async node(name: string): Promise<NodeEntry | undefined> {
     if (!nameIsSafe(name)) return undefined;
-    const attributes = ['cn', 'nid', 'server', 'status', 'mwListen'];
     const ask = async (): Promise<NodeEntry | undefined> => {
-      const entry = await this.#named('mwNode', {
-        names: [name],
-        base: this.#layout.nodes,
-        attributes,
+      const entry = await this.#ask(async (connection, whole) => {
+        const [found] = await connection.search(this.#layout.nodes, {
+          scope: 'one',
+          filter: all(equal('objectClass', 'mwNode'), equal('cn', name)),
+          attributes: ['cn', 'nid', 'server', 'status', 'mwListen', 'mwBeat', 'mwVersion'],
+          sizeLimit: NAMED_MAX,
+        });
+        if (!found) await whole();
+        return found;
       });
       return entry && toNode(entry);
     };
@@ -217,22 +289,21 @@ class LdapDirectory implements Directory {
   }
 
   invalidate(): void {
-    for (const answers of [this.#accounts, this.#domains, this.#tables]) answers.invalidate();
+    this.#lookups.invalidate();
+    this.#tables.invalidate();
     this.#passwords.invalidate();
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#replicas.close(), this.#binds.close()]);
+    await Promise.all([this.#replicas.close(), this.#people.close(), this.#binds.close()]);
   }
 
-  /** As `Replicas.ask`; a result that we do not expect is trouble too, never an answer. */
   async #ask<T>(ask: Ask<T>): Promise<T> {
-    try {
-      return await this.#replicas.ask(ask);
-    } catch (error) {
-      if (error instanceof DirectoryUnavailable) throw error;
-      throw new DirectoryUnavailable('The directory gave an unexpected result', { cause: error });
-    }
+    return await askOf(this.#replicas, ask);
+  }
+
+  async #askPeople<T>(ask: Ask<T>): Promise<T> {
+    return await askOf(this.#people, ask);
   }
 
   /** One damaged entry must not take the other volumes away. */
@@ -245,105 +316,14 @@ class LdapDirectory implements Directory {
     }
   }
 
-  async #holder(key: AddressKey): Promise<Account | undefined> {
-    return await this.#accounts.get(keyText(key), async () => {
-      const spellings = addressSpellings(key);
-      const found = await this.#ask(async (connection, whole) => {
-        const entries = await connection.search(this.#layout.users, {
-          scope: 'sub',
-          filter: userFilter(spellings),
-          attributes: USER_ATTRIBUTES,
-          sizeLimit: HOLDERS_MAX,
-        });
-        if (entries.length === 0) await whole();
-        return entries;
-      });
-      return oneHolder(found, spellings);
-    });
-  }
-
-  async #isLocal(domain: string): Promise<boolean> {
-    const names = domainSpellings(domain);
-    const ask = async (): Promise<true | undefined> => {
-      const base = this.#layout.domains;
-      return (await this.#named('mwDomain', { names, base, attributes: ['cn'] })) && true;
-    };
-    return (await this.#domains.get(domain, ask)) === true;
-  }
-
-  /** The entry of a class with one of these names, one level below a base. */
-  async #named(
-    objectClass: string,
-    where: {
-      readonly names: readonly string[];
-      readonly base: string;
-      readonly attributes: readonly string[];
-    },
-  ): Promise<Entry | undefined> {
-    const names = where.names.map((value) => new EqualityFilter({ attribute: 'cn', value }));
-    const filter = new AndFilter({
-      filters: [
-        new EqualityFilter({ attribute: 'objectClass', value: objectClass }),
-        new OrFilter({ filters: names }),
-      ],
-    });
-    return await this.#ask(async (connection, whole) => {
-      const { attributes } = where;
-      const options = { scope: 'one', filter, attributes, sizeLimit: HOLDERS_MAX } as const;
-      const [entry] = await connection.search(where.base, options);
-      if (!entry) await whole();
-      return entry;
-    });
-  }
-
-  /** Kept as one answer, so that it also has a last known good one. */
-  async #postmaster(): Promise<Account | undefined> {
-    return await this.#accounts.get('postmaster', () => this.#findPostmaster());
-  }
-
-  async #findPostmaster(): Promise<Account | undefined> {
-    const setting = addressKey((await this.settings()).get('postmaster') ?? '');
-    const chosen = setting && (await this.#holder(setting));
-    if (chosen) return chosen;
-    const members = await this.#ask(async (connection, whole) => {
-      const options = { scope: 'base', attributes: ['member'], sizeLimit: 1 } as const;
-      const [group] = await connection.search(this.#layout.administrators, options);
-      if (!group) await whole();
-      return group ? valuesOf(group, 'member') : [];
-    });
-    for (const dn of members) {
-      const account = await this.#byDn(dn);
-      if (account) return account;
-    }
-    return undefined;
-  }
-
-  async #byDn(dn: string): Promise<Account | undefined> {
-    return await this.#ask(async (connection) => {
-      const [entry] = await connection.search(dn, {
-        scope: 'base',
-        filter: new EqualityFilter({ attribute: 'objectClass', value: 'mwUser' }),
-        attributes: USER_ATTRIBUTES,
-        sizeLimit: 1,
-      });
-      return entry && toAccount(entry);
-    });
-  }
-
   /** The entry as it is now. Another entry under the same name is not this user. */
   async #reread(connection: LdapConnection, account: Account): Promise<Account> {
-    const options = { scope: 'base', attributes: USER_ATTRIBUTES, sizeLimit: 1 } as const;
+    const attributes = mapAttributes(this.#map);
+    const options = { scope: 'base', attributes, sizeLimit: 1 } as const;
     const [entry] = await connection.search(account.dn, options);
-    const now = entry && toAccount(entry);
+    const now = entry && toAccount(entry, this.#map);
     if (now?.id === account.id) return now;
     throw new DirectoryUnavailable(`The entry ${account.dn} was renamed or removed`);
-  }
-
-  /** A refusal counts only from a server that shows the farm: an empty one refuses everybody. */
-  async #bind(account: Account, password: string): Promise<'accepted' | 'refused'> {
-    const answer = await this.#verify(account.dn, password);
-    if (answer === 'refused') await this.#ask(async (_, whole) => await whole());
-    return answer;
   }
 
   async #verify(dn: string, password: string): Promise<'accepted' | 'refused'> {
@@ -356,35 +336,24 @@ class LdapDirectory implements Directory {
   }
 }
 
-function userFilter(spellings: readonly string[]): AndFilter {
-  const either = spellings.flatMap((value) => [
-    new EqualityFilter({ attribute: 'cn', value }),
-    new EqualityFilter({ attribute: 'mailAlias', value }),
-  ]);
-  return new AndFilter({
-    filters: [
-      new EqualityFilter({ attribute: 'objectClass', value: 'mwUser' }),
-      new OrFilter({ filters: either }),
-    ],
-  });
-}
-
-/** A login outranks an alias; two of the same kind are nobody's until somebody decides. */
-function oneHolder(entries: readonly Entry[], spellings: readonly string[]): Account | undefined {
-  const accounts = entries.map(toAccount);
-  const owner = accounts.filter((account) => spellings.includes(account.login));
-  const [account, other] = owner.length > 0 ? owner : accounts;
-  if (!account || !other) return account;
-  throw new DirectoryUnavailable(
-    `${account.dn} and ${other.dn} both hold ${spellings[0] ?? ''} (MF-DIR-006)`,
-  );
+/** As `Replicas.ask`; a result that we do not expect is trouble too, never an answer. */
+async function askOf<T>(replicas: Replicas, ask: Ask<T>): Promise<T> {
+  try {
+    return await replicas.ask(ask);
+  } catch (error) {
+    if (error instanceof DirectoryUnavailable) throw error;
+    throw new DirectoryUnavailable('The directory gave an unexpected result', { cause: error });
+  }
 }
 
 /** What a server says when somebody else was first, or when the right is only "where absent". */
 const PLACED_ALREADY: ReadonlySet<number | undefined> = new Set([19, 20, 50]);
 
-async function addVolume(connection: LdapConnection, dn: string, volume: string): Promise<void> {
-  const modification = new Attribute({ type: 'mwVolume', values: [volume] });
+async function addVolume(
+  connection: LdapConnection,
+  dn: string,
+  modification: Attribute,
+): Promise<void> {
   try {
     await connection.modify(dn, [new Change({ operation: 'add', modification })]);
   } catch (error) {

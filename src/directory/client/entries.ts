@@ -1,6 +1,20 @@
 import type { Entry } from 'ldapts';
-import { ACCOUNT_SERVICES, VOLUME_STATES, DirectoryUnavailable } from '../types.ts';
-import type { Account, AccountService, NodeEntry, VolumeEntry } from '../types.ts';
+import { domainKey } from '../address.ts';
+import { fromTime } from '../admin/time.ts';
+import { plainDomain } from '../lookups.ts';
+import { MAPS, type AttributeMap, type QuotaRow } from '../map.ts';
+import { parseRuleTarget, RuleError } from '../rules.ts';
+import { ACCOUNT_SERVICES, ALL_POLICIES, POSTING_POLICIES, VOLUME_STATES } from '../types.ts';
+import { DirectoryUnavailable } from '../types.ts';
+import type {
+  Account,
+  AccountService,
+  DomainEntry,
+  ListEntry,
+  NodeEntry,
+  RuleEntry,
+  VolumeEntry,
+} from '../types.ts';
 
 /** Values of an attribute as text; names compare without case. */
 export function valuesOf(entry: Entry, name: string): readonly string[] {
@@ -28,32 +42,82 @@ function wholeNumber(entry: Entry, name: string, absent?: number): number {
 const ID = /^[A-Za-z0-9-]{1,64}$/;
 const lower = (value: string): string => value.normalize('NFC').toLowerCase();
 
+/** Whether an entry has one of these classes. */
+export function hasClass(entry: Entry, classes: readonly string[]): boolean {
+  const own = new Set(valuesOf(entry, 'objectClass').map((name) => name.toLowerCase()));
+  return classes.some((name) => own.has(name.toLowerCase()));
+}
+
 /** @throws DirectoryUnavailable (MF-DIR-004) when the entry lacks what a mailbox hangs on */
-export function toAccount(entry: Entry): Account {
-  const id = first(entry, 'entryUUID') ?? '';
-  if (!ID.test(id)) throw damaged(entry, 'no usable entryUUID');
-  const login = first(entry, 'cn');
-  if (login === undefined) throw damaged(entry, 'no cn');
-  const aliases = valuesOf(entry, 'mailAlias').map(lower);
-  const path = first(entry, 'mwPath');
-  if (path !== undefined && !isSafePath(path)) throw damaged(entry, 'no usable mwPath');
-  const services = valuesOf(entry, 'mwSuspended').map(lower);
+export function toAccount(entry: Entry, map: AttributeMap = MAPS.mailfarm): Account {
+  const id = first(entry, map.id) ?? '';
+  if (!ID.test(id)) throw damaged(entry, `no usable ${map.id}`);
+  const [login, ...more] = valuesOf(entry, map.login).map(lower);
+  if (login === undefined) throw damaged(entry, `no ${map.login}`);
+  const aliases = map.aliases.flatMap((name) => valuesOf(entry, name).map(lower));
+  const forwarding = forwardingOf(entry, map);
   return {
     id,
     dn: entry.dn,
-    login: lower(login),
-    uid: wholeNumber(entry, 'uid'),
-    addresses: [...new Set([lower(login), ...aliases])],
-    suspended: ACCOUNT_SERVICES.filter((service) =>
-      services.includes(service),
-    ) satisfies readonly AccountService[],
-    quotaBytes: wholeNumber(entry, 'mwQuota', 0),
-    volume: first(entry, 'mwVolume'),
-    path,
-    forwards: valuesOf(entry, 'mailForward'),
-    keepsForwarded: first(entry, 'mwForwardKeep')?.toLowerCase() === 'true',
-    site: first(entry, 'mwSite')?.toLowerCase(),
+    login,
+    uid: wholeNumber(entry, map.uid.attribute, map.uid.absent),
+    addresses: [...new Set([login, ...more, ...aliases])],
+    suspended: suspendedOf(entry, map),
+    quotaBytes: map.quota ? quotaOf(entry, map.quota) : 0,
+    volume: map.volume === undefined ? undefined : first(entry, map.volume),
+    path: pathOf(entry, map),
+    ...forwarding,
+    site: map.site === undefined ? undefined : first(entry, map.site)?.toLowerCase(),
   };
+}
+
+function forwardingOf(
+  entry: Entry,
+  map: AttributeMap,
+): Pick<Account, 'forwards' | 'keepsForwarded'> {
+  const forwards = map.forwards === undefined ? [] : valuesOf(entry, map.forwards);
+  if (!map.delivery) return { forwards, keepsForwarded: false };
+  const { attribute, values, keeps } = map.delivery;
+  const said = valuesOf(entry, attribute).map((value) => own(values, lower(value)));
+  if (said.includes('no-forward')) return { forwards: [], keepsForwarded: keeps };
+  const keepsForwarded = said.includes('no-copy') ? false : keeps || said.includes('keep');
+  return { forwards, keepsForwarded };
+}
+
+function suspendedOf(entry: Entry, map: AttributeMap): readonly AccountService[] {
+  const gone = new Set(
+    map.suspended.flatMap(({ attribute, values, otherwise }) =>
+      valuesOf(entry, attribute).flatMap((value) => own(values, lower(value)) ?? otherwise),
+    ),
+  );
+  return gone.size === 0 ? [] : ACCOUNT_SERVICES.filter((service) => gone.has(service));
+}
+
+/** A value comes from the directory: what every object has is no row. */
+const own = <T>(rows: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(rows, key) ? rows[key] : undefined;
+
+/** The Maildir by the first row that the entry has. @throws DirectoryUnavailable (MF-DIR-004) */
+function pathOf(entry: Entry, map: AttributeMap): string | undefined {
+  for (const { attribute, below, append } of map.paths) {
+    const said = first(entry, attribute);
+    if (said === undefined) continue;
+    const whole = said.startsWith('/') || below === undefined ? said : `${below}/${said}`;
+    // `/home/tevie/` and `/home//tevie` name the same directory as the plain form.
+    const path = `${whole}${append ?? ''}`.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
+    if (!isSafePath(path)) throw damaged(entry, `no usable ${attribute}`);
+    return path;
+  }
+  return undefined;
+}
+
+function quotaOf(entry: Entry, { attribute, unit }: QuotaRow): number {
+  if (unit === 'octets') return wholeNumber(entry, attribute, 0);
+  if (unit === 'kibibytes') return wholeNumber(entry, attribute, 0) * 1_024;
+  const text = first(entry, attribute) ?? '';
+  const parts = text.split(',').map((part) => /^(\d{1,15})([SC]?)$/.exec(part.trim()));
+  if (text !== '' && parts.includes(null)) throw damaged(entry, `no usable ${attribute}`);
+  return Number(parts.find((part) => part?.[2] === 'S' || part?.[2] === '')?.[1] ?? 0);
 }
 
 /** Absolute, without control characters, without a step up. */
@@ -88,9 +152,93 @@ export function toNode(entry: Entry): NodeEntry {
     server: first(entry, 'server') ?? '',
     status: first(entry, 'status') ?? '',
     listen: valuesOf(entry, 'mwListen'),
-    beatAt: undefined,
+    beatAt: fromTime(first(entry, 'mwBeat')),
     version: first(entry, 'mwVersion'),
   };
+}
+
+/**
+ * The domain that entries of mwDomain and mwSite with this name describe; an mwDomain's own
+ * settings count also where it is a domain of a site.
+ * @throws DirectoryUnavailable (MF-DIR-004)
+ */
+export function toDomain(name: string, entries: readonly Entry[]): DomainEntry | undefined {
+  const site = entries.find((entry) => hasClass(entry, ['mwSite']));
+  const entry = entries.find((one) => hasClass(one, ['mwDomain']));
+  if (!site && !entry) return undefined;
+  const ofSite = site && first(site, 'cn')?.toLowerCase();
+  if (!entry) return { ...plainDomain(name), site: ofSite };
+  const target = first(entry, 'mwAliasOf');
+  const aliasOf = target === undefined ? undefined : domainKey(target);
+  if (target !== undefined && aliasOf === undefined) throw damaged(entry, 'no usable mwAliasOf');
+  const all = lower(first(entry, 'mwAll') ?? 'off');
+  return {
+    name,
+    aliasOf,
+    catchAll: first(entry, 'mwCatchAll'),
+    // A policy that we do not know lets nobody write.
+    all: ALL_POLICIES.find((known) => known === all) ?? 'off',
+    site: ofSite,
+  };
+}
+
+/** @throws DirectoryUnavailable (MF-DIR-004) */
+export function toList(entry: Entry): ListEntry {
+  const address = first(entry, 'cn');
+  if (address === undefined) throw damaged(entry, 'no cn');
+  const said = lower(first(entry, 'mwPosting') ?? 'anyone');
+  const posting = POSTING_POLICIES.find((known) => known === said);
+  if (!posting) throw damaged(entry, 'no usable mwPosting');
+  return {
+    address: lower(address),
+    members: valuesOf(entry, 'mwMember'),
+    filter: first(entry, 'mwMemberFilter'),
+    posting,
+    moderators: valuesOf(entry, 'mwModerator'),
+    owner: first(entry, 'mwOwner'),
+  };
+}
+
+/**
+ * An entry that is an alias of a site's own directory, as a list that anybody may write to.
+ * @param address the one of its addresses that was asked for
+ */
+export function aliasToList(
+  entry: Entry,
+  map: AttributeMap,
+  address: string,
+): ListEntry | undefined {
+  const { aliasEntries } = map;
+  if (!aliasEntries) return undefined;
+  const domain = address.slice(address.lastIndexOf('@'));
+  const members = valuesOf(entry, aliasEntries.target).map((member) =>
+    member.includes('@') ? member : `${member}${domain}`,
+  );
+  return {
+    address: lower(address),
+    members,
+    filter: undefined,
+    posting: 'anyone',
+    moderators: [],
+    owner: undefined,
+  };
+}
+
+/** @throws DirectoryUnavailable (MF-DIR-004): a rule that cannot be read must not be passed over */
+export function toRule(entry: Entry): RuleEntry {
+  const pattern = first(entry, 'mwPattern');
+  if (pattern === undefined) throw damaged(entry, 'no mwPattern');
+  try {
+    return {
+      name: first(entry, 'cn') ?? entry.dn,
+      order: wholeNumber(entry, 'mwOrder'),
+      pattern,
+      target: parseRuleTarget(first(entry, 'mwTarget') ?? ''),
+    };
+  } catch (error) {
+    if (error instanceof RuleError) throw damaged(entry, 'no usable mwTarget');
+    throw error;
+  }
 }
 
 /** mwSetting values as a map; of a name given twice the last counts. */

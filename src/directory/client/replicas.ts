@@ -4,14 +4,25 @@ import { serverFailures } from '../metrics.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import { CredentialsRefused, LdapConnection, resultCode } from './connection.ts';
 import type { ServerAccess } from './connection.ts';
-
-/** A replica shows cn=farm: seen this long ago at most, or it is looked for again. */
-export const WHOLE_FRESH_MS = 1_000;
+import type { ServerState } from './state.ts';
+import {
+  BEHIND_WAIT_MS,
+  BEHIND_WAITS,
+  EVIDENCE_FRESH_MS,
+  LOOK_EVERY_MS,
+  NotCurrent,
+  NotWhole,
+  OTHERS_WAIT_MS,
+  Witness,
+  type Evidence,
+} from './witness.ts';
 
 export interface ReplicasOptions {
   readonly servers: readonly ServerAccess[];
-  /** DN of cn=farm. */
-  readonly farm: string;
+  /** DN of the entry that a whole replica shows: cn=farm. */
+  readonly shows: string;
+  /** DN of the entry with contextCSN; undefined: the server's naming context above `shows`. */
+  readonly suffix: string | undefined;
   /** Time between two probes of a server that failed. */
   readonly retryMs: number;
   readonly connections: number;
@@ -24,8 +35,12 @@ export interface Replica {
   readonly access: ServerAccess;
   readonly connections: LdapConnection[];
   state: 'untried' | 'up' | 'down';
+  /** Up, but it lacks changes: asked last, and its "there is none" does not count. */
+  behind: boolean;
   opening: Promise<LdapConnection> | undefined;
-  seenWholeAt: number;
+  looking: Promise<void> | undefined;
+  /** When the last look at it began. */
+  lookedAt: number;
 }
 
 /** Questions under way on one connection; more would only wait in the server, on our deadline. */
@@ -35,11 +50,11 @@ export const WAITING_MAX = 20_000;
 
 export type Ask<T> = (connection: LdapConnection, whole: RequireWhole) => Promise<T>;
 
-/** What a question may ask of the replica it goes to. */
+/** To be called before "there is none" is believed; the question is put again where it throws. */
 export type RequireWhole = () => Promise<void>;
 
-/** A replica answered, but does not show cn=farm: empty, half loaded, or another tree. */
-class NotWhole extends Error {}
+/** What was found has no evidence yet that counts. Never leaves this module. */
+class Unproven extends Error {}
 
 /** The answer was taken; that it means trouble is not the server's fault. */
 const isAnswer = (error: unknown): boolean =>
@@ -49,23 +64,28 @@ const isAnswer = (error: unknown): boolean =>
  * The servers of the directory, in order of preference. A question goes to the first that is not
  * known to be down; whatever goes wrong with that one, the next is asked. A server that failed is
  * probed in the background, with a connection, a bind and a look at cn=farm, and asked again when
- * all three succeed: a dead server costs the questions that were under way, and no others.
+ * all three succeed: a dead server costs the questions that were under way, and no others. One
+ * that is behind (witness.ts) is asked when no other is left.
  */
 export class Replicas {
   readonly #options: ReplicasOptions;
   readonly #replicas: readonly Replica[];
+  readonly #witness: Witness;
   readonly #closing = new AbortController();
   readonly #waiting: (() => void)[] = [];
   #inFlight = 0;
 
   constructor(options: ReplicasOptions) {
     this.#options = options;
+    this.#witness = new Witness({ ...options, several: options.servers.length > 1 });
     this.#replicas = options.servers.map((access) => ({
       access,
       connections: [],
       state: 'untried',
+      behind: false,
       opening: undefined,
-      seenWholeAt: -Infinity,
+      looking: undefined,
+      lookedAt: -Infinity,
     }));
   }
 
@@ -76,7 +96,7 @@ export class Replicas {
 
   /**
    * Asks servers until one gives an answer that counts. A server's result (see `resultCode`) is
-   * an answer and is passed on. `ask` may run twice: it must be safe to repeat.
+   * an answer and is passed on. `ask` may run several times: it must be safe to repeat.
    * @throws DirectoryUnavailable when none answers
    */
   async ask<T>(ask: Ask<T>): Promise<T> {
@@ -84,17 +104,108 @@ export class Replicas {
   }
 
   async #askEach<T>(ask: Ask<T>): Promise<T> {
+    const question = new Question(this.#options.clock.now(), this.#witness.newest);
+    this.#lookNowAndThen(question.begunAt);
     return await this.each(async (replica) => {
       const connection = await this.#connection(replica);
       try {
-        return await ask(connection, () => this.#requireWhole(replica, connection));
+        return await this.#put(question, replica, connection, ask);
       } catch (error) {
-        if (isAnswer(error) || error instanceof NotWhole || connection.timedOut) throw error;
+        const told = isAnswer(error) || error instanceof NotWhole || error instanceof NotCurrent;
+        if (told || connection.timedOut) throw error;
         // The server may have closed an idle connection at this very moment: once more, afresh.
-        const fresh = await this.#open(replica);
-        return await ask(fresh, () => this.#requireWhole(replica, fresh));
+        return await this.#put(question, replica, await this.#open(replica), ask);
       }
     });
+  }
+
+  /** Puts a question to one server, again as long as its answer lacks evidence it can get. */
+  async #put<T>(
+    question: Question,
+    replica: Replica,
+    connection: LdapConnection,
+    ask: Ask<T>,
+  ): Promise<T> {
+    for (;;) {
+      const evidence = this.#witness.evidence(connection);
+      try {
+        return await ask(connection, async () => {
+          if (!this.#counts(question, evidence)) throw new Unproven();
+        });
+      } catch (error) {
+        if (!(error instanceof Unproven)) throw error;
+      }
+      if (!this.#wasLookedAt(question)) {
+        await this.#lookAtOthers(replica, question.begunAt - EVIDENCE_FRESH_MS);
+        question.raise(this.#witness.newest);
+      }
+      await this.#catchUp(question, replica, connection);
+    }
+  }
+
+  /** Whether evidence from before an answer makes it count. */
+  #counts(question: Question, evidence: Evidence | undefined): boolean {
+    if (!evidence || !this.#witness.proves(evidence, question.bar)) return false;
+    return question.begunAt - evidence.at < EVIDENCE_FRESH_MS && this.#wasLookedAt(question);
+  }
+
+  /** Whether the states of all others are known as of about when the question began. */
+  #wasLookedAt(question: Question): boolean {
+    if (question.raised) return true;
+    const since = question.begunAt - EVIDENCE_FRESH_MS;
+    return this.#replicas.every(({ state, lookedAt }) => state === 'down' || lookedAt > since);
+  }
+
+  /** Until the server has what the question knows of. @throws NotWhole, NotCurrent */
+  async #catchUp(
+    question: Question,
+    replica: Replica,
+    connection: LdapConnection,
+  ): Promise<Evidence> {
+    for (let waits = 0; ; waits += 1) {
+      const evidence = await this.#witness.read(connection);
+      if (this.#witness.proves(evidence, question.bar)) return evidence;
+      if (waits === BEHIND_WAITS || replica.behind) throw behind(replica, evidence);
+      await this.#options.clock.sleep(BEHIND_WAIT_MS, this.#closing.signal);
+    }
+  }
+
+  /**
+   * Does something with a server whose refusal counts only if it had, before, everything that any
+   * server has after it; done again when it has caught up. `work` must be safe to repeat.
+   * @throws NotWhole, NotCurrent, what `work` throws
+   */
+  async witnessed<T>(
+    replica: Replica,
+    work: () => Promise<T>,
+    refuses: (answer: T) => boolean,
+  ): Promise<T> {
+    const { clock } = this.#options;
+    let question: Question | undefined;
+    for (;;) {
+      const connection = await this.#connection(replica);
+      const evidence = this.#witness.evidence(connection);
+      const answer = await work();
+      if (!refuses(answer)) return answer;
+      if (!question) {
+        question = new Question(clock.now(), this.#witness.newest);
+        await this.#lookAtOthers(replica, question.begunAt);
+        question.raise(this.#witness.newest);
+      }
+      const proven = evidence !== undefined && this.#witness.proves(evidence, question.bar);
+      // The look afterwards, on the connection from before: it is the same process still.
+      await this.#catchUp(question, replica, connection);
+      if (proven) return answer;
+    }
+  }
+
+  /** Asks all servers that are up and current; leaves out those that do not answer. */
+  async everywhere<T>(ask: (connection: LdapConnection) => Promise<T>): Promise<readonly T[]> {
+    const current = this.#replicas.filter(({ state, behind: late }) => state !== 'down' && !late);
+    const answers = await Promise.allSettled(
+      current.map(async (replica) => await ask(await this.#connection(replica))),
+    );
+    return answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
   /** Tries `use` on one server after the other. @throws DirectoryUnavailable, results of `use` */
@@ -103,7 +214,7 @@ export class Replicas {
       throw new DirectoryUnavailable('The directory client is closed');
     }
     let cause: unknown;
-    for (const replica of this.#replicas) {
+    for (const replica of this.#inOrder()) {
       if (replica.state === 'down') continue;
       try {
         const answer = await use(replica);
@@ -111,9 +222,13 @@ export class Replicas {
         return answer;
       } catch (error) {
         if (isAnswer(error)) throw error;
-        this.#blame(replica, error);
+        if (error instanceof NotCurrent) this.#fellBehind(replica, error);
+        else this.#blame(replica, error);
         cause = error;
       }
+    }
+    if (cause instanceof NotCurrent) {
+      throw new DirectoryUnavailable('No directory server is current (MF-DIR-007)', { cause });
     }
     throw new DirectoryUnavailable('No directory server answers (MF-DIR-001)', { cause });
   }
@@ -122,6 +237,12 @@ export class Replicas {
     this.#closing.abort();
     const open = this.#replicas.flatMap((replica) => replica.connections);
     await Promise.all(open.map((connection) => connection.close()));
+  }
+
+  /** Preferred ones first; those that are behind after all others. */
+  #inOrder(): readonly Replica[] {
+    if (!this.#replicas.some((replica) => replica.behind)) return this.#replicas;
+    return this.#replicas.toSorted((a, b) => Number(a.behind) - Number(b.behind));
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -140,10 +261,15 @@ export class Replicas {
     }
   }
 
-  /** The least busy connection; another one is opened in the background while there may be more. */
-  async #connection(replica: Replica): Promise<LdapConnection> {
+  #usable(replica: Replica): readonly LdapConnection[] {
     const usable = replica.connections.filter((connection) => connection.usable);
     replica.connections.splice(0, replica.connections.length, ...usable);
+    return usable;
+  }
+
+  /** The least busy connection; another one is opened in the background while there may be more. */
+  async #connection(replica: Replica): Promise<LdapConnection> {
+    const usable = this.#usable(replica);
     const least = usable.toSorted((a, b) => a.inFlight - b.inFlight)[0];
     if (!least) return await this.#open(replica);
     const more = usable.length < this.#options.connections && least.inFlight > 0;
@@ -156,33 +282,89 @@ export class Replicas {
     return replica.opening;
   }
 
+  /** A connection is used from its first look on: it always has evidence. @throws NotWhole */
   async #connect(replica: Replica): Promise<LdapConnection> {
     const connection = await LdapConnection.open(replica.access);
+    try {
+      if (this.#closing.signal.aborted) {
+        throw new DirectoryUnavailable('The directory client is closed');
+      }
+      const { at } = await this.#witness.read(connection);
+      replica.lookedAt = Math.max(replica.lookedAt, at);
+    } catch (error) {
+      void connection.close();
+      throw error;
+    }
     replica.connections.push(connection);
-    if (!this.#closing.signal.aborted) return connection;
-    await connection.close();
-    throw new DirectoryUnavailable('The directory client is closed');
+    return connection;
   }
 
-  async #requireWhole(replica: Replica, connection: LdapConnection): Promise<void> {
-    const { clock, farm } = this.#options;
-    if (clock.now() - replica.seenWholeAt < WHOLE_FRESH_MS) return;
-    const options = { scope: 'base', attributes: ['1.1'], sizeLimit: 1 } as const;
-    const found = await connection.search(farm, options);
-    if (found.length === 0) throw new NotWhole(`${replica.access.url} does not show ${farm}`);
-    replica.seenWholeAt = clock.now();
+  /** Beside the questions; the first that is asked is looked at last, see witness.ts. */
+  #lookNowAndThen(now: number): void {
+    const due = this.#replicas.filter(
+      ({ state, looking, lookedAt }) =>
+        state !== 'down' && !looking && now - lookedAt >= LOOK_EVERY_MS,
+    );
+    const [first] = due;
+    if (!first) return;
+    const others = this.#lookAtOthers(first, now - LOOK_EVERY_MS);
+    void others.then(() => this.#look(first)).catch(() => {});
+  }
+
+  /** Looks at servers beside one, where the last look is older than `since`. Waits not long. */
+  async #lookAtOthers(one: Replica, since: number): Promise<void> {
+    const due = this.#replicas.filter(
+      (replica) => replica !== one && replica.state !== 'down' && replica.lookedAt < since,
+    );
+    if (due.length === 0) return;
+    const waited = new AbortController();
+    const enough = this.#options.clock.sleep(OTHERS_WAIT_MS, waited.signal).catch(() => {});
+    await Promise.race([Promise.all(due.map((replica) => this.#look(replica))), enough]);
+    waited.abort();
+  }
+
+  /** Looks at a server on each of its connections. Never throws: what is wrong is noted. */
+  #look(replica: Replica): Promise<void> {
+    replica.looking ??= this.#lookAt(replica).finally(() => (replica.looking = undefined));
+    return replica.looking;
+  }
+
+  async #lookAt(replica: Replica): Promise<void> {
+    const begunAt = this.#options.clock.now();
+    const bar = this.#witness.newest;
+    try {
+      const usable = this.#usable(replica);
+      const connections = usable.length > 0 ? usable : [await this.#open(replica)];
+      const looks = await Promise.all(connections.map((one) => this.#witness.read(one)));
+      replica.lookedAt = begunAt;
+      this.#praise(replica);
+      if (replica.behind && looks.every((look) => this.#witness.proves(look, bar))) {
+        replica.behind = false;
+        this.#options.logger.info({ url: replica.access.url }, 'directory server is current again');
+      }
+    } catch (error) {
+      if (!isAnswer(error) && !this.#closing.signal.aborted) this.#blame(replica, error);
+    }
   }
 
   #praise(replica: Replica): void {
     if (replica.state === 'untried') replica.state = 'up';
   }
 
+  #fellBehind(replica: Replica, error: NotCurrent): void {
+    serverFailures.inc('behind');
+    if (replica.behind) return;
+    replica.behind = true;
+    const { url } = replica.access;
+    this.#options.logger.warn({ url, err: error }, 'MF-DIR-007 directory server is behind');
+  }
+
   #blame(replica: Replica, error: unknown): void {
     const [reason, code] = blameOf(error, replica.state);
     serverFailures.inc(reason);
-    replica.seenWholeAt = -Infinity;
     if (replica.state === 'down') return; // Several questions were under way.
     replica.state = 'down';
+    for (const connection of replica.connections.splice(0)) void connection.close();
     const { url } = replica.access;
     this.#options.logger.warn({ url, err: error, reason }, `${code} directory server is left out`);
     void this.#probe(replica);
@@ -195,7 +377,7 @@ export class Replicas {
     while (!this.#closing.signal.aborted) {
       try {
         await clock.sleep(retryMs, this.#closing.signal);
-        await this.#requireWhole(replica, await this.#connection(replica));
+        await this.#open(replica);
         replica.state = 'up';
         logger.info({ url }, 'directory server is back');
         return;
@@ -204,6 +386,30 @@ export class Replicas {
       }
     }
   }
+}
+
+/** One question: when it began, and the newest state that was known then. */
+class Question {
+  readonly begunAt: number;
+  bar: ServerState;
+  /** The others were looked at for this question. */
+  raised = false;
+
+  constructor(begunAt: number, bar: ServerState) {
+    this.begunAt = begunAt;
+    this.bar = bar;
+  }
+
+  raise(bar: ServerState): void {
+    this.bar = bar;
+    this.raised = true;
+  }
+}
+
+function behind(replica: Replica, { state }: Evidence): NotCurrent {
+  const { url } = replica.access;
+  if (state) return new NotCurrent(`${url} lacks changes that another server has`);
+  return new NotCurrent(`${url} has no contextCSN: it is being filled, or lacks syncprov`);
 }
 
 function blameOf(
