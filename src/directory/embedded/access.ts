@@ -18,7 +18,7 @@ export interface Identity {
 }
 
 /** Adding and removing what stands below an entry, beside `ATTRIBUTE_ENTRY` for the entry itself. */
-const CHILDREN = 'children';
+const CHILDREN = '@children';
 const PASSWORD = 'userpassword';
 const PASSWORD_BYTES_MAX = 1_024;
 
@@ -238,9 +238,9 @@ export class Access {
 
   #decide(asked: Asked): Right | undefined {
     const { who, self, situation: s, attribute } = asked;
-    const key = `${s.at} ${s.below} ${s.direct} ${s.levelled} ${self} ${who.actors} ${attribute}`;
+    const key = `${s.at} ${s.below} ${s.direct} ${s.levelled} ${self} ${who.actors.join('+')} ${attribute}`;
     if (this.#decided.has(key)) return this.#decided.get(key);
-    const row = RIGHTS.find((candidate) => fits(candidate, s, attribute));
+    const row = RIGHTS.find((candidate) => rowFits(candidate, s, attribute));
     const actors: readonly Actor[] = self ? ['self', ...who.actors] : who.actors;
     const given = actors.map((actor) => row?.rights[actor]);
     const right = STRENGTH.find((strength) => given.includes(strength));
@@ -260,7 +260,7 @@ interface Asked {
   readonly attribute: string;
 }
 
-function fits(row: RightsRow, situation: Situation, attribute: string): boolean {
+function rowFits(row: RightsRow, situation: Situation, attribute: string): boolean {
   const { at, below, direct, levelled } = situation;
   if (row.levelled && !levelled) return false;
   if (row.of === 'entries') {

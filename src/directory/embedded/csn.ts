@@ -43,9 +43,8 @@ function following(csn: string): string {
 function microsOf(time: string): number {
   const [, year, month, day, hour, minute, second, micros] =
     /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{6})$/.exec(time) ?? [];
-  const [y = 0, mo = 1, d = 1, h = 0, mi = 0, s = 0] = [
-    ...[year, month, day, hour, minute, second].map(Number),
-  ];
+  const parts = [year, month, day, hour, minute, second].map(Number);
+  const [y = 0, mo = 1, d = 1, h = 0, mi = 0, s = 0] = parts;
   return Date.UTC(y, mo - 1, d, h, mi, s) * 1_000 + Number(micros);
 }
 

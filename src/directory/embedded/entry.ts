@@ -1,7 +1,10 @@
 import { attributeName, comparable, OPERATIONAL } from '../schema.ts';
 
-/** Stands for the entry itself where rights are asked: that it is there (slapd.access(5)). */
-export const ATTRIBUTE_ENTRY = 'entry';
+/**
+ * Stands for the entry itself where rights are asked: that it is there (slapd.access(5)). No
+ * attribute that somebody can send has such a name.
+ */
+export const ATTRIBUTE_ENTRY = '@entry';
 
 /** Attribute names in lower case to values, which are UTF-8 text. */
 export type Attributes = Readonly<Record<string, readonly string[]>>;

@@ -85,8 +85,8 @@ export class Tree {
   *candidates(filter: Filter, base: Entry, scope: Scope): Generator<Entry> {
     const indexed = scope === 'base' ? undefined : this.#indexed(filter);
     if (scope === 'base') yield base;
-    else if (indexed) yield* [...indexed.entries];
-    else if (scope === 'one') yield* [...(this.#children.get(base.key) ?? [])];
+    else if (indexed) yield* Array.from(indexed.entries);
+    else if (scope === 'one') yield* Array.from(this.#children.get(base.key) ?? []);
     else yield* this.#below(base);
   }
 
