@@ -151,7 +151,7 @@ async function prepare(options: SlapdOptions): Promise<Slapd> {
     start: async () => {
       if (process?.running() === true) throw new Error(`${url} runs already`);
       const listen = [...new Set([url, secureUrl])].join(' ');
-      process = startInPeers(['/usr/sbin/slapd', '-d', '0', '-h', listen, '-f', file], {
+      process = startInPeers(['/usr/sbin/slapd', '-d', 'none', '-h', listen, '-f', file], {
         bind: binds,
       });
       for (const each of new Set([port, securePort])) await waitUntilItAccepts(host, each, process);

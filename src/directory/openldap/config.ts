@@ -103,7 +103,7 @@ export function overlays(names: Layout): readonly Overlay[] {
       name: 'syncprov',
       objectClass: 'olcSyncProvConfig',
       settings: [
-        { conf: 'syncprov-checkpoint', attribute: 'olcSpCheckpoint', value: '100 1' },
+        { conf: 'syncprov-checkpoint', attribute: 'olcSpCheckpoint', value: '1 1' },
         { conf: 'syncprov-sessionlog', attribute: 'olcSpSessionlog', value: '10000' },
       ],
       doc: 'Keeps contextCSN, by which front ends know a server that is behind; replication.',
