@@ -1,22 +1,33 @@
 import { addressKey, domainKey, keyText } from './address.ts';
-import { plainDomain } from './lookups.ts';
+import { plainDomain, type Lookups, type Selection } from './lookups.ts';
 import { resolveAddress } from './resolve.ts';
+import { inOrder, volumeByRule } from './rules.ts';
 import { DirectoryUnavailable } from './types.ts';
 import type {
   Account,
   Directory,
+  DomainEntry,
+  ListEntry,
   NodeEntry,
   Resolution,
   ResolveContext,
+  RuleEntry,
   VolumeEntry,
 } from './types.ts';
+import { userFilter } from './user-filter.ts';
+
+/** A plain domain by its name, or one with more to it. */
+export type MemoryDomain = string | (Partial<DomainEntry> & Pick<DomainEntry, 'name'>);
 
 /** What a memory directory starts with. Everything may be left out. */
 export interface MemoryContents {
   /** Accounts; `memoryAccount` fills in what a test does not care about. */
   readonly accounts?: readonly Account[];
   /** Local domains; by default those of the accounts' addresses. */
-  readonly domains?: readonly string[];
+  readonly domains?: readonly MemoryDomain[];
+  /** Lists; `memoryList` fills in what a test does not care about. */
+  readonly lists?: readonly ListEntry[];
+  readonly rules?: readonly RuleEntry[];
   readonly volumes?: readonly VolumeEntry[];
   readonly nodes?: readonly NodeEntry[];
   readonly settings?: Readonly<Record<string, string>>;
@@ -32,10 +43,14 @@ export interface MemoryDirectory extends Directory {
   down: boolean;
   /** Questions asked so far; a test that counts look-ups reads it. */
   readonly questions: number;
+  /** What resolution asks here; these count as no questions and never fail. */
+  readonly lookups: Lookups;
   /** Adds an account or replaces the one with its id. */
   putAccount(account: Account, password?: string): void;
   removeAccount(id: string): void;
-  putDomain(domain: string): void;
+  putDomain(domain: MemoryDomain): void;
+  putList(list: ListEntry): void;
+  putRule(rule: RuleEntry): void;
   putVolume(volume: VolumeEntry): void;
   putSetting(name: string, value: string): void;
 }
@@ -62,6 +77,18 @@ export function memoryAccount(partial: Partial<Account> & { readonly login: stri
   };
 }
 
+/** A complete list from what matters to the caller. */
+export const memoryList = (
+  partial: Partial<ListEntry> & Pick<ListEntry, 'address'>,
+): ListEntry => ({
+  members: [],
+  filter: undefined,
+  posting: 'anyone',
+  moderators: [],
+  owner: undefined,
+  ...partial,
+});
+
 /** A directory that lives in memory: for tests and for a front end without an LDAP server. */
 export function memoryDirectory(contents: MemoryContents = {}): MemoryDirectory {
   return new MemoryDirectoryState(contents);
@@ -70,10 +97,20 @@ export function memoryDirectory(contents: MemoryContents = {}): MemoryDirectory 
 class MemoryDirectoryState implements MemoryDirectory {
   down = false;
   questions = 0;
+  readonly lookups: Lookups = {
+    holder: async (key) => this.#holder(keyText(key)),
+    list: async (key) => this.#lists.get(keyText(key)),
+    domain: async (name) => this.#domains.get(name),
+    select: async (selection, limit) => this.#select(selection, limit),
+    rules: async () => inOrder([...this.#rules.values()]),
+    postmaster: async () => this.#postmaster(),
+  };
   readonly #accounts = new Map<string, Account>();
   readonly #byAddress = new Map<string, string>();
   readonly #passwords = new Map<string, string>();
-  readonly #domains = new Set<string>();
+  readonly #domains = new Map<string, DomainEntry>();
+  readonly #lists = new Map<string, ListEntry>();
+  readonly #rules = new Map<string, RuleEntry>();
   readonly #volumes = new Map<string, VolumeEntry>();
   readonly #nodes = new Map<string, NodeEntry>();
   readonly #settings: Map<string, string>;
@@ -88,6 +125,8 @@ class MemoryDirectoryState implements MemoryDirectory {
       }
     }
     for (const domain of contents.domains ?? []) this.putDomain(domain);
+    for (const list of contents.lists ?? []) this.putList(list);
+    for (const rule of contents.rules ?? []) this.putRule(rule);
     for (const volume of contents.volumes ?? []) this.#volumes.set(volume.name, volume);
     for (const node of contents.nodes ?? []) this.#nodes.set(node.name, node);
     this.#settings = new Map(Object.entries(contents.settings ?? {}));
@@ -100,18 +139,7 @@ class MemoryDirectoryState implements MemoryDirectory {
 
   async resolve(address: string, context?: ResolveContext): Promise<Resolution> {
     this.#ask();
-    return await resolveAddress(
-      address,
-      {
-        holder: async (key) => this.#holder(keyText(key)),
-        domain: async (domain) => (this.#domains.has(domain) ? plainDomain(domain) : undefined),
-        list: async () => undefined,
-        select: async () => [],
-        rules: async () => [],
-        postmaster: async () => this.#postmaster(),
-      },
-      { context },
-    );
+    return await resolveAddress(address, this.lookups, { context });
   }
 
   async account(login: string): Promise<Account | undefined> {
@@ -140,9 +168,9 @@ class MemoryDirectoryState implements MemoryDirectory {
     return stored.volume ?? volume;
   }
 
-  async volumeByRule(): Promise<string | undefined> {
+  async volumeByRule(account: Account): Promise<string | undefined> {
     this.#ask();
-    return undefined;
+    return volumeByRule(inOrder([...this.#rules.values()]), account);
   }
 
   async storedVolume(account: Account): Promise<string | undefined> {
@@ -183,9 +211,21 @@ class MemoryDirectoryState implements MemoryDirectory {
     }
   }
 
-  putDomain(domain: string): void {
-    const key = domainKey(domain);
-    if (key !== undefined) this.#domains.add(key);
+  putDomain(domain: MemoryDomain): void {
+    const given = typeof domain === 'string' ? { name: domain } : domain;
+    const name = domainKey(given.name);
+    if (name === undefined) return;
+    const aliasOf = given.aliasOf === undefined ? undefined : domainKey(given.aliasOf);
+    this.#domains.set(name, { ...plainDomain(name), ...given, name, aliasOf });
+  }
+
+  putList(list: ListEntry): void {
+    const key = addressKey(list.address);
+    if (key) this.#lists.set(keyText(key), { ...list, address: keyText(key) });
+  }
+
+  putRule(rule: RuleEntry): void {
+    this.#rules.set(rule.name, rule);
   }
 
   putVolume(volume: VolumeEntry): void {
@@ -201,6 +241,13 @@ class MemoryDirectoryState implements MemoryDirectory {
     if (this.down) throw new DirectoryUnavailable('The memory directory is down');
   }
 
+  #select(selection: Selection, limit: number): readonly Account[] {
+    const selected = [...this.#accounts.values()].filter(selects(selection));
+    if (selected.length <= limit) return selected;
+    const name = selection.kind === 'list' ? selection.list.address : selection.domain;
+    throw new DirectoryUnavailable(`${name} stands for more than ${limit} users (MF-DIR-020)`);
+  }
+
   #holder(key: string): Account | undefined {
     return this.#accounts.get(this.#byAddress.get(key) ?? '');
   }
@@ -209,6 +256,26 @@ class MemoryDirectoryState implements MemoryDirectory {
     const names = [this.#settings.get('postmaster') ?? '', ...this.#administrators];
     const keys = names.map((name) => addressKey(name)).filter((key) => key !== undefined);
     return keys.map((key) => this.#holder(keyText(key))).find((account) => account !== undefined);
+  }
+}
+
+/** @throws DirectoryUnavailable when the filter of a list is none */
+function selects(selection: Selection): (account: Account) => boolean {
+  switch (selection.kind) {
+    case 'domain':
+      return ({ login }) => addressKey(login)?.domain === selection.domain;
+    case 'site':
+      return ({ login, site }) => site === selection.site && login.endsWith(`@${selection.domain}`);
+    case 'list':
+      break;
+  }
+  const { filter, address } = selection.list;
+  if (filter === undefined) return () => false;
+  try {
+    return userFilter(filter);
+  } catch (error) {
+    const what = `The filter of the list ${address} is bad (MF-DIR-004)`;
+    throw new DirectoryUnavailable(what, { cause: error });
   }
 }
 

@@ -134,7 +134,8 @@ export class Expansion {
   }
 
   #user(from: Stop, account: Account): void {
-    const { forwards, keepsForwarded } = account;
+    const { keepsForwarded } = account;
+    const forwards = forwardsOf(account);
     const ends = forwards.length === 0 || keepsForwarded;
     const { stop, isNew } = this.#ways.stop(`user ${account.id}`, { account, ends });
     this.#ways.link(from, stop);
@@ -220,6 +221,10 @@ export class Expansion {
     return new DirectoryUnavailable(`${name}${way} ${what} (MF-DIR-020)`);
   }
 }
+
+/** Where mail for a user is sent on to: a user whose mail is suspended gets none, and sends none. */
+export const forwardsOf = ({ forwards, suspended }: Account): readonly string[] =>
+  suspended.includes('mail') ? [] : forwards;
 
 /** An address named by a list is another stop than one that policies apply to. */
 const stopName = (text: string, trusted: boolean): string =>

@@ -52,18 +52,19 @@ export class Ways {
 
   /**
    * Where the letter ends. A user whose forwards lead back to him without another user between
-   * keeps a copy. A user from whom no way leads to an end keeps it too, the first named before
-   * the others: a loop in which nobody is left costs nobody the letter.
+   * keeps a copy. Where a way of forwards leads to no end, it ends where it goes no further, and
+   * in a loop at the user who was named first: no loop and no dead end costs anybody the letter.
    */
   destinations(): readonly Destination[] {
     const users = [...this.#stops.values()].filter(({ account }) => account !== undefined);
     for (const user of users) user.ends ||= leadsBack(user);
     const served = new Set<Stop>();
-    for (const stop of this.#stops.values()) if (stop.ends) addThoseBefore(stop, served);
+    for (const stop of this.#stops.values()) if (stop.ends) addAll(served, stop, 'from');
     for (const user of users) {
       if (served.has(user)) continue;
-      user.ends = true;
-      addThoseBefore(user, served);
+      const last = lastResort(user, users);
+      last.ends = true;
+      addAll(served, last, 'from');
     }
     const ends = [...this.#stops.values()].filter((stop) => stop.ends);
     return ends.flatMap((stop) => this.#destination(stop));
@@ -91,13 +92,25 @@ export class Ways {
   }
 }
 
-/** The stop and all from which a way leads to it. */
-function addThoseBefore(stop: Stop, served: Set<Stop>): void {
+/** Adds a stop and all that a way leads to from it, or all from which one leads to it. */
+function addAll(stops: Set<Stop>, stop: Stop, way: 'next' | 'from'): void {
   const open = [stop];
   for (let one = open.pop(); one; one = open.pop()) {
-    if (served.has(one)) continue;
-    served.add(one);
-    open.push(...one.from);
+    if (stops.has(one)) continue;
+    stops.add(one);
+    open.push(...one[way]);
+  }
+}
+
+/** Of users from whom no way leads to an end: the first of those behind whom nobody else comes. */
+function lastResort(user: Stop, users: readonly Stop[]): Stop {
+  for (let at = user; ;) {
+    const [on, back] = [new Set<Stop>(), new Set<Stop>()];
+    addAll(on, at, 'next');
+    addAll(back, at, 'from');
+    const further = users.find((one) => on.has(one) && !back.has(one));
+    if (!further) return users.find((one) => on.has(one)) ?? at;
+    at = further;
   }
 }
 

@@ -1,6 +1,6 @@
 import { addressKey, keyText } from './address.ts';
 import type { AddressKey } from './address.ts';
-import { EXPANSION_DEPTH_MAX, Expansion } from './resolve-expand.ts';
+import { EXPANSION_DEPTH_MAX, Expansion, forwardsOf } from './resolve-expand.ts';
 import { meaningOf, notAnAddress, standIn, type Meaning } from './resolve-meaning.ts';
 import type { Lookups } from './lookups.ts';
 import type { ResolveContext, Resolution } from './types.ts';
@@ -47,7 +47,7 @@ export async function resolveAddress(
   const meaning = await meaningOfFirst(key, ask);
   switch (meaning.kind) {
     case 'user':
-      if (meaning.account.forwards.length === 0) {
+      if (forwardsOf(meaning.account).length === 0) {
         return { kind: 'account', account: meaning.account };
       }
       break;
