@@ -1,4 +1,5 @@
 import { publish, stage } from './deliver.ts';
+import { destroyMaildir } from './destroy.ts';
 import {
   createFolder,
   createMaildir,
@@ -57,6 +58,7 @@ export function openMaildirs(options: MaildirsOptions): Maildirs {
     folders: (maildir) => listFolders(nfs, maildir),
     createFolder: (maildir, folder) => createFolder(nfs, maildir, folder),
     removeFolder: (maildir, folder) => removeFolder(nfs, { maildir, folder, trash: uniqueName() }),
+    destroy: (request) => destroyMaildir(nfs, request),
     sweep: (maildir, { olderThanMs }) =>
       sweepTmp(nfs, maildir, { olderThanMs, probe: uniqueName() }),
   };

@@ -201,6 +201,19 @@ export interface Maildirs {
   /** With all messages, at once; subfolders stay. @throws ENOENT when there is none. */
   removeFolder(maildir: string, folder: string): Promise<void>;
   /**
+   * Removes a whole Maildir, in pieces: it is renamed to `aside` first, a name beside it that
+   * nobody else makes, so that whatever happens meanwhile no half of it is left under its name.
+   * To be called until it says `gone`; also after a crash, with the same `aside`.
+   * @returns `more` when something is left, `gone` when it was removed, `absent` when there was
+   *   nothing. @throws ENOTEMPTY when directories are in it that no Maildir has: nothing is done.
+   */
+  destroy(request: {
+    readonly maildir: string;
+    readonly aside: string;
+    /** Files removed in one call. */
+    readonly max: number;
+  }): Promise<'more' | 'gone' | 'absent'>;
+  /**
    * Removes files in tmp not modified for `olderThanMs` by the volume server's own clock; not
    * those of folders, which are Maildirs of their own. @returns how many.
    */

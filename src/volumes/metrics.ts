@@ -18,6 +18,7 @@ export const VOLUME_OPERATIONS = [
   'folders',
   'createFolder',
   'removeFolder',
+  'destroy',
   'sweep',
 ] as const;
 export type VolumeOperation = (typeof VOLUME_OPERATIONS)[number];

@@ -84,3 +84,11 @@ export function placementOf(account: MailboxOwner, volumes: readonly VolumeEntry
   if (volume === undefined) return { kind: 'unknown-volume', volume: account.volume };
   return { kind: 'placed', volume, maildir: hashedPath(volume.path, account.id) };
 }
+
+/** Where a mailbox that is removed for good is set aside: beside it, by the account's own id. */
+export function asidePath(maildir: string, accountId: string): string {
+  if (!ACCOUNT_ID.test(accountId)) {
+    throw new PlacementError(`The account id ${JSON.stringify(accountId)} cannot be a path`);
+  }
+  return `${maildir.slice(0, maildir.lastIndexOf('/'))}/.purge-${accountId}`;
+}

@@ -68,6 +68,7 @@ const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
   folders: 'mailbox-missing',
   createFolder: 'mailbox-missing',
   removeFolder: 'mailbox-missing',
+  destroy: 'volume-down',
   sweep: 'mailbox-missing',
 };
 
@@ -249,6 +250,14 @@ export class GuardedVolume implements Volume {
   removeFolder(maildir: string, folder: string): Promise<void> {
     const run = (engine: Maildirs): Promise<void> => engine.removeFolder(maildir, folder);
     return this.#run('removeFolder', { maildir, run });
+  }
+
+  async destroy(request: Parameters<Maildirs['destroy']>[0]): ReturnType<Maildirs['destroy']> {
+    await this.verify(); // What is destroyed must be what is meant.
+    const { maildir } = request;
+    const left = await this.#run('destroy', { maildir, run: (engine) => engine.destroy(request) });
+    if (left === 'absent') await this.verify(); // Missing is believed of a volume that is there.
+    return left;
   }
 
   sweep(maildir: string, options: { readonly olderThanMs: number }): Promise<number> {
