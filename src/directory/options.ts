@@ -70,6 +70,20 @@ export const DIRECTORY_OPTIONS = {
     max: 1_000_000,
     doc: 'Mailboxes and addresses elsewhere that one address may stand for; more is deferred.',
   },
+  'directory.snapshot.negative': {
+    kind: 'duration',
+    default: 7_200_000,
+    min: 0,
+    max: 604_800_000,
+    doc: 'With a snapshot for a directory: younger than this, who is not in it does not exist.',
+  },
+  'directory.snapshot.stale': {
+    kind: 'duration',
+    default: 86_400_000,
+    min: 60_000,
+    max: 2_592_000_000,
+    doc: 'A snapshot older than this answers nothing.',
+  },
   'directory.password.fresh': {
     kind: 'duration',
     default: 5_000,
@@ -129,5 +143,30 @@ export const EMBEDDED_OPTIONS = {
     doc:
       'The answer to a wrong password is held back, longer each time, up to this. Not where a ' +
       'front end is connected from the same address.',
+  },
+} as const satisfies OptionTable;
+
+/** Of administration: `openAdmin` and what stands on it. */
+export const ADMIN_OPTIONS = {
+  'users.removed.keep': {
+    kind: 'duration',
+    default: 2_592_000_000,
+    min: 0,
+    max: 315_360_000_000,
+    doc: 'A removed user is not purged before this time is over, unless somebody insists.',
+  },
+  'admin.claim.duration': {
+    kind: 'duration',
+    default: 60_000,
+    min: 3_000,
+    max: 3_600_000,
+    doc: 'A claim on an entry ends after this when its holder does not renew it.',
+  },
+  'admin.watch.interval': {
+    kind: 'duration',
+    default: 2_000,
+    min: 100,
+    max: 600_000,
+    doc: 'How often an administration session looks for changes and at its claims.',
   },
 } as const satisfies OptionTable;

@@ -1,6 +1,6 @@
 import { DELIVERY_OPTIONS } from '../delivery/options.ts';
 import { AUTH_OPTIONS } from '../auth/options.ts';
-import { DIRECTORY_OPTIONS, EMBEDDED_OPTIONS } from '../directory/options.ts';
+import { ADMIN_OPTIONS, DIRECTORY_OPTIONS, EMBEDDED_OPTIONS } from '../directory/options.ts';
 import { HTTP_OPTIONS } from '../http/options.ts';
 import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
 import { MX_OPTIONS } from '../mx/options.ts';
@@ -15,6 +15,7 @@ export const TABLES = [
   NODE_OPTIONS,
   NET_OPTIONS,
   HTTP_OPTIONS,
+  ADMIN_OPTIONS,
   DIRECTORY_OPTIONS,
   EMBEDDED_OPTIONS,
   AUTH_OPTIONS,

@@ -37,6 +37,8 @@ export interface Listing<R> extends Iterable<R> {
   readonly query: Query;
   readonly count: number;
   readonly items: readonly R[];
+  /** What is wrong with entries that were found and cannot be read: each named, none hides others. */
+  readonly damaged: readonly string[];
   /** Cursor at the first; `undefined` in an empty listing. */
   head(): R | undefined;
   next(): R | undefined;
@@ -89,7 +91,7 @@ export interface Collection<R extends Recorded, V> {
   /** As `add` or, where the entry exists, `set`; returns at once (S0-46). */
   put(of: R | string, values: V): Put<R>;
   /** @throws AdminError not-found, conflict, invalid (in use) */
-  remove(of: R | string): Promise<void>;
+  remove(of: R | string): Promise<unknown>;
   /** Claims an entry; one of a lower level is taken over. @throws AdminError claimed */
   claim(name: string): Promise<Claim>;
 }

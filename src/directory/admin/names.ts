@@ -1,7 +1,7 @@
 import { addressKey, domainKey, type AddressKey } from '../address.ts';
 import { nameIsSafe } from '../schema.ts';
 import { ACCOUNT_SERVICES, type AccountService } from '../types.ts';
-import { AdminError } from './session.ts';
+import { AdminError } from './error.ts';
 
 /**
  * Every name an administrator gives is checked here, once; behind this point it is text that may

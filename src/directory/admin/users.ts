@@ -1,18 +1,28 @@
-import { EqualityFilter, OrFilter, SubstringFilter, type Entry } from 'ldapts';
-import type { Clock } from '../../base/clock.ts';
-import { addressKey, addressSpellings, domainSpellings } from '../address.ts';
-import { toAccount, valuesOf } from '../client/entries.ts';
+import type { Entry } from 'ldapts';
+import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
 import { escapeDnValue, nameDn } from '../dn.ts';
-import { ACCOUNT_SERVICES, type Account } from '../types.ts';
+import { ACCOUNT_SERVICES, type AccountService } from '../types.ts';
+import type { Given } from './api.ts';
+import { Entries, type Farm, type Kind, type Proposed, type SetOptions } from './collection.ts';
+import { AdminError, isKind } from './error.ts';
+import { requireRight } from './identity.ts';
+import type { Loops } from './loops.ts';
 import * as names from './names.ts';
-import { AdminError, type AdminSession } from './session.ts';
+import { anyEnding, anyOf } from './query.ts';
+import { fieldOf } from './record.ts';
+import { References, type Reference } from './references.ts';
+import { RemovedUsers, type PurgeOptions, type RestoreOptions } from './removed.ts';
+import { followRights, requireNoRights } from './administrators.ts';
+import { toTime } from './time.ts';
+import { Uids } from './uids.ts';
+import { toUser, type UserRecord } from './user-record.ts';
+import * as values from './values.ts';
 
-/** A user as an administrator sees one. */
-export interface UserRecord extends Account {
-  readonly aliases: readonly string[];
-  readonly customerId: string | undefined;
-  /** generalizedTime of the removal; undefined for a user in service. */
-  readonly removed: string | undefined;
+export type { UserRecord } from './user-record.ts';
+
+/** After a rename: with where the former address still stands. */
+export interface RenamedUser extends UserRecord {
+  readonly references: readonly Reference[];
 }
 
 /** What may be given for a user; what is undefined stays, `null` takes a value away. */
@@ -20,61 +30,84 @@ export interface UserValues {
   readonly password?: string | undefined;
   readonly quotaBytes?: number | undefined;
   readonly suspended?: readonly string[] | undefined;
-  readonly volume?: string | null | undefined;
-  readonly path?: string | null | undefined;
-  readonly customerId?: string | null | undefined;
-  readonly site?: string | null | undefined;
+  readonly volume?: Given<string>;
+  readonly path?: Given<string>;
+  readonly customerId?: Given<string>;
+  readonly site?: Given<string>;
+  readonly aliases?: Given<readonly string[]>;
+  readonly forwards?: Given<readonly string[]>;
+  /** With forwards, whether the mailbox gets a copy too. */
+  readonly keepsForwarded?: Given<boolean>;
+  readonly description?: Given<string>;
 }
 
 export interface NewUser extends UserValues {
   readonly login: string;
   readonly password: string;
   readonly uid?: number | undefined;
-  readonly aliases?: readonly string[] | undefined;
 }
 
-/** Numbers up to this are left to the machine's own users; the first of ours is 2001 (S2-29). */
-const UID_BELOW = 2_000;
-const UID_MAX = 2_147_483_647;
+/** One user, or all of a customer's (S2-20, S2-21). */
+export type Whose = { readonly login: string } | { readonly customerId: string };
+
 const UID_TRIES = 20;
 
-export class Users {
-  readonly #session: AdminSession;
-  readonly #clock: Clock;
+/** Users, with their aliases and forwards. */
+export class Users extends Entries<UserRecord, UserValues> {
+  readonly #loops: Loops;
+  readonly #uids: Uids;
+  readonly #removed: RemovedUsers;
+  readonly #references: References;
 
-  constructor(session: AdminSession, clock: Clock) {
-    this.#session = session;
-    this.#clock = clock;
+  constructor(farm: Farm, loops: Loops) {
+    super(farm, new UserKind(farm, loops));
+    this.#loops = loops;
+    this.#uids = new Uids(farm.session);
+    this.#removed = new RemovedUsers(farm);
+    this.#references = new References(farm.session);
   }
 
   /** @throws AdminError exists, invalid, not-found (of the domain) */
-  async add(user: NewUser): Promise<UserRecord> {
-    const login = names.checkedLogin(user.login);
-    const aliases = (user.aliases ?? []).map((alias) => names.checkedAddress(alias).text);
-    const values = checked(user);
-    names.checkedPassword(user.password);
-    for (const address of [login.text, ...aliases]) {
-      await this.#requireLocal(address);
-      await this.#requireFree(address);
+  override async add(given: NewUser | string, more: UserValues = {}): Promise<UserRecord> {
+    const user: UserValues & { login: string; uid?: number | undefined } =
+      typeof given === 'string' ? { ...more, login: given } : given;
+    const { session, who } = this.farm;
+    const name = this.kind.newName(user.login);
+    requireRight(who, { place: 'users', levelled: false }, 'entries');
+    const written = this.kind.toValues(user);
+    if (user.password === undefined) {
+      throw new AdminError('invalid', `The user ${name} needs a password`);
     }
-    const dn = nameDn('cn', login.text, this.#session.names.users);
+    await this.kind.check?.({ name, values: user, before: undefined });
+    const dn = nameDn('cn', name, session.names.users);
     for (let tries = 1; ; tries += 1) {
-      const uid = user.uid === undefined ? await this.#freeUid() : this.#checkedUid(user.uid);
+      const uid = await this.#uids.choose(user.uid);
       try {
-        const fixed = { objectClass: ['top', 'mwUser'], cn: login.text, uid, mailAlias: aliases };
-        await this.#session.add(dn, { ...fixed, ...values });
+        await this.addEntry(dn, { objectClass: ['top', 'mwUser'], cn: name, uid, ...written });
         break;
       } catch (error) {
-        const lost = user.uid === undefined && tries < UID_TRIES && (await this.#uidTaken(uid));
-        if (!lost || !(error instanceof AdminError) || error.kind !== 'invalid') throw error;
+        const lost =
+          user.uid === undefined && tries < UID_TRIES && (await this.#uids.taken(uid, dn));
+        if (!lost || !isKind(error, 'invalid')) throw error;
       }
     }
-    return await this.show(login.text);
+    const record = await this.readBack(dn);
+    await this.requireAlone(record, () => session.remove(dn));
+    return record;
+  }
+
+  override async get(login: string): Promise<UserRecord> {
+    const found = await this.lookUp(login);
+    if (found) return found;
+    const text = `There is no user ${names.printable(login)}`;
+    const [gone] = await this.#removed.byLogin(login);
+    const hint = gone ? `; one was removed at ${gone.removed}, and can be restored` : '';
+    throw new AdminError('not-found', `${text}${hint}`);
   }
 
   /** @throws AdminError not-found */
   async show(login: string): Promise<UserRecord> {
-    return toRecord(await this.#entry(login));
+    return await this.get(login);
   }
 
   /** Users in the order of the directory. `domain` keeps those whose login is in it. */
@@ -82,24 +115,14 @@ export class Users {
     options: { readonly domain?: string; readonly limit?: number } = {},
   ): Promise<readonly UserRecord[]> {
     const domain = options.domain === undefined ? undefined : names.checkedDomain(options.domain);
-    const endings = domain === undefined ? [] : domainSpellings(domain);
-    const filters = endings.map(
-      (end) => new SubstringFilter({ attribute: 'cn', final: `@${end}` }),
-    );
-    const entries = await this.#session.search({
-      base: this.#session.names.users,
+    const endings = domain === undefined ? [] : domainSpellings(domain).map((name) => `@${name}`);
+    const entries = await this.farm.session.search({
+      base: this.farm.session.names.users,
       objectClass: 'mwUser',
-      filter: filters.length > 0 ? new OrFilter({ filters }) : undefined,
+      filter: endings.length > 0 ? anyEnding(['cn'], endings) : undefined,
       limit: options.limit ?? 0,
     });
-    return entries.map(toRecord);
-  }
-
-  /** @throws AdminError not-found, invalid */
-  async set(login: string, values: UserValues): Promise<UserRecord> {
-    const entry = await this.#entry(login);
-    await this.#session.replace(entry.dn, checked(values));
-    return await this.show(login);
+    return entries.map((entry) => this.toRecord(entry));
   }
 
   /**
@@ -107,156 +130,303 @@ export class Users {
    * @throws AdminError not-found; exists when the user is on another volume already
    */
   async place(login: string, volume: string): Promise<UserRecord> {
-    const entry = await this.#entry(login);
+    const { dn } = await this.get(login);
     const name = names.checkedName(volume, 'volume');
     try {
-      await this.#session.addValue(entry.dn, 'mwVolume', name);
+      await this.farm.session.addValue(dn, 'mwVolume', name);
     } catch (error) {
-      const now = await this.show(login);
+      const now = await this.get(login);
       if (now.volume === undefined) throw error;
       if (now.volume === name) return now;
       const text = `A letter came first: the mailbox of ${now.login} is on ${now.volume}`;
       throw new AdminError('exists', text, { cause: error });
     }
-    return await this.show(login);
+    return await this.readBack(dn);
   }
 
-  /** Gives a user another login; mailbox, number and customer stay. @throws AdminError */
-  async rename(login: string, to: string): Promise<UserRecord> {
-    const entry = await this.#entry(login);
-    const next = names.checkedLogin(to);
-    await this.#requireLocal(next.text);
-    await this.#requireFree(next.text, entry.dn);
-    await this.#session.rename(entry.dn, `cn=${escapeDnValue(next.text)}`);
-    return await this.show(next.text);
+  /**
+   * Gives a user another login; mailbox, number and customer stay (S2-23).
+   * @param options follow: lists, forwards, moderators, owners, catch-alls that name the former
+   *   login name the new one afterwards; else they are returned as `references`
+   * @throws AdminError
+   */
+  async rename(
+    of: UserRecord | string,
+    to: string,
+    options: SetOptions & { readonly follow?: boolean } = {},
+  ): Promise<RenamedUser> {
+    const { session, who, addresses, claims } = this.farm;
+    const next = names.checkedLogin(to).text;
+    const dn = nameDn('cn', next, session.names.users);
+    const before = await this.onState(of, async (user, only) => {
+      requireRight(who, { place: 'users', levelled: false }, 'entries');
+      const levelled = fieldOf(user, 'mwLevel').length > 0;
+      requireRight(who, { place: 'users', levelled }, { cn: next });
+      if (options.force !== true) await claims.requireNoHigher(user.dn);
+      await addresses.requireLocal(next);
+      await addresses.requireFree(next, user.dn);
+      await requireNoRights(session, dn);
+      const target = { addresses: [...user.addresses, next] };
+      await this.#loops.refuse(user.forwards, target, `A forward of ${next}`);
+      await session.rename(user.dn, `cn=${escapeDnValue(next)}`, only);
+      return user;
+    });
+    const record = await this.readBack(dn);
+    await this.requireAlone(record, () => session.rename(dn, `cn=${escapeDnValue(before.login)}`));
+    await followRights(session, before.dn, dn);
+    if (options.follow === true) await this.#references.follow(before.login, next);
+    return { ...record, references: await this.#references.to(before.login) };
   }
 
-  /** Takes a user out of service. The mail stays until a purge. @throws AdminError not-found */
-  async remove(login: string): Promise<UserRecord> {
-    const entry = await this.#entry(login);
-    const iso = new Date(this.#clock.now()).toISOString();
-    const mwRemoved = `${iso.replace(/[-:T]/g, '').slice(0, 14)}Z`;
-    await this.#session.replace(entry.dn, { mwSuspended: ACCOUNT_SERVICES, mwRemoved });
-    return await this.show(login);
+  /** Where an address stands beside its user: in lists, forwards of others, catch-alls. */
+  async references(address: string): Promise<readonly Reference[]> {
+    return await this.#references.to(names.checkedAddress(address).text);
   }
 
-  /** Puts a removed user back into service. @throws AdminError not-found */
-  async restore(login: string): Promise<UserRecord> {
-    const entry = await this.#entry(login);
-    await this.#session.replace(entry.dn, { mwSuspended: [], mwRemoved: [] });
-    return await this.show(login);
+  /**
+   * Takes a user out of service: login and aliases are free at once, the mail stays until a purge.
+   * A removal that was interrupted is completed by doing it again. @throws AdminError
+   */
+  override async remove(of: UserRecord | string, options: SetOptions = {}): Promise<UserRecord> {
+    const { session, who, clock } = this.farm;
+    requireRight(who, { place: 'users', levelled: false }, 'entries');
+    const mwRemoved = `${toTime(clock.now()).slice(0, 14)}Z`;
+    const marked = await this.change(of, options, async (user) => {
+      await requireNoRights(session, user.dn);
+      const again = user.removed !== undefined;
+      return {
+        mwRemoved: user.removed ?? mwRemoved,
+        mwFormerLogin: user.login,
+        mwFormerAlias: again && user.aliases.length === 0 ? undefined : user.aliases,
+        mwSuspended: ACCOUNT_SERVICES,
+        mailAlias: [],
+      };
+    });
+    return await this.#removed.take(marked);
+  }
+
+  /** Users taken out of service and not purged yet. */
+  get removed(): RemovedUsers {
+    return this.#removed;
+  }
+
+  /**
+   * Puts a removed user back into service, by former login or id.
+   * @throws AdminError not-found; exists when somebody has the address now; invalid when several
+   *   users had the login
+   */
+  async restore(name: string, options: RestoreOptions = {}): Promise<UserRecord> {
+    const half = await this.lookUp(name).catch(() => undefined);
+    const dn =
+      half?.removed === undefined
+        ? await this.#removed.putBack(name, options, this.#loops)
+        : await this.#removed.finishRestore(half, options);
+    const record = await this.readBack(dn);
+    await this.requireAlone(record, async () => {
+      await this.remove(record.login, { force: true });
+    });
+    return record;
+  }
+
+  /** Deletes the entry of a removed user; its files are the caller's. @throws AdminError invalid */
+  async purge(of: UserRecord | string, options: PurgeOptions = {}): Promise<UserRecord> {
+    return await this.#removed.purge(of, options);
   }
 
   /** @throws AdminError not-found, exists, invalid */
   async addAlias(login: string, alias: string): Promise<UserRecord> {
-    const entry = await this.#entry(login);
+    const before = await this.get(login);
     const address = names.checkedAddress(alias).text;
-    await this.#requireLocal(address);
-    await this.#requireFree(address);
-    await this.#session.addValue(entry.dn, 'mailAlias', address);
-    return await this.show(login);
+    await this.farm.addresses.requireLocal(address);
+    await this.farm.addresses.requireFree(address);
+    const target = { addresses: [...before.addresses, address] };
+    await this.#loops.refuse(before.forwards, target, `A forward of ${before.login}`);
+    return await this.addAddress(before, 'mailAlias', address);
   }
 
   /** @throws AdminError not-found */
   async removeAlias(login: string, alias: string): Promise<UserRecord> {
-    const entry = await this.#entry(login);
-    await this.#session.removeValue(entry.dn, 'mailAlias', names.checkedAddress(alias).text);
-    return await this.show(login);
+    return await this.#removeAddress(login, 'mailAlias', alias);
   }
 
-  async #entry(login: string): Promise<Entry> {
-    const key = addressKey(login.trim());
-    const spellings = key ? addressSpellings(key) : [];
-    const filters = spellings.map((value) => new EqualityFilter({ attribute: 'cn', value }));
-    const [entry] = filters.length > 0 ? await this.#search(new OrFilter({ filters })) : [];
-    if (entry) return entry;
-    throw new AdminError('not-found', `There is no user ${names.printable(login)}`);
-  }
-
-  async #search(filter: EqualityFilter | OrFilter): Promise<readonly Entry[]> {
-    const base = this.#session.names.users;
-    return await this.#session.search({ base, objectClass: 'mwUser', filter, limit: 4 });
-  }
-
-  /** @throws AdminError not-found when the domain of an address is not ours */
-  async #requireLocal(address: string): Promise<void> {
-    const domain = addressKey(address)?.domain ?? '';
-    const filters = domainSpellings(domain).map(
-      (value) => new EqualityFilter({ attribute: 'cn', value }),
-    );
-    const base = this.#session.names.domains;
-    const filter = new OrFilter({ filters });
-    const found = await this.#session.search({ base, objectClass: 'mwDomain', filter, limit: 2 });
-    if (found.length > 0) return;
-    throw new AdminError('not-found', `${domain} is not a domain of this farm; add it first`);
-  }
-
-  /** @throws AdminError exists when somebody but `except` holds the address */
-  async #requireFree(address: string, except?: string): Promise<void> {
-    const key = addressKey(address);
-    const filters = (key ? addressSpellings(key) : []).flatMap((value) => [
-      new EqualityFilter({ attribute: 'cn', value }),
-      new EqualityFilter({ attribute: 'mailAlias', value }),
-    ]);
-    const holders = await this.#search(new OrFilter({ filters }));
-    const holder = holders.find((entry) => entry.dn !== except);
-    if (!holder) return;
-    const since = valuesOf(holder, 'mwRemoved')[0];
-    const login = valuesOf(holder, 'cn')[0] ?? holder.dn;
-    const removed = since === undefined ? '' : `, removed ${since}`;
-    throw new AdminError('exists', `${address} already belongs to ${login}${removed}`);
-  }
-
-  #checkedUid(uid: number): number {
-    if (Number.isSafeInteger(uid) && uid > 0 && uid <= UID_MAX) return uid;
-    throw new AdminError('invalid', `A uid is a whole number from 1 to ${UID_MAX}`);
-  }
-
-  async #uidTaken(uid: number): Promise<boolean> {
-    const filter = new EqualityFilter({ attribute: 'uid', value: String(uid) });
-    return (await this.#search(filter)).length > 0;
-  }
-
-  /**
-   * A number that nobody has, right after one that somebody has: found by doubling and halving,
-   * in some 2·log2(users) indexed look-ups, where reading all users would take seconds.
-   */
-  async #freeUid(): Promise<number> {
-    let step = 1;
-    while (await this.#uidTaken(UID_BELOW + step)) step *= 2;
-    let [taken, free] = [Math.floor(step / 2), step];
-    while (free - taken > 1) {
-      const middle = taken + Math.floor((free - taken) / 2);
-      if (await this.#uidTaken(UID_BELOW + middle)) taken = middle;
-      else free = middle;
+  /** @throws AdminError not-found, exists; invalid when mail would come back (S0-37) */
+  async addForward(login: string, to: string): Promise<UserRecord> {
+    const before = await this.get(login);
+    const text = names.checkedAddress(to).text;
+    const { addresses } = before;
+    await this.#loops.refuse([text], { addresses }, `A forward of ${before.login} to ${text}`);
+    try {
+      return await this.changeValue(before, 'add', { attribute: 'mailForward', text });
+    } catch (error) {
+      if (!isKind(error, 'exists')) throw error;
+      const said = `Mail of ${before.login} is forwarded to ${text} already`;
+      throw new AdminError('exists', said, { cause: error });
     }
-    return UID_BELOW + free;
+  }
+
+  /** @throws AdminError not-found */
+  async removeForward(login: string, to: string): Promise<UserRecord> {
+    return await this.#removeAddress(login, 'mailForward', to);
+  }
+
+  /** Whether the mailbox gets a copy of what is forwarded. @throws AdminError not-found */
+  async keepForwarded(login: string, keep: boolean): Promise<UserRecord> {
+    return await this.set(login, { keepsForwarded: keep });
+  }
+
+  /** Takes services from a user or a customer, beside those taken already. @throws AdminError */
+  async suspend(whose: Whose, services: readonly string[]): Promise<readonly UserRecord[]> {
+    const taken = names.checkedServices(services);
+    return await this.#services(whose, (now) => [...new Set([...now, ...taken])]);
+  }
+
+  /** Gives services back. @throws AdminError */
+  async resume(whose: Whose, services: readonly string[]): Promise<readonly UserRecord[]> {
+    const back = new Set(names.checkedServices(services));
+    return await this.#services(whose, (now) => now.filter((service) => !back.has(service)));
+  }
+
+  async #services(
+    whose: Whose,
+    next: (now: readonly AccountService[]) => readonly AccountService[],
+  ): Promise<readonly UserRecord[]> {
+    const logins = 'login' in whose ? [whose.login] : await this.#loginsOf(whose.customerId);
+    const done: UserRecord[] = [];
+    for (const login of logins) {
+      done.push(
+        await this.change(login, {}, ({ suspended }) => ({ mwSuspended: next(suspended) })),
+      );
+    }
+    return done;
+  }
+
+  async #loginsOf(customerId: string): Promise<readonly string[]> {
+    const filter = anyOf(['customerID'], [names.checkedText(customerId, 'A customer id')]);
+    const base = this.farm.session.names.users;
+    const entries = await this.farm.session.search({ base, objectClass: 'mwUser', filter });
+    if (entries.length === 0) {
+      throw new AdminError(
+        'not-found',
+        `No user has the customer id ${names.printable(customerId)}`,
+      );
+    }
+    return entries.map((entry) => this.toRecord(entry).login);
+  }
+
+  /** A value as its entry has it: it may have been written in another spelling. */
+  async #removeAddress(
+    login: string,
+    attribute: 'mailAlias' | 'mailForward',
+    given: string,
+  ): Promise<UserRecord> {
+    const before = await this.get(login);
+    const { text: wanted, key } = names.checkedAddress(given);
+    const same = (value: string): boolean => {
+      const other = addressKey(value);
+      return other !== undefined && keyText(other) === keyText(key);
+    };
+    const text = (attribute === 'mailAlias' ? before.aliases : before.forwards).find(same);
+    if (text !== undefined) return await this.changeValue(before, 'remove', { attribute, text });
+    const what = attribute === 'mailAlias' ? 'an alias' : 'a forward';
+    throw new AdminError('not-found', `${wanted} is not ${what} of ${before.login}`);
   }
 }
 
-/** Values checked and named as in the entry. @throws AdminError invalid */
-function checked(
-  values: UserValues,
-): Record<string, string | number | readonly string[] | undefined> {
-  const text = (value: string | null | undefined, check: (given: string) => string) =>
-    value === null ? [] : value === undefined ? undefined : check(value);
-  const { password, quotaBytes, suspended } = values;
-  return {
-    userPassword: password === undefined ? undefined : names.checkedPassword(password),
-    mwQuota: quotaBytes === undefined ? undefined : names.checkedCount(quotaBytes, 'A quota'),
-    mwSuspended: suspended === undefined ? undefined : names.checkedServices(suspended),
-    mwVolume: text(values.volume, (given) => names.checkedName(given, 'volume')),
-    mwPath: text(values.path, names.checkedPath),
-    customerID: text(values.customerId, (given) => names.checkedText(given, 'A customer id')),
-    mwSite: text(values.site, (given) => names.checkedText(given, 'A site')),
+class UserKind implements Kind<UserRecord, UserValues> {
+  readonly what = 'user';
+  readonly objectClass = 'mwUser';
+  readonly place = 'users';
+  readonly fields = {
+    name: ['cn'],
+    login: ['cn'],
+    alias: ['mailAlias'],
+    aliases: ['mailAlias'],
+    /** Every address at which a user accepts mail (S0-48). */
+    mailAcceptingId: ['cn', 'mailAlias'],
+    address: ['cn', 'mailAlias'],
+    forward: ['mailForward'],
+    forwards: ['mailForward'],
+    volume: ['mwVolume'],
+    path: ['mwPath'],
+    quota: ['mwQuota'],
+    suspended: ['mwSuspended'],
+    customerId: ['customerID'],
+    site: ['mwSite'],
+    id: ['entryUUID'],
+    level: ['mwLevel'],
   };
-}
+  readonly #farm: Farm;
+  readonly #loops: Loops;
 
-function toRecord(entry: Entry): UserRecord {
-  return {
-    ...toAccount(entry),
-    aliases: valuesOf(entry, 'mailAlias'),
-    customerId: valuesOf(entry, 'customerID')[0],
-    removed: valuesOf(entry, 'mwRemoved')[0],
-  };
+  constructor(farm: Farm, loops: Loops) {
+    this.#farm = farm;
+    this.#loops = loops;
+  }
+
+  newName(given: string): string {
+    return names.checkedLogin(given).text;
+  }
+
+  spellings(given: string): readonly string[] {
+    const key = addressKey(given.trim());
+    return key ? addressSpellings(key) : [];
+  }
+
+  toRecord(entry: Entry): UserRecord {
+    return toUser(entry);
+  }
+
+  toValues(user: Partial<UserValues>) {
+    const { password, quotaBytes, suspended } = user;
+    return {
+      userPassword: password === undefined ? undefined : names.checkedPassword(password),
+      mwQuota: values.given(quotaBytes, (value) => names.checkedCount(value, 'A quota')),
+      mwSuspended: values.given(suspended, names.checkedServices),
+      mwVolume: values.given(user.volume, (name) => names.checkedName(name, 'volume')),
+      mwPath: values.given(user.path, names.checkedPath),
+      customerID: values.given(user.customerId, values.text('A customer id')),
+      mwSite: values.given(user.site, (name) => names.checkedName(name, 'site').toLowerCase()),
+      mailAlias: values.given(user.aliases, values.addresses),
+      mailForward: values.given(user.forwards, values.addresses),
+      mwForwardKeep: values.given(user.keepsForwarded, (keep) => (keep ? 'TRUE' : [])),
+      description: values.given(user.description, values.text('A description')),
+    };
+  }
+
+  async check({ name, values: user, before }: Proposed<UserRecord, UserValues>): Promise<void> {
+    const { addresses, session } = this.#farm;
+    const aliases = values.addresses(user.aliases ?? []);
+    const login = before?.login ?? name;
+    const fresh = [...(before ? [] : [name]), ...aliases].filter(
+      (address) => !(before?.addresses ?? []).includes(address),
+    );
+    for (const address of fresh) {
+      await addresses.requireLocal(address);
+      await addresses.requireFree(address, before?.dn);
+    }
+    if (!before) await requireNoRights(session, nameDn('cn', name, session.names.users));
+    const forwards = user.forwards === undefined ? (before?.forwards ?? []) : (user.forwards ?? []);
+    if (forwards.length > 0 && (fresh.length > 0 || user.forwards !== undefined)) {
+      const own = user.aliases === undefined ? (before?.aliases ?? []) : aliases;
+      const target = { addresses: [login, ...own] };
+      await this.#loops.refuse(forwards, target, `A forward of ${login}`);
+    }
+    if (typeof user.volume === 'string') await this.#requireEntry('volume', user.volume);
+    if (typeof user.site === 'string') await this.#requireEntry('site', user.site);
+  }
+
+  addressesOf({ addresses }: UserRecord): readonly string[] {
+    return addresses;
+  }
+
+  async #requireEntry(what: 'volume' | 'site', name: string): Promise<void> {
+    const { session } = this.#farm;
+    const [base, objectClass] =
+      what === 'volume' ? [session.names.volumes, 'mwVolume'] : [session.names.sites, 'mwSite'];
+    const filter = anyOf(['cn'], [name]);
+    const [entry] = await session.search({ base, objectClass, filter, limit: 1 });
+    const exact = what === 'site' || (entry && values.exact(entry, 'cn') === name);
+    if (entry && exact) return;
+    throw new AdminError('not-found', `There is no ${what} ${names.printable(name)}; add it first`);
+  }
 }

@@ -1,0 +1,103 @@
+import type { Entry } from 'ldapts';
+import { toNode } from '../client/entries.ts';
+import type { NodeRecord } from './api.ts';
+import { Entries, type Farm, type Kind, type Proposed } from './collection.ts';
+import { AdminError } from './error.ts';
+import * as names from './names.ts';
+import { anyOf } from './query.ts';
+import { recorded } from './record.ts';
+import * as values from './values.ts';
+
+/** What may be given for a node; what is undefined stays. `add` needs nid and server. */
+export interface NodeValues {
+  readonly nid?: number | undefined;
+  readonly server?: string | undefined;
+  readonly status?: string | undefined;
+  readonly listen?: readonly string[] | undefined;
+}
+
+/** Nodes: hosts that run services (S0-33, S0-43 to S0-46). */
+export class Nodes extends Entries<NodeRecord, NodeValues> {
+  constructor(farm: Farm) {
+    super(farm, new NodeKind(farm));
+  }
+
+  override async add(name: string, given: NodeValues): Promise<NodeRecord> {
+    return await super.add(name, { status: 'spldmb', ...given });
+  }
+
+  /** @throws AdminError not-found */
+  async show(name: string): Promise<NodeRecord> {
+    return await this.get(name);
+  }
+
+  async list(): Promise<readonly NodeRecord[]> {
+    return (await this.find()).items;
+  }
+}
+
+/** `SERVICE HOST:PORT`; an IPv6 host in brackets. */
+const LISTEN = /^[a-z][a-z0-9-]{0,31} (?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.*-]+):\d{1,5}$/;
+/** One letter for each service, upper case up, lower case down (S0-34). */
+const STATUS = /^[SPLMBAG]*$/i;
+
+class NodeKind implements Kind<NodeRecord, NodeValues> {
+  readonly what = 'node';
+  readonly objectClass = 'mwNode';
+  readonly place = 'nodes';
+  readonly fields = {
+    name: ['cn'],
+    nid: ['nid'],
+    server: ['server'],
+    status: ['status'],
+    listen: ['mwListen'],
+    version: ['mwVersion'],
+  };
+  readonly #farm: Farm;
+
+  constructor(farm: Farm) {
+    this.#farm = farm;
+  }
+
+  newName(given: string): string {
+    return names.checkedName(given, 'node');
+  }
+
+  spellings(given: string): readonly string[] {
+    return [names.checkedName(given, 'node')];
+  }
+
+  toRecord(entry: Entry): NodeRecord {
+    return { ...recorded(entry), ...toNode(entry) };
+  }
+
+  toValues({ nid, server, status, listen }: Partial<NodeValues>) {
+    if (status !== undefined && !STATUS.test(status)) {
+      throw new AdminError('invalid', 'A status has letters of S, P, L, M, B, A, G only');
+    }
+    const wrong = listen?.find((line) => !LISTEN.test(line));
+    if (wrong !== undefined) {
+      throw new AdminError('invalid', `"${names.printable(wrong)}" is not SERVICE HOST:PORT`);
+    }
+    return {
+      nid: values.given(nid, (value) => names.checkedCount(value, 'A node id')),
+      server: values.given(server, names.checkedDomainName),
+      status,
+      mwListen: listen,
+    };
+  }
+
+  async check({ name, values: node, before }: Proposed<NodeRecord, NodeValues>): Promise<void> {
+    if (!before && (node.nid === undefined || node.server === undefined)) {
+      throw new AdminError('invalid', `The node ${name} needs a number and a server`);
+    }
+    if (node.nid === undefined) return;
+    const { session } = this.#farm;
+    const filter = anyOf(['nid'], [String(node.nid)]);
+    const base = session.names.nodes;
+    const found = await session.search({ base, objectClass: 'mwNode', filter, limit: 2 });
+    const holder = found.find((entry) => entry.dn !== before?.dn);
+    if (!holder) return;
+    throw new AdminError('invalid', `The number ${node.nid} is that of ${holder.dn}`);
+  }
+}
