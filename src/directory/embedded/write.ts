@@ -179,6 +179,7 @@ export function planDelete(
   if (entry.key === dnKey(parseDn(layout.farm))) {
     throw new LdapFailure('unwillingToPerform', 'Without cn=farm no node believes this directory');
   }
+  context.numbers.next(); // A delete is a new state of the tree, though no entry carries it.
   return [{ kind: 'delete', entry }, ...memberships(entry, undefined, context)];
 }
 
@@ -202,9 +203,7 @@ export function planRename(
   const after = renamed.with({ ...renamed.attributes, ...changeMarks(context) });
   requireParent(after, context);
   checkEntry(after, { ...context, before });
-  // Who is taken out of service has no level any more, and a restore gives none back.
-  const gone = after.key.endsWith(`,${dnKey(parseDn(layout.removed))}`);
-  const groups = memberships(before, gone ? undefined : after.dn, context);
+  const groups = memberships(before, after.dn, context);
   return [{ kind: 'delete', entry: before }, { kind: 'put', entry: after }, ...groups];
 }
 
