@@ -39,7 +39,10 @@ export function openDelivery(parts: OpenDeliveryOptions): Delivery {
         throw error;
       }
     },
-    begin: (message) => new IncomingMessage(incoming, message),
+    begin: (message) => {
+      if ((message.leaving ?? []).length > 0) throw new Error('nothing leaves this farm yet');
+      return new IncomingMessage(incoming, message);
+    },
   };
 }
 

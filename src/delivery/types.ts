@@ -1,4 +1,4 @@
-import type { Account } from '../directory/types.ts';
+import type { Account, Destination } from '../directory/types.ts';
 import type { StoreError } from '../volumes/error.ts';
 
 /** One accepted recipient: the address as the client gave it and the account it resolved to. */
@@ -7,10 +7,24 @@ export interface Recipient {
   readonly account: Account;
 }
 
+/** A destination that is no mailbox of this farm. */
+export type Leaving = Exclude<Destination, { kind: 'mailbox' }>;
+
+/** The way out of the farm. */
+export interface Outbound {
+  /** May a letter go there now? @throws StoreError when what holds it until then has trouble */
+  accept(destination: Leaving, letter: { readonly size: number }): Promise<void>;
+}
+
 export interface IncomingOptions {
   /** Trace id, for logs. */
   readonly id: string;
   readonly recipients: readonly Recipient[];
+  /**
+   * Where else the letter goes. `begin` throws where there is no way out; `commit` rejects when
+   * it is not durable for all of these.
+   */
+  readonly leaving?: readonly Leaving[];
   /**
    * Trace header for one volume's share (LF line ends): recipients are given so that `for` and
    * Delivered-To stand there only when the share has one recipient, or Bcc would leak.

@@ -7,4 +7,14 @@ export const MX_ERRORS = {
       'those who have it get it twice.',
     mend: 'Mend the volume that the lines with the same trace id name; nothing else is to do.',
   },
+  'MF-MX-002': {
+    what: 'A list, a rule or a catch-all leads out of this farm, and nothing leaves it yet.',
+    means: 'Mail for that address is deferred. Nothing is lost while its sender keeps trying.',
+    mend: 'Take the address elsewhere out of the list, rule or catch-all that the log names.',
+  },
+  'MF-MX-003': {
+    what: 'A forward leads out of this farm, and nothing leaves it yet.',
+    means: 'The letter is in the mailbox of the user whose forward it is.',
+    mend: 'Nothing; tell the user, or remove the forward.',
+  },
 } as const;

@@ -3,17 +3,18 @@
  *
  * SMTP has one reply for all: when some copies are stored and one is not, the answer is 451 and the
  * sender's next try doubles the ones that are (counted as `partial`). LMTP answers for each.
- * Two addresses of one account in one transaction are one copy.
+ * A mailbox that several recipients of one transaction lead to gets one copy.
  */
 import type { Clock } from '../base/clock.ts';
-import type { Delivered, Delivery, Incoming, Recipient } from '../delivery/types.ts';
+import type { Delivered, Delivery, Incoming, Leaving, Recipient } from '../delivery/types.ts';
 import type { Logger } from '../log/types.ts';
 import { REPLIES, ReplyError, type ReplyName } from '../smtp/replies.ts';
 import { traceHeader } from '../smtp/trace.ts';
 import type { Envelope, MessageSink, ReceivedContent, SessionView } from '../smtp/types.ts';
 import { StoreError } from '../volumes/error.ts';
-import { commitSeconds, copies, messages } from './metrics.ts';
+import { commitSeconds, copies, expanded, messages } from './metrics.ts';
 import type { MxOptions } from './options.ts';
+import type { AcceptedRecipient } from './recipient.ts';
 import { storeErrorReply } from './store-error.ts';
 
 export interface MessagePolicy {
@@ -28,7 +29,7 @@ export interface MessagePolicy {
 export function beginMessage(
   policy: MessagePolicy,
   session: SessionView,
-  envelope: Envelope<Recipient>,
+  envelope: Envelope<AcceptedRecipient>,
 ): MessageSink {
   return new MxMessage(policy, session, envelope);
 }
@@ -36,10 +37,10 @@ export function beginMessage(
 class MxMessage implements MessageSink {
   readonly #policy: MessagePolicy;
   readonly #session: SessionView;
-  readonly #envelope: Envelope<Recipient>;
+  readonly #envelope: Envelope<AcceptedRecipient>;
   readonly #incoming: Incoming;
 
-  constructor(policy: MessagePolicy, session: SessionView, envelope: Envelope<Recipient>) {
+  constructor(policy: MessagePolicy, session: SessionView, envelope: Envelope<AcceptedRecipient>) {
     this.#policy = policy;
     this.#session = session;
     this.#envelope = envelope;
@@ -55,10 +56,10 @@ class MxMessage implements MessageSink {
     this.#incoming = policy.delivery.begin({
       id,
       recipients: oneForEachAccount(envelope.recipients),
+      leaving: oneForEachPlace(envelope.recipients),
       // Before anything is visible, one failure fails all where one reply stands for all.
       failure: session.mode === 'lmtp' ? 'each' : 'all',
-      header: (share) =>
-        Buffer.from(traceHeader({ ...facts, recipients: share.map((r) => r.address) })),
+      header: (share) => Buffer.from(traceHeader({ ...facts, recipients: addressesOf(share) })),
     });
   }
 
@@ -76,17 +77,42 @@ class MxMessage implements MessageSink {
     commitSeconds.observe((this.#policy.clock.now() - startedAt) / 1000);
     for (const one of results) this.#log(one, content);
     const byAccount = new Map(results.map((one) => [one.recipient.account.id, one.error]));
-    const errors = this.#envelope.recipients.map((r) => byAccount.get(r.account.id));
-    const replies = errors.map((error) =>
-      error ? storeErrorReply(error.kind, this.#policy.options) : 'delivered',
-    );
-    const result = messageResult(replies);
+    const replies = this.#envelope.recipients.map((one) => this.#replyFor(one, byAccount));
+    const result = messageResult(results, replies);
     messages.inc(result);
-    if (result === 'partial' && this.#session.mode === 'smtp') {
+    this.#logKept();
+    if (replies.includes('partial') || (result === 'partial' && this.#session.mode === 'smtp')) {
       const fields = { code: 'MF-MX-001', trace: this.#envelope.id };
       this.#policy.logger.warn(fields, 'stored for some recipients only');
     }
     return this.#session.mode === 'lmtp' ? replies : [oneReply(replies)];
+  }
+
+  /** The worst that happened to the mailboxes of one recipient. */
+  #replyFor(
+    { mailboxes }: AcceptedRecipient,
+    errors: ReadonlyMap<string, StoreError | undefined>,
+  ): ReplyName {
+    if (mailboxes.length === 0) return 'delivered'; // It only leaves; commit did not reject.
+    const found = mailboxes.map(({ account }) => errors.get(account.id));
+    // A member without room is left out, as at RCPT: to try again would double it for the others.
+    const counted = found.includes(undefined)
+      ? found.filter((error) => error?.kind !== 'over-quota')
+      : found;
+    expanded.inc('over-quota', found.length - counted.length);
+    const { options } = this.#policy;
+    return oneReply(
+      counted.map((error) => (error ? storeErrorReply(error.kind, options) : 'delivered')),
+    );
+  }
+
+  /** Once for a letter: nothing is lost, and nothing went where its user wants it. */
+  #logKept(): void {
+    const kept = new Set(this.#envelope.recipients.flatMap((one) => one.kept));
+    if (kept.size === 0) return;
+    expanded.inc('kept', kept.size);
+    const fields = { code: 'MF-MX-003', trace: this.#envelope.id, users: [...kept].slice(0, 20) };
+    this.#policy.logger.warn(fields, 'kept, not sent on');
   }
 
   abort(reason: 'refused' | 'gone'): void {
@@ -124,14 +150,25 @@ class MxMessage implements MessageSink {
 }
 
 /** The first address of each account, in order. */
-function oneForEachAccount(recipients: readonly Recipient[]): readonly Recipient[] {
-  if (recipients.length === 1) return recipients;
+function oneForEachAccount(accepted: readonly AcceptedRecipient[]): readonly Recipient[] {
+  const [only] = accepted;
+  if (only && accepted.length === 1) return only.mailboxes;
   const first = new Map<string, Recipient>();
-  for (const recipient of recipients) {
+  for (const recipient of accepted.flatMap(({ mailboxes }) => mailboxes)) {
     if (!first.has(recipient.account.id)) first.set(recipient.account.id, recipient);
   }
   return [...first.values()];
 }
+
+function oneForEachPlace(accepted: readonly AcceptedRecipient[]): readonly Leaving[] {
+  const all = accepted.flatMap(({ leaving }) => leaving);
+  return [...new Map(all.map((one) => [`${one.kind} ${one.address}`, one])).values()];
+}
+
+/** Addresses that a share was sent to. Of a list it is the list's: its members stay unnamed. */
+const addressesOf = (share: readonly Recipient[]): readonly string[] => [
+  ...new Set(share.map(({ address }) => address)),
+];
 
 /** The one reply of SMTP. Permanent only when it is so for all. */
 export function oneReply(replies: readonly ReplyName[]): ReplyName {
@@ -142,10 +179,10 @@ export function oneReply(replies: readonly ReplyName[]): ReplyName {
 }
 
 function messageResult(
+  results: readonly Delivered[],
   replies: readonly ReplyName[],
 ): 'delivered' | 'partial' | 'deferred' | 'refused' {
-  const stored = replies.filter((reply) => reply === 'delivered').length;
-  if (stored === replies.length) return 'delivered';
-  if (stored > 0) return 'partial';
+  if (replies.every((reply) => reply === 'delivered')) return 'delivered';
+  if (results.some(({ error }) => error === undefined)) return 'partial';
   return replies.some((reply) => REPLIES[reply].code < 500) ? 'deferred' : 'refused';
 }

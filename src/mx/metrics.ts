@@ -4,6 +4,8 @@ export const RECIPIENT_RESULTS = [
   'accepted',
   'unknown-user',
   'unknown-domain',
+  'not-permitted',
+  'no-relay',
   'suspended',
   'over-quota',
   'directory-down',
@@ -19,6 +21,14 @@ export const recipients = counter({
   help: 'RCPT commands of MX and LMTP that were judged, by result',
   label: 'result',
   values: RECIPIENT_RESULTS,
+});
+
+export const expanded = counter({
+  name: 'mailfarm_mx_expanded_total',
+  help: 'Mailboxes that an address stood for, where more than its own check decided, by what',
+  label: 'result',
+  // suspended, over-quota: left out. kept: has what its forward should have got.
+  values: ['suspended', 'over-quota', 'kept'],
 });
 
 export const messages = counter({

@@ -2,57 +2,88 @@
  * RCPT: who gets mail here, decided from the live directory. We never relay: an address in a domain
  * that is not ours is refused whatever it looks like. No path, route, percent or bang in a local
  * part means anything here; the whole address is looked up as it is.
+ *
+ * One address may be many mailboxes. There is no spool yet, so what is accepted has to be stored at
+ * the end of the data: a mailbox that cannot be reached now defers the whole address. A mailbox
+ * that takes nothing for its own reasons (suspended, full) is left out, and its list goes on.
  */
-import type { Delivery, Recipient } from '../delivery/types.ts';
-import { DirectoryUnavailable, type Account, type Directory } from '../directory/types.ts';
+import type { Delivery, Leaving, Outbound, Recipient } from '../delivery/types.ts';
+import { DirectoryUnavailable } from '../directory/types.ts';
+import type { Account, Destination, Directory, Resolution } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
 import type { Mailbox } from '../smtp/address.ts';
 import { ReplyError, type ReplyName } from '../smtp/replies.ts';
-import type { Sender } from '../smtp/types.ts';
+import type { Sender, SessionView } from '../smtp/types.ts';
 import { StoreError } from '../volumes/error.ts';
-import { recipients, type RecipientResult } from './metrics.ts';
+import { expanded, recipients, type RecipientResult } from './metrics.ts';
 import type { MxOptions } from './options.ts';
 import { storeErrorReply, storeErrorResult } from './store-error.ts';
 
 export interface RecipientPolicy {
   readonly directory: Pick<Directory, 'resolve'>;
   readonly delivery: Pick<Delivery, 'check'>;
+  /** Without it nothing leaves this farm. */
+  readonly outbound?: Outbound | undefined;
   readonly options: MxOptions;
+  readonly logger: Logger;
 }
+
+/** What one RCPT became. */
+export interface AcceptedRecipient {
+  /** As the client gave it. */
+  readonly address: string;
+  /** Pairs of this address and an account. */
+  readonly mailboxes: readonly Recipient[];
+  readonly leaving: readonly Leaving[];
+  /** Logins whose forward cannot be followed yet, so that their own mailbox has the letter. */
+  readonly kept: readonly string[];
+}
+
+/** Mailboxes checked at once. */
+const CHECKED_AT_ONCE = 16;
 
 /** @throws ReplyError with the reply that fits. */
 export async function acceptRecipient(
   policy: RecipientPolicy,
-  sender: Sender,
-  mailbox: Mailbox,
-): Promise<Recipient> {
-  const account = await holder(policy, mailbox);
-  if (account.suspended.includes('mail')) throw refusal('suspended', 'mailboxSuspended');
+  session: Pick<SessionView, 'id'>,
+  given: { readonly sender: Sender; readonly mailbox: Mailbox },
+): Promise<AcceptedRecipient> {
+  const { sender, mailbox } = given;
+  const { address } = mailbox;
   try {
-    await policy.delivery.check(account, sender.size);
+    const resolution = await resolve(policy, sender, mailbox);
+    const found = await placesOf(policy, sender, resolution);
+    const accounts = await takers(policy, { session, sender, address, accounts: found.accounts });
+    recipients.inc('accepted');
+    const mailboxes = accounts.map((account) => ({ address, account }));
+    return { address, mailboxes, leaving: found.leaving, kept: found.kept };
   } catch (error) {
-    if (error instanceof DirectoryUnavailable) throw directoryDown(error);
+    if (error instanceof DirectoryUnavailable) {
+      throw refusal('directory-down', 'directoryDown', error);
+    }
     if (!(error instanceof StoreError)) throw error;
     const reply = storeErrorReply(error.kind, policy.options);
     throw refusal(storeErrorResult(error.kind), reply, error);
   }
-  recipients.inc('accepted');
-  return { address: mailbox.address, account };
 }
 
-async function holder(policy: RecipientPolicy, mailbox: Mailbox): Promise<Account> {
+type Accepted = Extract<Resolution, { kind: 'account' | 'expanded' }>;
+
+async function resolve(
+  { directory }: RecipientPolicy,
+  sender: Sender,
+  mailbox: Mailbox,
+): Promise<Accepted> {
   // An address literal is a host, and no host of another name than its domains is ours.
   if (mailbox.literal) throw refusal('unknown-domain', 'relayDenied');
-  let resolution;
-  try {
-    resolution = await policy.directory.resolve(mailbox.address);
-  } catch (error) {
-    throw error instanceof DirectoryUnavailable ? directoryDown(error) : error;
-  }
+  const context = { sender: sender.address?.address ?? '' };
+  const resolution = await directory.resolve(mailbox.address, context);
   switch (resolution.kind) {
     case 'account':
-      return resolution.account;
     case 'expanded':
+      return resolution;
     case 'refused':
+      throw refusal('not-permitted', REFUSALS[resolution.reason]);
     case 'unknown-user':
       throw refusal('unknown-user', 'mailboxUnknown');
     case 'unknown-domain':
@@ -60,8 +91,101 @@ async function holder(policy: RecipientPolicy, mailbox: Mailbox): Promise<Accoun
   }
 }
 
-const directoryDown = (cause: Error): ReplyError =>
-  refusal('directory-down', 'directoryDown', cause);
+const REFUSALS = {
+  'members-only': 'membersOnly',
+  'no-members': 'noMembers',
+} as const satisfies Record<Extract<Resolution, { kind: 'refused' }>['reason'], ReplyName>;
+
+interface Places {
+  readonly accounts: readonly Account[];
+  readonly leaving: readonly Leaving[];
+  readonly kept: readonly string[];
+}
+
+/** Mailboxes and ways out. Where nothing can leave, the users whose forwards it is keep it. */
+async function placesOf(
+  { outbound }: RecipientPolicy,
+  sender: Sender,
+  resolution: Accepted,
+): Promise<Places> {
+  if (resolution.kind === 'account') {
+    return { accounts: [resolution.account], leaving: [], kept: [] };
+  }
+  const accounts = new Map<string, Account>();
+  const leaving: Leaving[] = [];
+  const kept = new Set<string>();
+  for (const destination of resolution.destinations) {
+    if (destination.kind === 'mailbox') {
+      accounts.set(destination.account.id, destination.account);
+    } else if (outbound) {
+      await outbound.accept(destination, sender);
+      leaving.push(destination);
+    } else {
+      for (const account of keepers(destination)) {
+        accounts.set(account.id, account);
+        kept.add(account.login);
+      }
+    }
+  }
+  return { accounts: [...accounts.values()], leaving, kept: [...kept] };
+}
+
+function keepers(destination: Exclude<Destination, { kind: 'mailbox' }>): readonly Account[] {
+  if (destination.fallback) return destination.fallback;
+  const cause = new Error(`${destination.address} is elsewhere, and nothing leaves (MF-MX-002)`);
+  throw refusal('no-relay', 'noRelay', cause);
+}
+
+interface Judged {
+  readonly account: Account;
+  /** Why this mailbox takes nothing now; its own affair. */
+  readonly refused?: 'suspended' | 'over-quota';
+  readonly cause?: StoreError;
+}
+
+/** Those of the accounts that take the letter. @throws StoreError, ReplyError */
+async function takers(
+  policy: RecipientPolicy,
+  given: {
+    readonly session: Pick<SessionView, 'id'>;
+    readonly sender: Sender;
+    readonly address: string;
+    readonly accounts: readonly Account[];
+  },
+): Promise<readonly Account[]> {
+  const { accounts, sender, session, address } = given;
+  const judged: Judged[] = [];
+  for (let at = 0; at < accounts.length; at += CHECKED_AT_ONCE) {
+    const some = accounts.slice(at, at + CHECKED_AT_ONCE);
+    judged.push(...(await Promise.all(some.map((account) => judge(policy, account, sender.size)))));
+  }
+  const taking = judged.filter(({ refused }) => refused === undefined);
+  if (taking.length === 0) throw refusalOf(policy, judged[0]);
+  for (const { account, refused } of judged) {
+    if (refused === undefined) continue;
+    expanded.inc(refused);
+    const fields = { trace: session.id, address, to: account.login, why: refused };
+    policy.logger.info(fields, 'member left out');
+  }
+  return taking.map(({ account }) => account);
+}
+
+/** @throws StoreError for what is our own trouble, and passes */
+async function judge(policy: RecipientPolicy, account: Account, bytes: number): Promise<Judged> {
+  if (account.suspended.includes('mail')) return { account, refused: 'suspended' };
+  try {
+    await policy.delivery.check(account, bytes);
+    return { account };
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'over-quota') throw error;
+    return { account, refused: 'over-quota', cause: error };
+  }
+}
+
+function refusalOf({ options }: RecipientPolicy, judged: Judged | undefined): ReplyError {
+  if (judged?.refused !== 'over-quota') return refusal('suspended', 'mailboxSuspended');
+  return refusal('over-quota', storeErrorReply('over-quota', options), judged.cause);
+}
 
 function refusal(result: RecipientResult, reply: ReplyName, cause?: unknown): ReplyError {
   recipients.inc(result);

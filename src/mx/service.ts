@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { Delivery, Recipient } from '../delivery/types.ts';
+import type { Delivery, Outbound } from '../delivery/types.ts';
 import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
@@ -12,13 +12,15 @@ import { addressRanges, RateLimit } from './limits.ts';
 import { beginMessage } from './message.ts';
 import { limited } from './metrics.ts';
 import type { MxOptions } from './options.ts';
-import { acceptRecipient } from './recipient.ts';
+import { acceptRecipient, type AcceptedRecipient } from './recipient.ts';
 
 export interface MxServiceOptions {
   /** `lmtp` is for our own hosts: no rate limits, one reply for each recipient (RFC 2033). */
   readonly mode: 'mx' | 'lmtp';
   readonly directory: Directory;
   readonly delivery: Delivery;
+  /** Without it, what leads elsewhere is kept or deferred (recipient.ts). */
+  readonly outbound?: Outbound | undefined;
   /** Without contexts STARTTLS is not announced. */
   readonly tls: TlsContexts | undefined;
   readonly options: SmtpOptions & MxOptions;
@@ -40,7 +42,7 @@ export function createMxService(given: MxServiceOptions): Service {
   const allowed = (limit: RateLimit, session: SessionView): boolean =>
     exempt(session.peer.remoteAddress) || limit.take(session.peer.remoteAddress);
 
-  const policy: SmtpPolicy<Recipient> = {
+  const policy: SmtpPolicy<AcceptedRecipient> = {
     connect: (session) => {
       if (allowed(connections, session)) return undefined;
       limited.inc('connections');
@@ -53,7 +55,7 @@ export function createMxService(given: MxServiceOptions): Service {
     },
     recipient: async (session, sender, mailbox) => {
       try {
-        return await acceptRecipient(given, sender, mailbox);
+        return await acceptRecipient(given, session, { sender, mailbox });
       } catch (error) {
         tellDeferred(given.logger, session, { address: mailbox.address, error });
         throw error;

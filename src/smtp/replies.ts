@@ -68,6 +68,8 @@ export const REPLIES = {
   mailboxUnknown: { code: 550, enhanced: '5.1.1', text: 'No such user here' },
   relayDenied: { code: 550, enhanced: '5.7.1', text: 'Relaying denied' },
   mailboxSuspended: { code: 550, enhanced: '5.2.1', text: 'Mailbox is disabled' },
+  membersOnly: { code: 550, enhanced: '5.7.1', text: 'Only members may write to this address' },
+  noMembers: { code: 550, enhanced: '5.7.1', text: 'Nobody gets what is sent to this address' },
   overQuota: { code: 452, enhanced: '4.2.2', text: 'Mailbox is full, try again later' },
   overQuotaFinal: { code: 552, enhanced: '5.2.2', text: 'Mailbox is full' },
   tooManyRecipients: {
@@ -86,6 +88,11 @@ export const REPLIES = {
   storageDown: { code: 451, enhanced: '4.3.0', text: 'Storage is away, try again later' },
   storageFull: { code: 452, enhanced: '4.3.1', text: 'Storage is full, try again later' },
   storageBusy: { code: 451, enhanced: '4.3.2', text: 'Storage is busy, try again later' },
+  noRelay: {
+    code: 451,
+    enhanced: '4.4.4',
+    text: 'This address leads to another host, which is not reached from here yet',
+  },
   partial: {
     code: 451,
     enhanced: '4.3.0',
