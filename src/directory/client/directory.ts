@@ -106,6 +106,7 @@ class LdapDirectory implements Directory {
   readonly #passwords: VerifiedPasswords;
   readonly #lookups: LdapLookups;
   readonly #tables: Answers<unknown>;
+  readonly #expansionMax: number;
 
   constructor(options: LdapDirectoryOptions) {
     const values = valuesOf(options);
@@ -116,6 +117,7 @@ class LdapDirectory implements Directory {
     this.#clock = clock;
     this.#logger = logger;
     this.#map = users?.map ?? MAPS.mailfarm;
+    this.#expansionMax = values['directory.expansion.max'];
     const replicas = (access: LdapAccess, shows: string, suffix: string | undefined): Replicas =>
       new Replicas({
         servers: accessOf(access, values),
@@ -163,7 +165,11 @@ class LdapDirectory implements Directory {
   }
 
   async resolve(address: string, context?: ResolveContext): Promise<Resolution> {
-    return await resolveAddress(address, this.#lookups.forOne(), { context });
+    return await resolveAddress(address, this.#lookups.forOne(), {
+      context,
+      limits: { destinations: this.#expansionMax },
+      onLeftOut: (what) => this.#logger.info({ ...what }, 'address leads nowhere and is left out'),
+    });
   }
 
   async account(login: string): Promise<Account | undefined> {

@@ -1,20 +1,24 @@
-import { createSecureContext } from 'node:tls';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { systemRandom } from '../../base/random.ts';
 import { selfSigned } from '../../net/x509/self-signed.ts';
-import { startTestDirectory } from '../testing.ts';
+import { startTestDirectory, TEST_SERVERS } from '../testing.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import { ldapDirectory } from './directory.ts';
 
 const names = ['directory.test', '127.0.0.1'] as const;
 const pair = selfSigned({ names, days: 1, clock: systemClock, random: systemRandom });
-const context = createSecureContext({ cert: pair.cert, key: pair.key });
 
-for (const mode of ['implicit', 'starttls'] as const) {
-  test(`look-ups and passwords over TLS (${mode})`, async () => {
+const CASES = TEST_SERVERS.flatMap((kind) => [
+  [kind, 'implicit'] as const,
+  [kind, 'starttls'] as const,
+]);
+
+for (const [kind, mode] of CASES) {
+  test(`look-ups and passwords over TLS (${kind}, ${mode})`, async () => {
     const server = await startTestDirectory({
-      options: { tls: { mode, contexts: { context: () => context } } },
+      server: kind,
+      tls: { mode, cert: pair.cert, key: pair.key },
     });
     const tls = { mode: mode === 'starttls' ? mode : 'none', ca: pair.cert } as const;
     const client = ldapDirectory({
