@@ -11,6 +11,11 @@
  *       bind-dn: cn=front1,ou=nodes,dc=example,dc=test
  *       password-file: /etc/mailfarm/ldap.password
  *       ca: /etc/mailfarm/ca.pem
+ *       snapshot: /var/lib/mailfarm/directory.snapshot   # without urls: all the directory there is
+ *       users:                        # where users are in a directory of the site's own
+ *         urls: [ldaps://ldap.example.test]
+ *         base: ou=people,dc=example,dc=test
+ *         map: posix                  # or { preset: posix, login: uid, … }
  *     tls:
  *       default: { cert: /etc/mailfarm/tls/default.pem, key: /etc/mailfarm/tls/default.key }
  *       domains:
@@ -20,7 +25,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { ITEM, YamlMap, type FileContext, type FileProblem, type Yaml } from './yaml-map.ts';
+import { readDirectory, type DirectoryFile } from './directory-file.ts';
+import { YamlMap, type FileContext, type FileProblem, type Yaml } from './yaml-map.ts';
 
 export type { FileProblem } from './yaml-map.ts';
 
@@ -35,15 +41,7 @@ export interface NodeFile {
   /** Absolute path of the directory for state that may be lost (last good settings). */
   readonly data: string;
   readonly workers: number;
-  readonly directory: {
-    readonly urls: readonly string[];
-    readonly base: string;
-    /** Undefined binds anonymously. */
-    readonly bind: { readonly dn: string; readonly passwordFile: string } | undefined;
-    readonly startTls: boolean;
-    /** PEM file of the authorities that may have signed the directory's certificate. */
-    readonly ca: string | undefined;
-  };
+  readonly directory: DirectoryFile;
   readonly tls: {
     readonly default: KeyPairFiles | undefined;
     /** By server name: `mail.example.org`, or `*.example.org` for one label in front. */
@@ -64,10 +62,6 @@ const WORKERS_MAX = 256;
 const HOST_LABELS =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const SERVER_NAME = /^(?:\*\.)?(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
-/** 1 to 65535. */
-const PORT = '(?!0)(?:\\d{1,4}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5])';
-const LDAP_URL = new RegExp(`^ldaps?://(?:\\[[0-9a-f:.]+\\]|[a-z0-9.-]+)(?::${PORT})?/?$`, 'i');
-const DN = /^[a-z][a-z0-9.-]* *=[^\0]+$/i;
 
 /**
  * Reads and checks the whole file: unknown names, wrong values and missing files are all reported,
@@ -123,41 +117,6 @@ function readRoot(root: YamlMap): NodeFile | undefined {
   root.finish();
   if (name === undefined || data === undefined || !directory || !tls) return undefined;
   return { name, data, workers: workers ?? availableParallelism(), directory, tls, log };
-}
-
-function readDirectory(map: YamlMap): NodeFile['directory'] | undefined {
-  if (!map.present) return undefined; // Said once, not once more for each key in it.
-  const urls = map.list('urls', 'required', 'texts').map((item) => {
-    const expected = 'a URL such as ldaps://ldap1.example.test:636';
-    return { line: item.line(ITEM), url: item.text(ITEM, 'required', expected, LDAP_URL) };
-  });
-  const base = map.text('base', 'required', 'a DN such as dc=example,dc=test', DN);
-  const dn = map.text('bind-dn', 'optional', 'a DN such as cn=front1,dc=example,dc=test', DN);
-  const passwordFile = map.path('password-file', 'optional', 'file');
-  const startTls = map.value('start-tls', 'optional', 'true or false', (v) =>
-    typeof v === 'boolean' ? v : undefined,
-  );
-  const ca = map.path('ca', 'optional', 'file');
-  for (const { line, url } of urls) {
-    if (startTls && url?.toLowerCase().startsWith('ldaps:')) {
-      map.complain(line, `directory.urls: ${url} is TLS from the start; start-tls is for ldap:`);
-    }
-  }
-  const [has, lacks] = map.has('bind-dn')
-    ? ['bind-dn', 'password-file']
-    : ['password-file', 'bind-dn'];
-  if (map.has(has) && !map.has(lacks)) {
-    map.complain(map.line(has), `directory.${has} needs directory.${lacks} beside it`);
-  }
-  map.finish();
-  if (base === undefined) return undefined;
-  return {
-    urls: urls.flatMap(({ url }) => url ?? []),
-    base,
-    bind: dn !== undefined && passwordFile !== undefined ? { dn, passwordFile } : undefined,
-    startTls: startTls ?? false,
-    ca,
-  };
 }
 
 function readTls(map: YamlMap): NodeFile['tls'] | undefined {

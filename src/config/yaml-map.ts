@@ -68,6 +68,11 @@ export class YamlMap {
     return this.#entries.has(key);
   }
 
+  /** Whether the value of a key is a mapping. */
+  isMap(key: string): boolean {
+    return this.#context.yaml.isMap(this.#entries.get(key)?.node);
+  }
+
   complain(line: number, message: string): undefined {
     this.#context.problems.push({ line, message });
     return undefined;
@@ -109,6 +114,16 @@ export class YamlMap {
     if (text === undefined) return undefined;
     const path = resolve(dirname(this.#context.path), text);
     const fault = accessFault(path, kind);
+    if (fault === undefined) return path;
+    return this.complain(this.line(key), `${this.#path(key)}: ${quote(path)} ${fault}`);
+  }
+
+  /** As `path`, for a file that may come later: the folder it lies in is there. */
+  place(key: string): string | undefined {
+    const text = this.text(key, 'optional', 'the path of a file', /^[^\0]+$/);
+    if (text === undefined) return undefined;
+    const path = resolve(dirname(this.#context.path), text);
+    const fault = folderFault(path);
     if (fault === undefined) return path;
     return this.complain(this.line(key), `${this.#path(key)}: ${quote(path)} ${fault}`);
   }
@@ -169,6 +184,13 @@ export class YamlMap {
 
 /** Key under which an item of a list of texts is asked for. */
 export const ITEM = 'item';
+
+function folderFault(path: string): string | undefined {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there) return there.isFile() ? accessFault(path, 'file') : 'is not a file';
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  return folder?.isDirectory() ? undefined : 'lies in a folder that does not exist';
+}
 
 function accessFault(path: string, kind: 'file' | 'directory'): string | undefined {
   try {

@@ -31,6 +31,21 @@ export const DIRECTORY_ERRORS = {
     means: 'Mail for that address is deferred.',
     mend: 'Take the alias from one of them; the log names both.',
   },
+  'MF-DIR-014': {
+    what: 'The snapshot of the directory cannot be used',
+    means: 'The one before stays in use; without one, users get a temporary failure.',
+    mend: 'The log says what is wrong with it. Export it again, and copy it whole, then rename it.',
+  },
+  'MF-DIR-015': {
+    what: 'The snapshot of the directory is too old',
+    means: 'Users get a temporary failure.',
+    mend: 'See why mailfarm directory export does not run; directory.snapshot.stale is the limit.',
+  },
+  'MF-DIR-016': {
+    what: 'A snapshot with password hashes is on a node that serves no logins',
+    means: 'The node does not start with it: an MX or a relay needs no hashes.',
+    mend: 'Export one for such nodes without --with-passwords.',
+  },
   'MF-DIR-020': {
     what: 'An address expands beyond the limit',
     means: 'Mail to it is deferred. Parts of a list would be a wrong answer.',

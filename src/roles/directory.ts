@@ -1,36 +1,78 @@
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
+import type { AttributeMapFile, LdapAccessFile } from '../config/directory-file.ts';
 import type { NodeFile } from '../config/node-file.ts';
 import { ldapDirectory, type LdapDirectoryOptions } from '../directory/client/directory.ts';
+import { MAPS, type AttributeMap } from '../directory/map.ts';
+import { withSnapshot } from '../directory/snapshot/live.ts';
+import { openSnapshot } from '../directory/snapshot/open.ts';
 import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 
-/** How the node's file says that the directory is reached. Reads the password and the CA now. */
-export function directoryAccess(file: NodeFile): Omit<LdapDirectoryOptions, 'clock' | 'logger'> {
-  const { urls, base, bind, startTls, ca } = file.directory;
+const readBind = ({ bind }: LdapAccessFile) => ({
+  bindDn: bind?.dn ?? '',
+  bindPassword: bind ? readFileSync(bind.passwordFile, 'utf8').replace(/\r?\n$/, '') : '',
+});
+
+const readTls = ({ startTls, ca }: LdapAccessFile) => ({
+  mode: startTls ? ('starttls' as const) : ('none' as const),
+  ...(ca === undefined ? {} : { ca: readFileSync(ca, 'utf8') }),
+});
+
+/** The preset, with what the file says otherwise. */
+export function attributeMap(file: AttributeMapFile): AttributeMap {
+  const { preset, uid, path, ...same } = file;
+  const base: AttributeMap = MAPS[preset];
   return {
-    urls,
-    suffix: base,
-    bindDn: bind?.dn ?? '',
-    bindPassword: bind ? readFileSync(bind.passwordFile, 'utf8').replace(/\r?\n$/, '') : '',
-    tls: {
-      mode: startTls ? 'starttls' : 'none',
-      ...(ca === undefined ? {} : { ca: readFileSync(ca, 'utf8') }),
-    },
+    ...base,
+    ...same,
+    ...(uid === undefined ? {} : { uid: { ...base.uid, attribute: uid } }),
+    ...(path === undefined ? {} : { paths: [path] }),
   };
 }
 
-/** The directory that the node's file names. Connects when it is first asked. */
+/** How the node's file says that the directory is reached. Reads passwords and the CA now. */
+export function directoryAccess(file: NodeFile): Omit<LdapDirectoryOptions, 'clock' | 'logger'> {
+  const { urls, base, users } = file.directory;
+  return {
+    urls,
+    suffix: base,
+    ...readBind(file.directory),
+    tls: readTls(file.directory),
+    ...(users && {
+      users: {
+        urls: users.urls,
+        base: users.base,
+        ...readBind(users),
+        tls: readTls(users),
+        map: attributeMap(users.map),
+      },
+    }),
+  };
+}
+
+/**
+ * The directory that the node's file names: servers, servers with a snapshot beside them, or a
+ * snapshot alone. Connects when it is first asked.
+ */
 export function openDirectory(parts: {
   readonly file: NodeFile;
   readonly options?: LdapDirectoryOptions['options'];
   readonly logger: Logger;
   readonly clock: Clock;
 }): Directory {
-  return ldapDirectory({
+  const { logger, clock, options } = parts;
+  const { snapshot: path, urls } = parts.file.directory;
+  const snapshot =
+    path === undefined
+      ? undefined
+      : openSnapshot(path, { logger, clock, ...(options && { options }) });
+  if (snapshot && urls.length === 0) return snapshot;
+  const live = ldapDirectory({
     ...directoryAccess(parts.file),
-    ...(parts.options === undefined ? {} : { options: parts.options }),
-    logger: parts.logger,
-    clock: parts.clock,
+    ...(options === undefined ? {} : { options }),
+    logger,
+    clock,
   });
+  return snapshot ? withSnapshot(live, snapshot, { clock }) : live;
 }
