@@ -37,6 +37,8 @@ export interface SlapdOptions {
   /** Lines for the head of slapd.conf and for the end of its database. */
   readonly global?: string;
   readonly database?: string;
+  /** What it prints (slapd -d): `filter` names attributes that were searched without an index. */
+  readonly debug?: 'none' | 'filter' | 'stats' | 'sync' | 'acl';
   /** Starts without entries: for one that is filled by replication. */
   readonly unseeded?: boolean;
 }
@@ -151,9 +153,12 @@ async function prepare(options: SlapdOptions): Promise<Slapd> {
     start: async () => {
       if (process?.running() === true) throw new Error(`${url} runs already`);
       const listen = [...new Set([url, secureUrl])].join(' ');
-      process = startInPeers(['/usr/sbin/slapd', '-d', 'none', '-h', listen, '-f', file], {
-        bind: binds,
-      });
+      process = startInPeers(
+        ['/usr/sbin/slapd', '-d', options.debug ?? 'none', '-h', listen, '-f', file],
+        {
+          bind: binds,
+        },
+      );
       for (const each of new Set([port, securePort])) await waitUntilItAccepts(host, each, process);
     },
     empty: () => {

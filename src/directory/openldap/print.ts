@@ -22,6 +22,10 @@ export interface PrintOptions {
 
 export const DEFAULT_DATABASE = 'olcDatabase={1}mdb,cn=config';
 
+/** All parts, in the order in which a server takes them. */
+export const wholeConfiguration = (options: PrintOptions): string =>
+  PARTS.map((part) => configuration(part, options)).join('\n');
+
 /** One part, with comments that say where it belongs. Nothing in it is secret. */
 export function configuration(part: Part, options: PrintOptions): string {
   const names = configurable(options.suffix);
@@ -96,7 +100,7 @@ const LDIF: Readonly<Record<Part, (names: Layout, database: string) => string>> 
       olcObjectClasses: objectClasses(),
     }),
   modules: () =>
-    comment('Modules, for:\n' + '  ldapmodify -Y EXTERNAL -H ldapi:/// -f modules.ldif') +
+    comment('Modules, for:\n' + '  ldapadd -Y EXTERNAL -H ldapi:/// -f modules.ldif') +
     ldifRecord('cn=module{0},cn=config', {
       changetype: 'modify',
       add: 'olcModuleLoad',
@@ -110,7 +114,7 @@ const LDIF: Readonly<Record<Part, (names: Layout, database: string) => string>> 
   indexes: (_names, database) =>
     comment(
       'Indexes; they replace those that the database has. slapd builds them in the background.\n' +
-        '  ldapmodify -Y EXTERNAL -H ldapi:/// -f indexes.ldif',
+        '  ldapadd -Y EXTERNAL -H ldapi:/// -f indexes.ldif',
     ) +
     ldifRecord(database, {
       changetype: 'modify',
@@ -120,7 +124,7 @@ const LDIF: Readonly<Record<Part, (names: Layout, database: string) => string>> 
   access: (names, database) =>
     comment(
       'Access rules; they replace those that the database has.\n' +
-        '  ldapmodify -Y EXTERNAL -H ldapi:/// -f access.ldif',
+        '  ldapadd -Y EXTERNAL -H ldapi:/// -f access.ldif',
     ) +
     ldifRecord(database, {
       changetype: 'modify',
@@ -132,7 +136,7 @@ const LDIF: Readonly<Record<Part, (names: Layout, database: string) => string>> 
   database: (names, database) =>
     comment(
       'Limits and overlays; the limits replace those that the database has.\n' +
-        '  ldapmodify -Y EXTERNAL -H ldapi:/// -f database.ldif',
+        '  ldapadd -Y EXTERNAL -H ldapi:/// -f database.ldif',
     ) +
     ldifRecord(database, {
       changetype: 'modify',
