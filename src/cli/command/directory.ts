@@ -4,6 +4,7 @@ import { createLogger } from '../../log/logger.ts';
 import { parseListen } from '../../net/address.ts';
 import { flagText, UsageError, type Call, type Command } from '../command.ts';
 import { sayReady } from '../ready.ts';
+import { SNAPSHOT_COMMANDS } from './snapshot.ts';
 
 const secret = (path: string | undefined): string | undefined =>
   path === undefined ? undefined : readFileSync(path, 'utf8').replace(/\r?\n$/, '');
@@ -57,4 +58,7 @@ const serve: Command = {
   run,
 };
 
-export const DIRECTORY_COMMANDS: Readonly<Record<string, Command>> = { 'directory serve': serve };
+export const DIRECTORY_COMMANDS: Readonly<Record<string, Command>> = {
+  'directory serve': serve,
+  ...SNAPSHOT_COMMANDS,
+};
