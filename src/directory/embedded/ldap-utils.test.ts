@@ -28,15 +28,8 @@ interface Run {
 }
 
 function tool(name: string, args: readonly string[], input = ''): Promise<Run> {
-  const bind = [
-    '-x',
-    '-H',
-    directory.server.url,
-    '-D',
-    'cn=admin,dc=mailfarm',
-    '-w',
-    'admin-secret',
-  ];
+  const self = args.includes('-D') ? [] : ['-D', 'cn=admin,dc=mailfarm', '-w', 'admin-secret'];
+  const bind = ['-x', '-H', directory.server.url, ...self];
   return new Promise((resolve) => {
     const child = execFile(`/usr/bin/${name}`, [...bind, ...args], (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
@@ -123,4 +116,51 @@ test('[S2-30] ldapmodify sets a password, which is stored hashed', async (ctx) =
   const read = await tool('ldapsearch', ['-LLL', '-o', 'ldif-wrap=no', '-b', name, 'userPassword']);
   const stored = Buffer.from(/userPassword:: (\S+)/.exec(read.out)?.[1] ?? '', 'base64').toString();
   expect(stored).toMatch(/^\{SSHA512\}/);
+});
+
+test('[S2-30] ldappasswd gives a password, or has one made (RFC 3062 §2)', async (ctx) => {
+  needsTools(ctx);
+  const alice = 'cn=alice@example.test,ou=users,dc=mailfarm';
+  const as = (password: string, args: readonly string[]): Promise<Run> =>
+    tool('ldappasswd', ['-D', alice, '-w', password, ...args]);
+  expect(await tool('ldappasswd', ['-s', 'given', alice])).toMatchObject({ code: 0, err: '' });
+  const wrong = await as('given', ['-a', 'not this', '-s', 'other']);
+  expect(wrong.code).toBe(1);
+  expect(wrong.out + wrong.err).toContain('(53)');
+  expect(await as('given', ['-a', 'given', '-s', 'own'])).toMatchObject({ code: 0 });
+  const made = /^New password: (\S{16})$/m.exec((await as('own', [])).out)?.[1] ?? '';
+  expect((await as(made, ['-s', 'again'])).code).toBe(0);
+  const bob = 'cn=bob@example.test,ou=users,dc=mailfarm';
+  expect((await as('again', ['-s', 'mine', bob])).out).toContain('(50)');
+  expect((await as('again', ['-s', '{SSHA}x'])).out).toContain('(19)');
+  const read = await tool('ldapsearch', [
+    '-LLL',
+    '-o',
+    'ldif-wrap=no',
+    '-b',
+    alice,
+    'userPassword',
+  ]);
+  expect(read.out.match(/^userPassword::/gm)).toHaveLength(1);
+});
+
+test('[S2-18] the tools send assertions, ask for pages, and move entries', async (ctx) => {
+  needsTools(ctx);
+  const bob = 'cn=bob@example.test,ou=users,dc=mailfarm';
+  const change = `dn: ${bob}\nchangetype: modify\nreplace: mwQuota\nmwQuota: 11\n`;
+  const csn = async (): Promise<string> => {
+    const { out } = await tool('ldapsearch', ['-LLL', '-b', bob, '-s', 'base', 'entryCSN']);
+    return /^entryCSN: (\S+)$/m.exec(out)?.[1] ?? '';
+  };
+  const assertion = ['-e', `!assert=(entryCSN=${await csn()})`];
+  expect((await tool('ldapmodify', assertion, change)).code).toBe(0);
+  expect((await tool('ldapmodify', assertion, change)).code).toBe(122);
+  const all = ['-LLL', '-b', 'dc=mailfarm', '-E', '!pr=3/noprompt', '(objectClass=*)', '1.1'];
+  const paged = await tool('ldapsearch', all);
+  expect(paged.code).toBe(0);
+  expect(paged.out.match(/^dn: /gm)).toHaveLength(directory.server.size);
+  const moved = ['-r', '-s', 'ou=removed,dc=mailfarm', bob, 'cn=0f0f0f0f'];
+  expect((await tool('ldapmodrdn', moved)).code).toBe(0);
+  const gone = ['-LLL', '-b', 'ou=removed,dc=mailfarm', '(uid=2002)', 'cn'];
+  expect((await tool('ldapsearch', gone)).out).toContain('cn: 0f0f0f0f\n');
 });

@@ -272,17 +272,24 @@ export class LdapSession {
     }
     const { dn, oldPassword, newPassword } = decodePasswordModify(value);
     const own = { text: bound, rdns: parseDn(bound) };
-    if (oldPassword) {
-      const wrong = new LdapFailure('invalidCredentials', 'The old password is wrong');
-      await this.#verified(bound, async () => {
-        if (!(await directory.verifies(dn ? dnKey(dn.rdns) : bound, oldPassword))) throw wrong;
-      });
-    }
+    if (oldPassword) await this.#checkOld(dn ? dnKey(dn.rdns) : bound, oldPassword);
     const password = newPassword ?? randomBytes(12).toString('base64url');
     await directory.setPassword(dn ?? own, password, () => directory.who(this.#bound));
     if (newPassword !== undefined) return DONE;
     const made = encode(0x30, encode(0x80, password));
     return { result: [...resultParts('success'), encode(0x8b, made)] };
+  }
+
+  /** @throws LdapFailure unwillingToPerform, which is slapd's word for it */
+  async #checkOld(key: string, password: Buffer): Promise<void> {
+    const { directory } = this.#options;
+    const wrong = new LdapFailure('invalidCredentials', 'The old password is wrong');
+    const verify = async (): Promise<void> => {
+      if (!(await directory.verifies(key, password))) throw wrong;
+    };
+    await this.#verified(this.#bound ?? '', verify).catch((error: unknown) => {
+      throw error === wrong ? new LdapFailure('unwillingToPerform', wrong.message) : error;
+    });
   }
 
   async #startTls(over: (socket: Socket) => Socket, id: number): Promise<Answer> {

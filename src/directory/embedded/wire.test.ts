@@ -50,6 +50,40 @@ const bindRequest = (dn: string): Buffer =>
     encode(0x60, encodeInteger(3), encode(4, dn), encode(0x80, dn === '' ? '' : 'admin-secret')),
   );
 
+/** The value of a control for pages (RFC 2696). */
+const page = fc
+  .tuple(fc.integer({ min: -3, max: 3 }), fc.constantFrom('', '1', '2', 'x'))
+  .map(([size, cookie]) => encode(0x30, encodeInteger(size), encode(4, cookie)));
+
+/** Whole requests that a control may stand with. */
+const SUBJECTS: readonly Buffer[] = [
+  encode(
+    0x63,
+    encode(4, 'dc=mailfarm'),
+    encodeInteger(2, 10),
+    encodeInteger(0, 10),
+    encodeInteger(0),
+    encodeInteger(0),
+    encode(1, Buffer.from([0])),
+    encode(0x87, 'objectClass'),
+    encode(0x30),
+  ),
+  encode(
+    0x66,
+    encode(4, 'cn=alice@example.test,ou=users,dc=mailfarm'),
+    encode(
+      0x30,
+      encode(
+        0x30,
+        encodeInteger(2, 10),
+        encode(0x30, encode(4, 'mwQuota'), encode(0x31, encode(4, '1'))),
+      ),
+    ),
+  ),
+  encode(0x4a, 'cn=nobody,ou=users,dc=mailfarm'),
+  encode(0x77, encode(0x80, '1.3.6.1.4.1.4203.1.11.1'), encode(0x81, encode(0x30))),
+];
+
 test(`no octets can stop the server (FUZZ_SEED=${seed})`, async () => {
   const tag = fc.constantFrom(
     0x02,
@@ -92,7 +126,25 @@ test(`no octets can stop the server (FUZZ_SEED=${seed})`, async () => {
   const request = fc
     .tuple(fc.integer({ min: -5, max: 5 }), node)
     .map(([id, body]) => encode(0x30, encodeInteger(id), body));
+  const control = fc
+    .tuple(
+      fc.constantFrom('1.3.6.1.1.12', '1.2.840.113556.1.4.319', '1.2.3'),
+      fc.option(fc.boolean(), { nil: undefined }),
+      fc.option(fc.oneof(node, broken, page), { nil: undefined }),
+    )
+    .map(([oid, critical, value]) =>
+      encode(
+        0x30,
+        encode(4, oid),
+        critical === undefined ? '' : encode(1, Buffer.from([critical ? 255 : 0])),
+        value === undefined ? '' : encode(4, value),
+      ),
+    );
+  const controlled = fc
+    .tuple(fc.constantFrom(...SUBJECTS), fc.array(fc.oneof(control, node), { maxLength: 3 }))
+    .map(([body, controls]) => encode(0x30, encodeInteger(3), body, encode(0xa0, ...controls)));
   const input = fc.oneof(
+    controlled,
     request,
     broken,
     node,
