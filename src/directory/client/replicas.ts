@@ -13,6 +13,8 @@ import {
   NotCurrent,
   NotWhole,
   OTHERS_WAIT_MS,
+  PATIENCE_MS,
+  PATIENCE_ROUNDS,
   Witness,
   type Evidence,
 } from './witness.ts';
@@ -35,8 +37,8 @@ export interface Replica {
   readonly access: ServerAccess;
   readonly connections: LdapConnection[];
   state: 'untried' | 'up' | 'down';
-  /** Up, but it lacks changes: asked last, and its "there is none" does not count. */
-  behind: boolean;
+  /** Since when it lacks changes: asked last, and its "there is none" does not count. */
+  behindSince: number | undefined;
   opening: Promise<LdapConnection> | undefined;
   looking: Promise<void> | undefined;
   /** When the last look at it began. */
@@ -52,6 +54,13 @@ export type Ask<T> = (connection: LdapConnection, whole: RequireWhole) => Promis
 
 /** To be called before "there is none" is believed; the question is put again where it throws. */
 export type RequireWhole = () => Promise<void>;
+
+/** Servers answer, and none of them has what another has. */
+class NoneCurrent extends DirectoryUnavailable {
+  constructor(cause: NotCurrent) {
+    super('No directory server is current (MF-DIR-007)', { cause });
+  }
+}
 
 /** What was found has no evidence yet that counts. Never leaves this module. */
 class Unproven extends Error {}
@@ -82,7 +91,7 @@ export class Replicas {
       access,
       connections: [],
       state: 'untried',
-      behind: false,
+      behindSince: undefined,
       opening: undefined,
       looking: undefined,
       lookedAt: -Infinity,
@@ -165,7 +174,8 @@ export class Replicas {
     for (let waits = 0; ; waits += 1) {
       const evidence = await this.#witness.read(connection);
       if (this.#witness.proves(evidence, question.bar)) return evidence;
-      if (waits === BEHIND_WAITS || replica.behind) throw behind(replica, evidence);
+      if (waits === BEHIND_WAITS || replica.behindSince !== undefined)
+        throw behind(replica, evidence);
       await this.#options.clock.sleep(BEHIND_WAIT_MS, this.#closing.signal);
     }
   }
@@ -201,15 +211,39 @@ export class Replicas {
 
   /** Asks all servers that are up and current; leaves out those that do not answer. */
   async everywhere<T>(ask: (connection: LdapConnection) => Promise<T>): Promise<readonly T[]> {
-    const current = this.#replicas.filter(({ state, behind: late }) => state !== 'down' && !late);
+    const current = this.#replicas.filter(
+      ({ state, behindSince }) => state !== 'down' && behindSince === undefined,
+    );
     const answers = await Promise.allSettled(
       current.map(async (replica) => await ask(await this.#connection(replica))),
     );
     return answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
-  /** Tries `use` on one server after the other. @throws DirectoryUnavailable, results of `use` */
+  /**
+   * Tries `use` on one server after the other, and again while all lag behind each other for a
+   * moment. @throws DirectoryUnavailable, results of `use`
+   */
   async each<T>(use: (replica: Replica) => Promise<T>): Promise<T> {
+    for (let round = 1; ; round += 1) {
+      try {
+        return await this.#eachOnce(use);
+      } catch (error) {
+        const patient = error instanceof NoneCurrent && round < PATIENCE_ROUNDS;
+        if (!patient || !this.#replicas.some((replica) => this.#fellBehindLately(replica))) {
+          throw error;
+        }
+      }
+      await this.#options.clock.sleep(BEHIND_WAIT_MS, this.#closing.signal);
+    }
+  }
+
+  #fellBehindLately({ state, behindSince }: Replica): boolean {
+    if (state === 'down' || behindSince === undefined) return false;
+    return this.#options.clock.now() - behindSince < PATIENCE_MS;
+  }
+
+  async #eachOnce<T>(use: (replica: Replica) => Promise<T>): Promise<T> {
     if (this.#closing.signal.aborted) {
       throw new DirectoryUnavailable('The directory client is closed');
     }
@@ -227,9 +261,7 @@ export class Replicas {
         cause = error;
       }
     }
-    if (cause instanceof NotCurrent) {
-      throw new DirectoryUnavailable('No directory server is current (MF-DIR-007)', { cause });
-    }
+    if (cause instanceof NotCurrent) throw new NoneCurrent(cause);
     throw new DirectoryUnavailable('No directory server answers (MF-DIR-001)', { cause });
   }
 
@@ -241,8 +273,9 @@ export class Replicas {
 
   /** Preferred ones first; those that are behind after all others. */
   #inOrder(): readonly Replica[] {
-    if (!this.#replicas.some((replica) => replica.behind)) return this.#replicas;
-    return this.#replicas.toSorted((a, b) => Number(a.behind) - Number(b.behind));
+    const late = ({ behindSince }: Replica): number => (behindSince === undefined ? 0 : 1);
+    if (!this.#replicas.some(late)) return this.#replicas;
+    return this.#replicas.toSorted((a, b) => late(a) - late(b));
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -338,8 +371,9 @@ export class Replicas {
       const looks = await Promise.all(connections.map((one) => this.#witness.read(one)));
       replica.lookedAt = begunAt;
       this.#praise(replica);
-      if (replica.behind && looks.every((look) => this.#witness.proves(look, bar))) {
-        replica.behind = false;
+      const current = looks.every((look) => this.#witness.proves(look, bar));
+      if (replica.behindSince !== undefined && current) {
+        replica.behindSince = undefined;
         this.#options.logger.info({ url: replica.access.url }, 'directory server is current again');
       }
     } catch (error) {
@@ -353,8 +387,8 @@ export class Replicas {
 
   #fellBehind(replica: Replica, error: NotCurrent): void {
     serverFailures.inc('behind');
-    if (replica.behind) return;
-    replica.behind = true;
+    if (replica.behindSince !== undefined) return;
+    replica.behindSince = this.#options.clock.now();
     const { url } = replica.access;
     this.#options.logger.warn({ url, err: error }, 'MF-DIR-007 directory server is behind');
   }

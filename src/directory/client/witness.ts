@@ -26,8 +26,9 @@ import { covers, serverState, together, type ServerState } from './state.ts';
  * contextCSN all the time, and a good replica is milliseconds behind another for a part of them; a
  * look at the others ends before that at the one that is asked begins, so mostly the one asked has
  * what they have. Else: look again, wait a moment, look again (BEHIND_WAIT_MS, BEHIND_WAITS), and
- * ask again once it has caught up; only then the next replica, and when none is current, a
- * temporary failure (MF-DIR-007).
+ * ask again once it has caught up; only then the next replica. Under many changes all of them may
+ * lack something of each other: a question goes round again, PATIENCE_ROUNDS at most, unless all
+ * have been behind for longer than PATIENCE_MS. Then it is a temporary failure (MF-DIR-007).
  *
  * What is not believed with several URLs: a replica without contextCSN. slapd keeps none while it
  * is filled for the first time. With one URL and no contextCSN there is nothing to compare; it is
@@ -38,7 +39,8 @@ import { covers, serverState, together, type ServerState } from './state.ts';
  * replica lacked something, it is asked again when it has that.
  *
  * A positive answer needs no evidence: it may be old by the cache's seconds anyway. A replica that
- * was found behind is asked last.
+ * was found behind is asked last, so it answers only where the others are gone, and then what it
+ * has (an account, a password that it accepts) is better than nothing, as in any outage.
  *
  * Rejected: forgetting the newest state after a while. After a restore of the whole farm from a
  * backup unknown addresses get 451 until each server took a change (its next beat), or the nodes
@@ -53,6 +55,9 @@ export const LOOK_EVERY_MS = 500;
 export const OTHERS_WAIT_MS = 250;
 export const BEHIND_WAIT_MS = 30;
 export const BEHIND_WAITS = 2;
+/** How long replicas that all lag behind each other may keep a question waiting. */
+export const PATIENCE_MS = 1_000;
+export const PATIENCE_ROUNDS = 20;
 
 /** A replica answered, but does not show cn=farm: empty, half loaded, or another tree. */
 export class NotWhole extends Error {}

@@ -1,0 +1,270 @@
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Attribute, Change, Client } from 'ldapts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { startSlapd, startSlapdPair, type Slapd } from '../../../test/harness/slapd.ts';
+import { silentLogger, type Logger } from '../../log/types.ts';
+import type { SeedEntry } from '../frame.ts';
+import { serverFailures } from '../metrics.ts';
+import { layout } from '../schema.ts';
+import { TEST_SERVERS, userEntry } from '../testing.ts';
+import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
+import { ldapDirectory, type LdapDirectoryOptions } from './directory.ts';
+
+const toClose: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of toClose.splice(0).toReversed()) await close();
+});
+
+const names = layout('dc=mailfarm');
+const domain = (cn: string): SeedEntry => ({
+  dn: `cn=${cn},${names.domains}`,
+  attributes: { objectClass: ['top', 'mwDomain'], cn },
+});
+const ENTRIES: readonly SeedEntry[] = [
+  domain('example.test'),
+  userEntry('alice@example.test', 2001),
+  userEntry('bob@example.test', 2002),
+];
+
+function directoryOfTest(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'mailfarm-replicas-'));
+  chmodSync(directory, 0o711);
+  toClose.push(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+async function pair(): Promise<readonly [Slapd, Slapd]> {
+  const servers = await startSlapdPair({ directory: directoryOfTest(), entries: ENTRIES });
+  toClose.push(() => Promise.all(servers.map((server) => server.stop())));
+  return servers;
+}
+
+/** Two servers with one history, of which the second hears nothing more from the first. */
+async function cutOff(): Promise<readonly [Slapd, Slapd]> {
+  const directory = directoryOfTest();
+  const start = async (name: string, unseeded: boolean, global: string): Promise<Slapd> => {
+    const server = await startSlapd({ directory, name, unseeded, global, entries: ENTRIES });
+    toClose.push(() => server.stop());
+    return server;
+  };
+  const one = await start('one', false, 'serverID 1\n');
+  await one.stop();
+  const two = await start('two', true, 'serverID 2\n');
+  await two.stop();
+  two.empty();
+  for (const file of readdirSync(join(one.home, 'data'))) {
+    copyFileSync(join(one.home, 'data', file), join(two.home, 'data', file));
+  }
+  await Promise.all([one.start(), two.start()]);
+  return [one, two];
+}
+
+function open(urls: readonly string[], more: Partial<LdapDirectoryOptions> = {}): Directory {
+  const directory = ldapDirectory({
+    urls,
+    suffix: 'dc=mailfarm',
+    bindDn: names.frontend,
+    bindPassword: 'frontend-secret',
+    ...more,
+    options: { 'directory.cache.fresh': 0, 'directory.retry': 50, ...more.options },
+  });
+  toClose.push(() => directory.close());
+  return directory;
+}
+
+async function admin(server: Slapd): Promise<Client> {
+  const client = new Client({ url: server.url });
+  await client.bind(server.admin.dn, server.admin.password);
+  toClose.push(() => client.unbind());
+  return client;
+}
+
+async function addUser(client: Client, login: string, uid: number): Promise<void> {
+  const { dn, attributes } = userEntry(login, uid);
+  const values = Object.entries(attributes).map(
+    ([name, value]) => [name, typeof value === 'string' ? [value] : [...value]] as const,
+  );
+  await client.add(dn, Object.fromEntries(values));
+}
+
+const replace = (type: string, value: string): Change =>
+  new Change({ operation: 'replace', modification: new Attribute({ type, values: [value] }) });
+
+async function accountOf(directory: Directory, address: string): Promise<Account> {
+  const resolution = await directory.resolve(address);
+  if (resolution.kind !== 'account') throw new Error(`${address} is ${resolution.kind}`);
+  return resolution.account;
+}
+
+/** A way to a server that can hang: what comes is taken and nothing is answered. */
+async function way(
+  to: string,
+): Promise<{ url: string; hang(): void; go(): void; opened(): number }> {
+  const sockets = new Set<Socket>();
+  let hanging = false;
+  let opened = 0;
+  const server = createServer((near) => {
+    opened += 1;
+    const far = connect(Number(new URL(to).port), '127.0.0.1');
+    for (const [from, into] of [[near, far] as const, [far, near] as const]) {
+      sockets.add(from);
+      from.on('data', (data) => into.write(data));
+      if (hanging) from.pause();
+      from.on('error', () => {});
+      from.on('close', () => {
+        sockets.delete(from);
+        into.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  toClose.push(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return {
+    url: `ldap://127.0.0.1:${(server.address() as { port: number }).port}`,
+    hang: () => {
+      hanging = true;
+      for (const socket of sockets) socket.pause();
+    },
+    go: () => {
+      hanging = false;
+      for (const socket of sockets) socket.resume();
+    },
+    opened: () => opened,
+  };
+}
+
+describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () => {
+  test('[N-10] a replica that is cut off cannot say "unknown user"; the current one is asked', async () => {
+    const [one, two] = await cutOff();
+    const warnings: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_, text) => void warnings.push(text ?? '') };
+    const directory = open([two.url, one.url], { logger });
+    expect(await directory.resolve('nobody@example.test')).toEqual({ kind: 'unknown-user' });
+    const client = await admin(one);
+    await addUser(client, 'new@example.test', 2003);
+    const before = serverFailures.value('behind');
+    await expect
+      .poll(async () => (await directory.resolve('new@example.test')).kind, { timeout: 5_000 })
+      .toBe('account');
+    for (let n = 0; n < 50; n += 1) {
+      expect((await directory.resolve('new@example.test')).kind).toBe('account');
+      expect(await directory.resolve('nobody@example.test')).toEqual({ kind: 'unknown-user' });
+    }
+    expect(serverFailures.value('behind')).toBeGreaterThan(before);
+    const told = warnings.filter((text) => text.startsWith('MF-DIR-007'));
+    expect(told).toHaveLength(1); // When the state changes, not for each question.
+    await one.kill();
+    // What it has counts; what it has not proves nothing.
+    expect((await directory.resolve('alice@example.test')).kind).toBe('account');
+    await expect(directory.resolve('nobody@example.test')).rejects.toThrow('MF-DIR-007');
+    await expect(directory.account('new2@example.test')).rejects.toThrow(DirectoryUnavailable);
+    await expect(directory.resolve('x@elsewhere.test')).rejects.toThrow(DirectoryUnavailable);
+  });
+
+  test('[N-10] a process that starts hears of the newest state before it believes the nearest', async () => {
+    const [one, two] = await cutOff();
+    await addUser(await admin(one), 'new@example.test', 2003);
+    const directory = open([two.url, one.url]);
+    expect((await directory.resolve('new@example.test')).kind).toBe('account');
+  });
+
+  test('[N-10] a password that was changed elsewhere is not refused by a replica that is behind', async () => {
+    const [one, two] = await cutOff();
+    const directory = open([two.url, one.url], { options: { 'directory.password.fresh': 0 } });
+    const alice = await accountOf(directory, 'alice@example.test');
+    expect(await directory.verifyPassword(alice, 'wrong')).toBe('refused');
+    const client = await admin(one);
+    await client.modify(alice.dn, [replace('userPassword', 'changed')]);
+    // At once: the refusal itself makes it ask what the others have.
+    expect(await directory.verifyPassword(alice, 'changed')).toBe('accepted');
+    expect(await directory.verifyPassword(alice, 'secret of alice@example.test')).toBe('refused');
+    await one.kill();
+    // Verified a moment ago by one that was current; of what was not, nobody knows.
+    expect(await directory.verifyPassword(alice, 'changed')).toBe('accepted');
+    await expect(directory.verifyPassword(alice, 'wrong')).rejects.toThrow(DirectoryUnavailable);
+  });
+
+  test('[N-10] changes all the time make no temporary failure for unknown users', async () => {
+    const servers = await pair();
+    const directory = open(servers.map(({ url }) => url));
+    const writers = await Promise.all(servers.map(admin));
+    const stop = new AbortController();
+    const writing = writers.map(async (client, index) => {
+      const dn = `cn=${index === 0 ? 'alice' : 'bob'}@example.test,${names.users}`;
+      for (let n = 0; !stop.signal.aborted; n += 1) {
+        await client.modify(dn, [replace('description', `change ${n}`)]);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      return true;
+    });
+    toClose.push(() => {
+      stop.abort();
+      return Promise.allSettled(writing);
+    });
+    const until = performance.now() + 4_000;
+    let asked = 0;
+    for (; performance.now() < until; asked += 20) {
+      const some = Array.from({ length: 20 }, (_, n) => directory.resolve(`no${n}@example.test`));
+      for (const one of await Promise.all(some)) expect(one).toEqual({ kind: 'unknown-user' });
+    }
+    stop.abort();
+    expect(await Promise.all(writing)).toEqual([true, true]);
+    expect(asked).toBeGreaterThan(500);
+  });
+
+  test('[S0-26] [S2-19] a server that hangs costs one deadline, and is preferred when it is back', async () => {
+    const servers = await pair();
+    const [near, far] = [await way(servers[0].url), await way(servers[1].url)];
+    const deadlines = { 'directory.operation.deadline': 500, 'directory.connect.deadline': 500 };
+    const directory = open([near.url, far.url], { options: deadlines });
+    expect((await directory.resolve('alice@example.test')).kind).toBe('account');
+    near.hang();
+    const begun = performance.now();
+    const slow: number[] = [];
+    for (let n = 0; n < 200; n += 1) {
+      const at = performance.now();
+      expect((await directory.resolve('bob@example.test')).kind).toBe('account');
+      expect(await directory.resolve(`no${n}@example.test`)).toEqual({ kind: 'unknown-user' });
+      if (performance.now() - at > 400) slow.push(performance.now() - at);
+    }
+    expect(slow).toHaveLength(1);
+    expect(performance.now() - begun).toBeGreaterThan(500);
+    near.go();
+    far.hang();
+    // The nearest is back by itself, and the far one is not needed.
+    await expect
+      .poll(
+        async () => (await directory.resolve('alice@example.test').catch(() => undefined))?.kind,
+        {
+          timeout: 10_000,
+        },
+      )
+      .toBe('account');
+    for (let n = 0; n < 20; n += 1) {
+      expect(await directory.resolve(`no${n}@example.test`)).toEqual({ kind: 'unknown-user' });
+    }
+  });
+
+  test('two replicas that take different placements at one moment: mail waits for the one', async () => {
+    const servers = await pair();
+    const [one, two] = servers.map(({ url }, index) =>
+      open([url, (index === 0 ? servers[1] : servers[0]).url]),
+    );
+    if (!one || !two) throw new Error('no directory');
+    for (const login of ['alice@example.test', 'bob@example.test']) {
+      const account = await accountOf(one, login);
+      await accountOf(two, login);
+      const stored = await Promise.all([
+        one.assignVolume(account, 'mail1'),
+        two.assignVolume(account, 'mail2'),
+      ]);
+      expect(new Set(stored).size).toBe(1);
+    }
+  });
+});
