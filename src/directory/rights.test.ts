@@ -293,6 +293,14 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
     ]);
   });
 
+  test('of many who give a node its key at the same time one does', async () => {
+    const clients = await Promise.all(Array.from({ length: 12 }, () => as(frontend)));
+    const deed = (index: number): Deed => adds(node('node1'), 'userPassword', `key ${index}`);
+    const all = clients.map((client, index) => outcome(client, deed(index)));
+    expect((await Promise.all(all)).filter((was) => was === 'may')).toHaveLength(1);
+    for (const client of clients) await client.unbind();
+  });
+
   test('[S0-33] a node tells how it is, of itself alone', async () => {
     await expectOf({ dn: node('keyed'), password: 'key of keyed' }, [
       ['may', reads(user('tevie'), 'cn')],

@@ -183,16 +183,22 @@ describe('a running slapd', () => {
     await client.unbind();
   });
 
-  test('front ends and administrators read all of it, a user gets few entries', async (ctx) => {
+  test('front ends and administrators read all of it, however many entries', async (ctx) => {
     needs(ctx, 'slapd');
-    const slapd = await startSlapd({ directory: testDirectory(ctx), entries: users });
+    const boss = userEntry('boss@example.test', 4_000, { mwLevel: '40' });
+    const slapd = await startSlapd({
+      directory: testDirectory(ctx),
+      entries: [...users, boss],
+      administrators: [boss.dn],
+    });
     ctx.onTestFinished(() => slapd.stop());
-    for (const { dn, password } of [slapd.frontend, slapd.admin]) {
+    const person = { dn: boss.dn, password: 'secret of boss@example.test' };
+    for (const { dn, password } of [slapd.frontend, slapd.admin, person]) {
       const client = new Client({ url: slapd.url });
       await client.bind(dn, password);
       const filter = '(objectClass=mwUser)';
       const found = await client.search(slapd.suffix, { filter, attributes: ['cn'] });
-      expect(found.searchEntries.length, dn).toBe(700);
+      expect(found.searchEntries.length, dn).toBe(701);
       await client.unbind();
     }
   });
@@ -244,6 +250,30 @@ describe('a running slapd', () => {
     await expect.poll(members).toEqual([slapd.admin.dn, renamed]);
     await admin.del(renamed);
     await expect.poll(members).toEqual([slapd.admin.dn]);
+    await admin.unbind();
+  });
+
+  test('a site keeps its own classes: mail attributes on inetOrgPerson and posixAccount', async (ctx) => {
+    needs(ctx, 'slapd');
+    const slapd = await startSlapd({ directory: testDirectory(ctx) });
+    ctx.onTestFinished(() => slapd.stop());
+    const admin = new Client({ url: slapd.url });
+    await admin.bind(slapd.admin.dn, slapd.admin.password);
+    const dn = `uid=tevie,ou=users,${slapd.suffix}`;
+    await admin.add(dn, {
+      objectClass: ['inetOrgPerson', 'posixAccount', 'mwMailUser'],
+      uid: 'tevie',
+      cn: ['Tevie', 'Tevie the milkman'],
+      sn: 'Milkman',
+      mail: 'tevie@example.test',
+      uidNumber: '1001',
+      gidNumber: '100',
+      homeDirectory: '/home/tevie',
+      mailAlias: 't@example.test',
+      mwVolume: 'mail1',
+    });
+    const unknown = admin.add(`cn=x,ou=users,${slapd.suffix}`, { objectClass: 'mwUser', cn: 'x' });
+    await expect(unknown, 'without uid and userPassword').rejects.toMatchObject({ code: 65 });
     await admin.unbind();
   });
 });
