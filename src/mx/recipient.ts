@@ -53,7 +53,7 @@ export async function acceptRecipient(
   try {
     const resolution = await resolve(policy, sender, mailbox);
     const found = await placesOf(policy, sender, resolution);
-    const accounts = await takers(policy, { session, sender, address, accounts: found.accounts });
+    const accounts = await takers(policy, { session, sender, address, ...found });
     recipients.inc('accepted');
     const mailboxes = accounts.map((account) => ({ address, account }));
     return { address, mailboxes, leaving: found.leaving, kept: found.kept };
@@ -151,16 +151,17 @@ async function takers(
     readonly sender: Sender;
     readonly address: string;
     readonly accounts: readonly Account[];
+    readonly leaving: readonly Leaving[];
   },
 ): Promise<readonly Account[]> {
-  const { accounts, sender, session, address } = given;
+  const { accounts, leaving, sender, session, address } = given;
   const judged: Judged[] = [];
   for (let at = 0; at < accounts.length; at += CHECKED_AT_ONCE) {
     const some = accounts.slice(at, at + CHECKED_AT_ONCE);
     judged.push(...(await Promise.all(some.map((account) => judge(policy, account, sender.size)))));
   }
   const taking = judged.filter(({ refused }) => refused === undefined);
-  if (taking.length === 0) throw refusalOf(policy, judged[0]);
+  if (taking.length === 0 && leaving.length === 0) throw refusalOf(policy, judged[0]);
   for (const { account, refused } of judged) {
     if (refused === undefined) continue;
     expanded.inc(refused);

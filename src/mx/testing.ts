@@ -2,8 +2,20 @@
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
-import type { Delivered, Delivery, IncomingOptions, Recipient } from '../delivery/types.ts';
-import { memoryAccount, memoryDirectory, type MemoryDirectory } from '../directory/memory.ts';
+import type {
+  Delivered,
+  Delivery,
+  IncomingOptions,
+  Leaving,
+  Outbound,
+  Recipient,
+} from '../delivery/types.ts';
+import {
+  memoryAccount,
+  memoryDirectory,
+  type MemoryContents,
+  type MemoryDirectory,
+} from '../directory/memory.ts';
 import { silentLogger, type Logger } from '../log/types.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
 import { SMTP_OPTIONS, type SmtpOptions } from '../smtp/options.ts';
@@ -36,6 +48,8 @@ export interface MemoryDelivery extends Delivery {
   discard: boolean;
   /** What the last message was begun with: does one failure fail all? */
   readonly failure: 'all' | 'each' | undefined;
+  /** Where else the last message went. */
+  readonly leaving: readonly Leaving[];
   /** What `begin` throws; a bug, as far as the service is concerned. */
   bug: Error | undefined;
 }
@@ -55,6 +69,7 @@ class MemoryDeliveryState implements MemoryDelivery {
   slowMs = 0;
   discard = false;
   failure: MemoryDelivery['failure'] = undefined;
+  leaving: readonly Leaving[] = [];
   bug: Error | undefined = undefined;
 
   async check(account: { readonly login: string }): Promise<void> {
@@ -66,6 +81,7 @@ class MemoryDeliveryState implements MemoryDelivery {
     if (this.bug) throw this.bug;
     this.open += 1;
     this.failure = options.failure;
+    this.leaving = options.leaving ?? [];
     const chunks: Uint8Array[] = [];
     let octets = 0;
     return {
@@ -126,25 +142,33 @@ export async function openFarm(
     /** Implicit TLS. */
     readonly implicitTls?: TlsContexts;
     readonly peer?: string;
+    /** In place of the users below. */
+    readonly contents?: MemoryContents;
+    readonly outbound?: Outbound;
+    /** In place of the one in memory, which then stays empty. */
+    readonly through?: Delivery;
   } = {},
 ): Promise<TestFarm> {
-  const directory = memoryDirectory({
-    accounts: [
-      memoryAccount({ login: 'alice@farm.test', addresses: ['al@farm.test', 'älice@farm.test'] }),
-      memoryAccount({ login: 'bob@farm.test', addresses: ['bob@bücher.test'] }),
-      memoryAccount({ login: 'carol@farm.test' }),
-      memoryAccount({ login: 'sam@farm.test', suspended: ['mail'] }),
-      memoryAccount({ login: 'admin@farm.test' }),
-    ],
-    domains: ['farm.test', 'bücher.test'],
-    administrators: ['admin@farm.test'],
-  });
+  const directory = memoryDirectory(
+    given.contents ?? {
+      accounts: [
+        memoryAccount({ login: 'alice@farm.test', addresses: ['al@farm.test', 'älice@farm.test'] }),
+        memoryAccount({ login: 'bob@farm.test', addresses: ['bob@bücher.test'] }),
+        memoryAccount({ login: 'carol@farm.test' }),
+        memoryAccount({ login: 'sam@farm.test', suspended: ['mail'] }),
+        memoryAccount({ login: 'admin@farm.test' }),
+      ],
+      domains: ['farm.test', 'bücher.test'],
+      administrators: ['admin@farm.test'],
+    },
+  );
   const delivery = memoryDelivery();
   const logged: TestFarm['logged'] = [];
   const service = createMxService({
     mode: given.mode ?? 'mx',
     directory,
-    delivery,
+    delivery: given.through ?? delivery,
+    outbound: given.outbound,
     tls: given.tls,
     options: { ...defaults(SMTP_OPTIONS), ...defaults(MX_OPTIONS), ...given.options },
     logger: collectingLogger(logged),

@@ -13,6 +13,7 @@ import { systemClock } from '../base/clock.ts';
 import { StoreError } from './error.ts';
 import { createMailbox } from './mailboxes.ts';
 import type { OpenVolumesOptions, Volumes } from './open.ts';
+import type { VolumeOptions } from './options.ts';
 import { hashedPath } from './placement.ts';
 import type { AskSpace } from './space.ts';
 import {
@@ -42,8 +43,15 @@ afterEach(() => {
 });
 
 /** A front end of its own, as another process would be. */
-function frontEnd(set: Partial<OpenVolumesOptions<MailboxOwner>> = {}): Volumes<MailboxOwner> {
-  const volumes = openTestVolumes(directory, { ...set, limits: { 'volume.refresh': 50 } });
+function frontEnd(
+  set: Partial<OpenVolumesOptions<MailboxOwner>> & {
+    readonly limits?: Partial<VolumeOptions>;
+  } = {},
+): Volumes<MailboxOwner> {
+  const volumes = openTestVolumes(directory, {
+    ...set,
+    limits: { 'volume.refresh': 50, ...set.limits },
+  });
   opened.push(volumes);
   return volumes;
 }
@@ -73,6 +81,51 @@ test('a first delivery makes the mailbox and stores its volume; the next one fin
   expect(await mailboxes.ensure(owner('alice'))).toEqual(first);
   const stored = owner('alice', { volume: first.volume.name });
   expect((await frontEnd().mailboxes.ensure(stored)).maildir).toBe(first.maildir);
+});
+
+test('[S1-03] [S1-04] a rule chooses the volume; the choice is stored and outlives the rule', async () => {
+  const { mailboxes } = frontEnd({ askSpace: roomOnlyOn('v2') });
+  directory.rule = ({ id }) => (id < 'l' ? 'v2' : undefined);
+  expect((await mailboxes.ensure(owner('alice'))).volume.name).toBe('v2');
+  directory.rule = () => 'v1';
+  expect((await mailboxes.ensure(owner('alice'))).volume.name).toBe('v2');
+  const stored = owner('alice', { volume: 'v2' });
+  expect((await frontEnd().mailboxes.ensure(stored)).maildir).toBe(mailboxOn('v2', 'alice'));
+  expect([...directory.stored]).toEqual([['alice', 'v2']]);
+});
+
+test('[S1-03] a rule that cannot be followed defers, and stores nothing', async () => {
+  directory.entries = [
+    ...disk.entries.slice(0, 1),
+    ...disk.entries.slice(1).map((entry) => ({ ...entry, state: 'closed' as const })),
+  ];
+  const { mailboxes } = frontEnd();
+  const results: unknown[] = [];
+  for (const name of ['v9', 'v2', '']) {
+    directory.rule = () => name;
+    results.push(await kindOf(mailboxes.ensure(owner('alice'))));
+  }
+  directory.rule = () => {
+    throw new Error('bad rule');
+  };
+  results.push(await kindOf(mailboxes.ensure(owner('alice'))));
+  directory.rule = () => 'v1';
+  const limits = { 'volume.reserve.bytes': 1 };
+  const full = frontEnd({ askSpace: roomOnlyOn('v2'), limits });
+  results.push(await kindOf(full.mailboxes.ensure(owner('al'))));
+  expect(results).toEqual([...Array<string>(4).fill('volume-down'), 'volume-full']);
+  expect(directory.stored.size).toBe(0);
+  expect(existsSync(mailboxOn('v1', 'alice'))).toBe(false);
+  // Without a rule the space decides as ever.
+  directory.rule = () => undefined;
+  expect((await mailboxes.ensure(owner('alice'))).volume.name).toBe('v1');
+});
+
+test('the explicit path of a user outranks the rules', async () => {
+  directory.rule = () => 'v9';
+  const path = join(disk.root, 'v1', '12', 'tevie');
+  const mailbox = await frontEnd().mailboxes.ensure(owner('alice', { path }));
+  expect(mailbox.maildir).toBe(path);
 });
 
 test('nothing is made for a user who only logs in', async () => {

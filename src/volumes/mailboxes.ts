@@ -23,6 +23,8 @@ import type { Volume } from './volume.ts';
  * - Two front ends choose different volumes: one add wins, the loser reads it and goes there. The
  *   directories there were made before that add; the loser's own stay empty.
  * - An administrator who pins a volume makes the mailbox in the same order, by `createMailbox`.
+ * - A rule of the directory may choose the volume. One that cannot be followed now defers: another
+ *   volume would be stored for good, against the rule.
  * - An explicit path overrides the volume, but the volume is added all the same: it is the mark
  *   that the mailbox was made. Until then a missing path is a mailbox that got no mail yet.
  *
@@ -31,7 +33,7 @@ import type { Volume } from './volume.ts';
  */
 export interface MailboxesOptions<A extends MailboxOwner> {
   readonly table: VolumeTable;
-  readonly directory: Pick<VolumeDirectory<A>, 'assignVolume' | 'storedVolume'>;
+  readonly directory: Pick<VolumeDirectory<A>, 'assignVolume' | 'volumeByRule' | 'storedVolume'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -184,13 +186,18 @@ export class Mailboxes<A extends MailboxOwner> {
     return mailbox;
   }
 
-  /** Makes the directories: at the explicit path, else on a volume that takes new users. */
+  /**
+   * Makes the directories: at the explicit path, else on the volume that a rule chooses, else on
+   * one that takes new users.
+   */
   async #make(account: A): Promise<Located> {
     if (account.path !== undefined) {
       const located = await this.locate(account);
       if (located === undefined) throw new StoreError('volume-down', `${account.id} has no place`);
       return { volume: located.volume, maildir: await createMailbox(account, located.volume) };
     }
+    const ruled = await this.#ruled(account);
+    if (ruled) return { volume: ruled, maildir: await createMailbox(account, ruled) };
     const refused = new Set<string>();
     for (let choice = 1; ; choice++) {
       const volume = await this.#choose(refused);
@@ -201,6 +208,29 @@ export class Mailboxes<A extends MailboxOwner> {
         refused.add(volume.name);
       }
     }
+  }
+
+  /** @throws StoreError when the rules cannot be asked, are bad, or choose what takes nobody */
+  async #ruled(account: A): Promise<Volume | undefined> {
+    let name: string | undefined;
+    try {
+      name = await this.#parts.directory.volumeByRule(account);
+    } catch (error) {
+      const message = `The rules choose no volume for ${account.id}: ${String(error)}`;
+      throw new StoreError('volume-down', message, { cause: error });
+    }
+    if (name === undefined) return undefined;
+    const { table } = this.#parts;
+    await table.loaded();
+    const volume = table.get(name);
+    if (volume?.entry.state !== 'active') {
+      const why = volume ? `is ${volume.entry.state}` : 'does not exist';
+      const message = `A rule puts ${account.id} on volume ${name}, which ${why}`;
+      throw new StoreError('volume-down', message);
+    }
+    await volume.ready();
+    if (volume.fits(0)) return volume;
+    throw new StoreError('volume-full', `Volume ${name} has no room for new users`);
   }
 
   async #choose(refused: ReadonlySet<string>): Promise<Volume> {

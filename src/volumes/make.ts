@@ -79,6 +79,7 @@ export async function makeMailbox(options: {
   const directory = {
     volumes: () => Promise.resolve(entries),
     assignVolume: () => Promise.resolve(options.volume),
+    volumeByRule: () => Promise.resolve(undefined),
     storedVolume: () => Promise.resolve(undefined),
   };
   const volumes = openVolumes({ directory, clock, random, log: silentLogger, node: 'command' });

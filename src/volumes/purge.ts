@@ -31,6 +31,7 @@ export async function openPurge(options: {
   const directory = {
     volumes: () => Promise.resolve(entries),
     assignVolume: () => Promise.reject(new Error('A purge places nobody')),
+    volumeByRule: () => Promise.resolve(undefined),
     storedVolume: () => Promise.resolve(undefined),
   };
   const volumes = openVolumes({ directory, clock, random, log: silentLogger, node: 'command' });

@@ -27,6 +27,8 @@ export interface VolumeDirectory<A extends MailboxOwner> {
   volumes(): Promise<readonly VolumeEntry[]>;
   /** Stores the volume where none is stored. @returns what is stored afterwards */
   assignVolume(account: A, volume: string): Promise<string>;
+  /** The volume that a rule chooses for an account without one; undefined where none does. */
+  volumeByRule(account: A): Promise<string | undefined>;
   /** The volume that is stored now, asked afresh; undefined when no mail ever came. */
   storedVolume(account: A): Promise<string | undefined>;
 }

@@ -48,6 +48,8 @@ export class MemoryPlacements implements VolumeDirectory<MailboxOwner> {
   readonly stored = new Map<string, string>();
   entries: readonly VolumeEntry[];
   down = false;
+  /** What the rules choose. */
+  rule: (account: MailboxOwner) => string | undefined = () => undefined;
   /** Waited for before each add: lets a test order two racing front ends. */
   beforeAssign: () => Promise<void> = async () => {};
 
@@ -66,6 +68,11 @@ export class MemoryPlacements implements VolumeDirectory<MailboxOwner> {
     const stored = this.stored.get(account.id) ?? volume;
     this.stored.set(account.id, stored);
     return stored;
+  }
+
+  async volumeByRule(account: MailboxOwner): Promise<string | undefined> {
+    if (this.down) throw new Error('the directory is down');
+    return this.rule(account);
   }
 
   async storedVolume(account: MailboxOwner): Promise<string | undefined> {
