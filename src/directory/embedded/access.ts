@@ -52,8 +52,6 @@ const BRANCHES = [
   'claims',
 ] as const satisfies readonly Place[];
 
-type Names = Pick<Entry, 'key' | 'parent'>;
-
 /**
  * Evaluates the table of rights.ts on the tree as it is now, so that a right can be taken: the
  * first row whose entry and attribute fit decides, as slapd.access(5) does with the same rows.
@@ -61,12 +59,15 @@ type Names = Pick<Entry, 'key' | 'parent'>;
 export class Access {
   readonly #tree: Tree;
   readonly #keys: Readonly<Record<(typeof BRANCHES)[number] | (typeof HEADS)[number], string>>;
+  readonly #heads: ReadonlyMap<string, Place>;
+  readonly #branches: ReadonlyMap<string, (typeof BRANCHES)[number]>;
   readonly #admin: string;
   readonly #frontend: string;
   /** Keys of the groups, from the highest level down. */
   readonly #groups: readonly (readonly [level: Level, key: string])[];
   readonly #members = new WeakMap<Entry, ReadonlySet<string>>();
-  readonly #decided = new Map<string, Right | undefined>();
+  /** By group of entries that are alike: rights by attribute. */
+  readonly #decided = new Map<string, Map<string, Right | undefined>>();
 
   constructor(tree: Tree, layout: Layout) {
     const key = (dn: string): string => dnKey(parseDn(dn));
@@ -75,6 +76,8 @@ export class Access {
     this.#frontend = key(layout.frontend);
     const places = [...BRANCHES, ...HEADS].map((place) => [place, key(layout[place])] as const);
     this.#keys = Object.fromEntries(places) as Record<(typeof places)[number][0], string>;
+    this.#heads = new Map(places.map(([place, dn]) => [dn, place]));
+    this.#branches = new Map(BRANCHES.map((place) => [this.#keys[place], place]));
     this.#groups = (Object.keys(LEVELS) as Level[])
       .toSorted((a, b) => LEVELS[b] - LEVELS[a])
       .map((level) => [level, key(`cn=${LEVEL_GROUPS[level]},${layout.rights}`)] as const);
@@ -112,28 +115,22 @@ export class Access {
   /** Whether attributes (also `ATTRIBUTE_ENTRY`: that it exists) may be read and searched for. */
   reader(who: Identity, entry: Entry): (attribute: string) => boolean {
     if (who.administrator) return () => true;
-    const situation = this.#situation(entry, entry);
-    const self = entry.key === who.key;
-    return (attribute) =>
-      READS.has(this.#decide({ who, self, situation, attribute })) && attribute !== PASSWORD;
+    const rights = this.#rights(who, entry.key, entry);
+    return (attribute) => READS.has(rights(attribute)) && attribute !== PASSWORD;
   }
 
   /** Whether a bind as this entry may succeed at all: users who were removed have no `auth`. */
   mayBind(entry: Entry): boolean {
     const who: Identity = { key: undefined, administrator: false, actors: ['anonymous'] };
-    return this.#right(who, entry, PASSWORD) !== undefined;
+    return this.#rights(who, entry.key, entry)(PASSWORD) !== undefined;
   }
 
   /** @throws LdapFailure unless the identity may add this entry where it is */
   mayAdd(who: Identity, entry: Entry): void {
     if (who.administrator) return;
-    const parent = { key: entry.parent, parent: '' };
-    if (ADDS.has(this.#right(who, parent, CHILDREN)) && this.#adds(who, entry)) return;
+    const [above, here] = [this.#rights(who, entry.parent), this.#rights(who, entry.key, entry)];
+    if (ADDS.has(above(CHILDREN)) && ADDS.has(here(ATTRIBUTE_ENTRY))) return;
     throw denied('This identity may not add entries here');
-  }
-
-  #adds(who: Identity, entry: Entry): boolean {
-    return ADDS.has(this.#right(who, entry, ATTRIBUTE_ENTRY, entry));
   }
 
   /** @throws LdapFailure unless the identity may delete the entry */
@@ -143,20 +140,16 @@ export class Access {
   }
 
   #removes(who: Identity, entry: Entry): boolean {
-    const parent = { key: entry.parent, parent: '' };
-    return (
-      this.#right(who, parent, CHILDREN) === 'write' &&
-      this.#right(who, entry, ATTRIBUTE_ENTRY, entry) === 'write'
-    );
+    const [above, here] = [this.#rights(who, entry.parent), this.#rights(who, entry.key, entry)];
+    return above(CHILDREN) === 'write' && here(ATTRIBUTE_ENTRY) === 'write';
   }
 
   /** @throws LdapFailure unless the identity may give the entry this name and place */
   mayRename(who: Identity, before: Entry, after: Entry): void {
     if (who.administrator) return;
     const naming = parseDn(after.dn)[0] ?? [];
-    const names = naming.every(
-      ([name]) => this.#right(who, before, name.toLowerCase(), before) === 'write',
-    );
+    const rights = this.#rights(who, before.key, before);
+    const names = naming.every(([name]) => rights(name.toLowerCase()) === 'write');
     if (names && this.#removes(who, before) && this.#removes(who, after)) return;
     throw denied('This identity may not rename this entry');
   }
@@ -164,9 +157,10 @@ export class Access {
   /** @throws LdapFailure unless the identity may make these changes to this entry */
   mayModify(who: Identity, entry: Entry, changes: readonly Change[]): void {
     if (who.administrator) return;
+    const rights = this.#rights(who, entry.key, entry);
     for (const change of changes) {
       const name = change.name.toLowerCase();
-      const right = this.#right(who, entry, name, entry);
+      const right = rights(name);
       const allowed = change.operation === 'add' ? ADDS.has(right) : REMOVES.has(right);
       // One value is seen to by the schema; where there may be several, by this.
       const second =
@@ -220,45 +214,44 @@ export class Access {
     throw new LdapFailure('strongerAuthRequired', 'Changes need a bind');
   }
 
-  #right(who: Identity, names: Names, attribute: string, entry?: Entry): Right | undefined {
-    const situation = this.#situation(names, entry);
-    return this.#decide({ who, self: names.key === who.key, situation, attribute });
+  /**
+   * The right to each attribute of an entry. What was decided is remembered: entries that the
+   * table cannot tell apart share it, so that a listing of all users costs little.
+   * @param entry the entry, where there is one
+   */
+  #rights(who: Identity, key: string, entry?: Entry): (attribute: string) => Right | undefined {
+    const situation = this.#situation(key, entry);
+    const actors: readonly Actor[] = key === who.key ? ['self', ...who.actors] : who.actors;
+    const { at, below, direct, levelled } = situation;
+    const group = `${at} ${below} ${direct} ${levelled} ${actors.join('+')}`;
+    const decided = this.#decided.get(group) ?? new Map<string, Right | undefined>();
+    this.#decided.set(group, decided);
+    return (attribute) => {
+      if (decided.has(attribute)) return decided.get(attribute);
+      const row = RIGHTS.find((candidate) => rowFits(candidate, situation, attribute));
+      const given = actors.map((actor) => row?.rights[actor]);
+      const right = STRENGTH.find((strength) => given.includes(strength));
+      // Attribute names come from clients: a memory of them must not grow.
+      if (decided.size < DECIDED_MAX) decided.set(attribute, right);
+      return right;
+    };
   }
 
-  #situation({ key, parent }: Names, entry: Entry | undefined): Situation {
-    const at = [...BRANCHES, ...HEADS].find((place) => this.#keys[place] === key);
-    const below = BRANCHES.find((place) => key.endsWith(`,${this.#keys[place]}`));
-    const direct = below !== undefined && parent === this.#keys[below];
+  #situation(key: string, entry: Entry | undefined): Situation {
+    const at = this.#heads.get(key);
+    const parent = key.slice(key.indexOf(',') + 1);
+    const direct = this.#branches.get(parent);
+    const below = direct ?? BRANCHES.find((place) => parent.endsWith(`,${this.#keys[place]}`));
     // Membership counts as well: a group that was changed by hand leaves no hole.
     const levelled =
       (below === 'users' || below === 'removed') &&
       ((entry?.get('mwlevel').length ?? 0) > 0 || this.#level(key) !== undefined);
-    return { at, below, direct, levelled };
-  }
-
-  #decide(asked: Asked): Right | undefined {
-    const { who, self, situation: s, attribute } = asked;
-    const key = `${s.at} ${s.below} ${s.direct} ${s.levelled} ${self} ${who.actors.join('+')} ${attribute}`;
-    if (this.#decided.has(key)) return this.#decided.get(key);
-    const row = RIGHTS.find((candidate) => rowFits(candidate, s, attribute));
-    const actors: readonly Actor[] = self ? ['self', ...who.actors] : who.actors;
-    const given = actors.map((actor) => row?.rights[actor]);
-    const right = STRENGTH.find((strength) => given.includes(strength));
-    // Attribute names come from clients: a memory of them must not grow.
-    if (this.#decided.size < DECIDED_MAX) this.#decided.set(key, right);
-    return right;
+    return { at, below, direct: direct !== undefined, levelled };
   }
 }
 
-const DECIDED_MAX = 10_000;
-
-interface Asked {
-  readonly who: Identity;
-  readonly self: boolean;
-  readonly situation: Situation;
-  /** Lower case. */
-  readonly attribute: string;
-}
+/** Attributes remembered of one group of entries. */
+const DECIDED_MAX = 200;
 
 function rowFits(row: RightsRow, situation: Situation, attribute: string): boolean {
   const { at, below, direct, levelled } = situation;
