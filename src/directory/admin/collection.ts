@@ -69,7 +69,7 @@ export interface SetOptions {
 }
 
 /** How often a change by name is based on a newer state before it is given up. */
-const TRIES = 6;
+const TRIES = 32;
 const OWN_MAX = 10_000;
 
 /** Entries of one kind. */

@@ -48,8 +48,13 @@ export async function conflictWith(
     ...(changes.length === 0 && now.dn === before.dn ? ['what is not shown, as a password'] : []),
   ];
   const ours = changes.filter((change) => change.wanted !== undefined).map(({ name }) => name);
+  const others = Object.keys(wanted).filter((name) => wanted[name] !== undefined);
   const both =
-    ours.length > 0 ? ` You wanted to change ${ours.join(', ')} as well.` : ' You wanted others.';
+    ours.length > 0
+      ? ` You wanted to change ${ours.join(', ')} as well.`
+      : others.length > 0
+        ? ` You wanted to change ${others.join(', ')}.`
+        : '';
   return new AdminError(
     'conflict',
     `${before.dn} was changed by somebody else meanwhile: ${told.join('; ')}.${both} ` +

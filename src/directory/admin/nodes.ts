@@ -23,7 +23,7 @@ export class Nodes extends Entries<NodeRecord, NodeValues> {
   }
 
   override async add(name: string, given: NodeValues): Promise<NodeRecord> {
-    return await super.add(name, { status: 'spldmb', ...given });
+    return await super.add(name, { status: 'spm', ...given });
   }
 
   /** @throws AdminError not-found */

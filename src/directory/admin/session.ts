@@ -15,6 +15,7 @@ import { dnKey, nameDn, parseDn } from '../dn.ts';
 import { layout, type Layout } from '../schema.ts';
 import { Assertion } from './assertion.ts';
 import { AdminError, type AdminErrorKind } from './error.ts';
+import { printable } from './names.ts';
 
 /** Values to write: undefined leaves an attribute as it is, an empty list takes it away. */
 export type NewValues = Readonly<Record<string, string | number | readonly string[] | undefined>>;
@@ -259,13 +260,24 @@ function identities(options: LdapDirectoryOptions): readonly string[] {
   const { bindDn, suffix } = options;
   if (isBelow(bindDn, suffix)) return [bindDn];
   const key = addressKey(bindDn);
-  if (key?.domain === undefined) return [bindDn];
+  if (key?.domain === undefined) {
+    if (isDn(bindDn)) return [bindDn];
+    throw new AdminError('invalid', `"${printable(bindDn)}" is neither a login nor a DN`);
+  }
   return addressSpellings(key).map((login) => nameDn('cn', login, layout(suffix).users));
 }
 
 function isBelow(dn: string, suffix: string): boolean {
   try {
     return `,${dnKey(parseDn(dn))}`.endsWith(`,${dnKey(parseDn(suffix))}`);
+  } catch {
+    return false;
+  }
+}
+
+function isDn(text: string): boolean {
+  try {
+    return parseDn(text).length > 0;
   } catch {
     return false;
   }
