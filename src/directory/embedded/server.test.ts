@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { Attribute, Change, Client, EqualityFilter, NotFilter, ResultCodeError } from 'ldapts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestDirectory, userEntry, type TestDirectory } from '../testing.ts';
+import { hashPassword } from './password.ts';
 import { RESULT, type ResultName } from './result.ts';
 
 const USERS = 'ou=users,dc=mailfarm';
@@ -383,6 +385,61 @@ test('[S0-22] who may do what: nobody, a front end, a user, an administrator', a
   expect(await result(admin.del('cn=farm,dc=mailfarm'))).toBe('unwillingToPerform');
   expect(await result(admin.del(USERS))).toBe('notAllowedOnNonLeaf');
   for (const client of [anonymous, frontend, alice, chief]) await client.unbind();
+});
+
+test('[S0-33] a node gives itself one key, then is that node and no other', async () => {
+  const frontend = await bound('cn=frontend,dc=mailfarm', 'frontend-secret');
+  const at = (name: string): string => `cn=${name},ou=nodes,dc=mailfarm`;
+  const node = { objectClass: 'mwNode', server: 'x.example.test', status: 'sp' };
+  for (const [nid, cn] of ['n1', 'n2'].entries()) {
+    expect(await result(frontend.add(at(cn), { ...node, cn, nid: String(300 + nid) }))).toBe(
+      'success',
+    );
+  }
+  const set = async (client: Client, name: string, ...changes: Change[]): Promise<unknown> =>
+    await result(client.modify(at(name), changes));
+  const tag = Buffer.alloc(32).toString('base64').replaceAll('=', '');
+  const dear = `{ARGON2}$argon2id$v=19$m=1048576,t=64,p=1$${tag}$${tag}`;
+  const key = await hashPassword('key of n1', 'SSHA512');
+  const give = (value: string): Change => change('add', 'userPassword', [value]);
+  expect(await set(frontend, 'n1', give(dear))).toBe('constraintViolation');
+  expect(await set(frontend, 'n1', give('a'), give('b'))).toBe('constraintViolation');
+  expect(await set(frontend, 'n1', give(key))).toBe('success');
+  expect(await set(frontend, 'n1', give('another'))).toBe('insufficientAccessRights');
+  expect(await set(frontend, 'n1', change('replace', 'status', ['SP']))).toBe(
+    'insufficientAccessRights',
+  );
+  const self = await bound(at('n1'), 'key of n1');
+  expect(await set(self, 'n1', change('replace', 'status', ['SP']))).toBe('success');
+  expect(await set(self, 'n2', change('replace', 'status', ['SP']))).toBe(
+    'insufficientAccessRights',
+  );
+  expect(await set(self, 'n1', change('replace', 'nid', ['1']))).toBe('insufficientAccessRights');
+  expect((await self.search(USERS, { filter: '(uid=2001)' })).searchEntries).toHaveLength(1);
+  const next = await hashPassword('next', 'SSHA512');
+  expect(await set(self, 'n1', change('replace', 'userPassword', [next]))).toBe('success');
+  await (await bound(at('n1'), 'next')).unbind();
+  for (const name of ['n1', 'n2']) await admin.del(at(name));
+  // Whose entry is gone is nobody.
+  expect(await result(self.search(USERS))).toBe('noSuchObject');
+  for (const client of [frontend, self]) await client.unbind();
+});
+
+test('one address has no more than half of the connections, unless a front end is there', async () => {
+  const { port } = directory.server;
+  const open = async (count: number): Promise<{ sockets: Socket[]; closed: () => number }> => {
+    let closed = 0;
+    const sockets = Array.from({ length: count }, () =>
+      connect({ port, host: '127.0.0.1', localAddress: '127.0.0.77' }),
+    );
+    for (const socket of sockets) socket.on('error', () => {}).on('close', () => (closed += 1));
+    await Promise.all(sockets.map((socket) => new Promise((done) => socket.once('connect', done))));
+    return { sockets, closed: () => closed };
+  };
+  const { sockets, closed } = await open(30);
+  await expect.poll(closed).toBe(5);
+  await (await bound(dn('alice@example.test'), 'demo2')).unbind(); // Others are served.
+  for (const socket of sockets) socket.destroy();
 });
 
 test('a bind without a password is refused, and a failed bind leaves nobody bound', async () => {

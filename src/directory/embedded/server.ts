@@ -6,6 +6,7 @@ import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults, type OptionValues } from '../../config/options.ts';
 import { parseSettings } from '../../config/settings.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
+import { limitKey } from '../../net/address.ts';
 import type { TlsContexts } from '../../net/types.ts';
 import { EMBEDDED_OPTIONS } from '../options.ts';
 import { DEFAULT_SUFFIX } from '../schema.ts';
@@ -14,7 +15,7 @@ import { lockDirectory } from './lock.ts';
 import { frameEntries, type SeedEntry } from '../frame.ts';
 import { LdapSession } from './session.ts';
 import { StoreFailure } from './store.ts';
-import { BindThrottle } from './throttle.ts';
+import { BindThrottle, hold } from './throttle.ts';
 import { toAdd } from './upgrade.ts';
 
 export interface EmbeddedServerOptions {
@@ -182,16 +183,27 @@ function makeServer(running: Running, sockets: Set<Socket>): Server {
     clock,
     delayMaxMs: () => values()['directory.embedded.bind.delay'],
   });
+  const byAddress = new Map<string, number>();
   const accept = (socket: Socket): void => {
-    server.maxConnections = values()['directory.embedded.connections'];
+    const connections = values()['directory.embedded.connections'];
+    server.maxConnections = connections;
+    const address = socket.remoteAddress ?? '';
+    const key = limitKey(address);
+    // Half for one address: nobody alone keeps the others out, but for front ends.
+    const full = (byAddress.get(key) ?? 0) >= connections / 2 && !throttle.isTrusted(address);
+    if (full) return void socket.destroy();
+    const leave = hold(byAddress, key);
     sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
+    socket.on('close', () => {
+      sockets.delete(socket);
+      leave();
+    });
     socket.on('error', () => socket.destroy());
     socket.setTimeout(values()['directory.embedded.idle'], () => socket.destroy());
     socket.setNoDelay(true);
     new LdapSession(tls?.mode === 'implicit' ? startTls(socket) : socket, {
       directory,
-      address: socket.remoteAddress ?? '',
+      address,
       throttle,
       messageBytesMax: () => values()['directory.embedded.message.max'],
       logger,

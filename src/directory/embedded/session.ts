@@ -181,7 +181,7 @@ export class LdapSession {
     this.#distrust?.();
     this.#distrust = undefined;
     this.#pages.clear();
-    const bound = await this.#verified(operation.dn.text, () => directory.bind(operation));
+    const bound = await this.#verified(dnKey(operation.dn.rdns), () => directory.bind(operation));
     this.#bound = bound;
     const { administrator, actors } = directory.who(bound);
     if (this.#socket.destroyed || !(administrator || actors.includes('frontend'))) return;
@@ -189,17 +189,17 @@ export class LdapSession {
   }
 
   /** Verifies a password as often as the throttle lets this address do so. @throws LdapFailure */
-  async #verified<T>(name: string, verify: () => Promise<T>): Promise<T> {
+  async #verified<T>(key: string, verify: () => Promise<T>): Promise<T> {
     const { throttle, address } = this.#options;
     const leave = throttle.enter(address);
     if (!leave) throw new LdapFailure('busy', 'Too many binds at once from this address');
     try {
       const verified = await verify();
-      throttle.succeeded(address, name.toLowerCase());
+      throttle.succeeded(address, key);
       return verified;
     } catch (error) {
       if (error instanceof LdapFailure && error.result === 'invalidCredentials') {
-        await throttle.failed(address, name.toLowerCase(), this.#ended.signal);
+        await throttle.failed(address, key, this.#ended.signal);
       }
       throw error;
     } finally {
@@ -287,7 +287,7 @@ export class LdapSession {
     const verify = async (): Promise<void> => {
       if (!(await directory.verifies(key, password))) throw wrong;
     };
-    await this.#verified(this.#bound ?? '', verify).catch((error: unknown) => {
+    await this.#verified(key, verify).catch((error: unknown) => {
       throw error === wrong ? new LdapFailure('unwillingToPerform', wrong.message) : error;
     });
   }

@@ -40,6 +40,10 @@ export class BindThrottle {
     return hold(this.#trusted, limitKey(address));
   }
 
+  isTrusted(address: string): boolean {
+    return this.#trusted.has(limitKey(address));
+  }
+
   /** @returns what to call when the bind is answered; undefined when there are too many at once. */
   enter(address: string): (() => void) | undefined {
     const key = limitKey(address);
@@ -51,7 +55,7 @@ export class BindThrottle {
   async failed(address: string, entry: string, signal?: AbortSignal): Promise<void> {
     const key = limitKey(address);
     if (this.#trusted.has(key)) return;
-    const pair = this.#count(`${key} ${entry}`) - PAIR_FREE;
+    const pair = this.#count(pairKey(address, entry)) - PAIR_FREE;
     const all = this.#count(key) - ADDRESS_FREE;
     const doublings = Math.min(Math.max(pair, all), 20);
     if (doublings <= 0) return;
@@ -61,7 +65,7 @@ export class BindThrottle {
 
   /** Forgives the pair, not the address: who has one password could guess others for ever. */
   succeeded(address: string, entry: string): void {
-    this.#counts.delete(`${limitKey(address)} ${entry}`);
+    this.#counts.delete(pairKey(address, entry));
   }
 
   #count(key: string): number {
@@ -78,8 +82,12 @@ export class BindThrottle {
   }
 }
 
+/** Names are a client's to choose: what is kept of one has a bound. */
+const pairKey = (address: string, entry: string): string =>
+  `${limitKey(address)} ${entry.slice(0, 256)}`;
+
 /** Counts one more until what is returned is called. */
-function hold(counts: Map<string, number>, key: string): () => void {
+export function hold(counts: Map<string, number>, key: string): () => void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
   let held = true;
   return () => {

@@ -81,7 +81,11 @@ const SUBJECTS: readonly Buffer[] = [
     ),
   ),
   encode(0x4a, 'cn=nobody,ou=users,dc=mailfarm'),
-  encode(0x77, encode(0x80, '1.3.6.1.4.1.4203.1.11.1'), encode(0x81, encode(0x30))),
+  encode(
+    0x77,
+    encode(0x80, '1.3.6.1.4.1.4203.1.11.1'),
+    encode(0x81, encode(0x30, encode(0x80, 'cn=bob@example.test,ou=users,dc=mailfarm'))),
+  ),
 ];
 
 test(`no octets can stop the server (FUZZ_SEED=${seed})`, async () => {
