@@ -10,7 +10,7 @@ import type { DomainEntry, VolumeEntry } from '../types.ts';
 /** What every record has beside its own fields. */
 export interface Recorded {
   readonly dn: string;
-  /** entryCSN as it was read: `put` and `remove` given a record refuse when it differs now. */
+  /** entryCSN as it was read: a change given a record refuses when it differs now. */
   readonly revision: string;
   /** All attributes, also those we do not know; sorted by name (S0-51). Never userPassword. */
   readonly fields: readonly Field[];
@@ -80,6 +80,8 @@ export interface Collection<R extends Recorded, V> {
   get(name: string): Promise<R>;
   /** @throws AdminError invalid (of a query) */
   find(query?: Query): Promise<Listing<R>>;
+  /** As `find`, one by one, whatever their number. @throws AdminError invalid */
+  each(query?: Query): AsyncIterable<R>;
   /** @throws AdminError exists, invalid */
   add(name: string, values: V): Promise<R>;
   /**
@@ -88,7 +90,7 @@ export interface Collection<R extends Recorded, V> {
    * @throws AdminError not-found, invalid, conflict (its text names what changed)
    */
   set(of: R | string, values: Partial<V>): Promise<R>;
-  /** As `add` or, where the entry exists, `set`; returns at once (S0-46). */
+  /** As `add` or, where the entry exists, `set`; returns at once (S0-46); no claim stops it. */
   put(of: R | string, values: V): Put<R>;
   /** @throws AdminError not-found, conflict, invalid (in use) */
   remove(of: R | string): Promise<unknown>;

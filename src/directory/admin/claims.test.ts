@@ -138,6 +138,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
   test('a claim stands in no delivery’s and no put’s way', async () => {
     const [op, op2] = [await as('op'), await as('op2')];
     const claim = await op.users.claim('alice@example.test');
+    await (await as('help')).users.put('alice@example.test', { password: 'n' }).done();
     await op2.users.put('alice@example.test', { quotaBytes: 11 }).done();
     await op2.users.place('alice@example.test', 'mail1');
     expect((await op.users.get('alice@example.test')).volume).toBe('mail1');

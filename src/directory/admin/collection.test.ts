@@ -36,7 +36,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     expect([nodes.count, nodes.query]).toEqual([2, query]);
     const first = nodes.head();
     const second = nodes.next();
-    expect([first?.name, second?.name].toSorted()).toEqual(['walk11', 'walk12']);
+    expect(new Set([first?.name, second?.name])).toEqual(new Set(['walk11', 'walk12']));
     expect(nodes.next()).toBeUndefined();
     expect(nodes.previous()?.name).toBe(second?.name);
     expect(nodes.previous()?.name).toBe(first?.name);
@@ -69,7 +69,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
       heard[0]?.kind === 'put-failed' ? heard[0].error.message : '',
     ]);
     stop();
-    await expect(admin.nodes.put('put3', { nid: 21, server: 'x' }).done()).rejects.toThrow();
+    await expect(admin.nodes.put('put3', { nid: 21, server: 'x' }).done()).rejects.toThrow('21');
     expect(heard).toHaveLength(1);
   });
 
@@ -223,6 +223,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     }
     await expect(volumes.remove('gen1')).rejects.toThrow('in use by the rule gen');
     for (const [collection, name] of named.toReversed()) await collection.remove(name);
-    for (const [collection, name] of named) await expect(collection.get(name)).rejects.toThrow();
+    for (const [collection, name] of named)
+      await expect(collection.get(name)).rejects.toThrow('There is no');
   });
 });

@@ -68,6 +68,8 @@ export interface SetOptions {
   readonly force?: boolean;
 }
 
+/** A put is in nobody's way, and nobody is in a put's: what was read is what guards the entry. */
+const FORCED: SetOptions = { force: true };
 /** How often a change by name is based on a newer state before it is given up. */
 const TRIES = 32;
 const OWN_MAX = 10_000;
@@ -148,7 +150,7 @@ export class Entries<R extends Recorded, V> implements Collection<R, V> {
     const name = typeof of === 'string' ? of : nameOf(of);
     const key = `${this.kind.what} ${name.trim().normalize('NFC').toLowerCase()}`;
     return this.farm.puts.begin(key, record, async (base) =>
-      base ? await this.set(base, values) : await this.#addOrSet(name, values),
+      base ? await this.set(base, values, FORCED) : await this.#addOrSet(name, values),
     );
   }
 
@@ -262,13 +264,13 @@ export class Entries<R extends Recorded, V> implements Collection<R, V> {
   }
 
   async #addOrSet(name: string, values: V): Promise<R> {
-    if (await this.lookUp(name)) return await this.set(name, values);
+    if (await this.lookUp(name)) return await this.set(name, values, FORCED);
     try {
       return await this.add(name, values);
     } catch (error) {
       // Somebody made it between the two.
-      if (isKind(error, 'exists') && (await this.lookUp(name))) return await this.set(name, values);
-      throw error;
+      if (!isKind(error, 'exists') || !(await this.lookUp(name))) throw error;
+      return await this.set(name, values, FORCED);
     }
   }
 

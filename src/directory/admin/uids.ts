@@ -5,12 +5,15 @@ import type { AdminSession } from './session.ts';
 /** Numbers up to this are left to the machine's own users; the first of ours is 2001 (S2-29). */
 const UID_BELOW = 2_000;
 const UID_MAX = 2_147_483_647;
+/** Numbers that others were given meanwhile, before the end of all is looked for again. */
+const GUESSES = 3;
 
 /** Numbers of users. Those of removed users are not given again. */
 export class Uids {
   readonly #session: AdminSession;
   /** The number after the last one given: free in nearly every case. */
   #next: number | undefined;
+  #searching: Promise<number> | undefined;
 
   constructor(session: AdminSession) {
     this.#session = session;
@@ -45,9 +48,18 @@ export class Uids {
     return found.flat()[0]?.dn;
   }
 
+  /** Many ask at once in an import: each takes a number of its own before it looks. */
   async #free(): Promise<number> {
-    const guess = this.#next;
-    const uid = guess !== undefined && !(await this.taken(guess)) ? guess : await this.#search();
+    for (let tries = 0; tries < GUESSES && this.#next !== undefined; tries += 1) {
+      const guess = this.#next;
+      this.#next = guess + 1;
+      if (!(await this.taken(guess))) return guess;
+    }
+    this.#searching ??= this.#search().finally(() => {
+      this.#searching = undefined;
+    });
+    const first = await this.#searching;
+    const uid = this.#next !== undefined && this.#next > first ? this.#next : first;
     this.#next = uid + 1;
     return uid;
   }
