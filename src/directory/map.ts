@@ -142,7 +142,8 @@ const POSIX: AttributeMap = {
 /**
  * qmail-ldap (qmailUser). Without deliveryMode nolocal the mailbox gets a copy of what is forwarded;
  * `noaccess` leaves delivery alone, `disabled` and `deleted` do not. A status nobody knows
- * gives no access.
+ * gives no access. mailMessageStore is taken as the Maildir; a site whose ~control/aliasempty adds
+ * `./Maildir/` to it says so by `append`.
  */
 const QMAIL_LDAP: AttributeMap = {
   ...NOTHING,

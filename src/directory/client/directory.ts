@@ -205,9 +205,10 @@ class LdapDirectory implements Directory {
   async assignVolume(account: Account, volume: string): Promise<string> {
     const attribute = this.#map.volume;
     if (attribute === undefined) return await this.#unwritten(account, volume);
-    const stored = await this.#askPeople(async (connection) => {
+    const stored = await this.#askPeople(async (connection, whole) => {
       const before = await this.#reread(connection, account);
       if (before.volume !== undefined) return before;
+      await whole(); // One that lags behind may not show the volume yet, and takes another.
       await addVolume(connection, account.dn, new Attribute({ type: attribute, values: [volume] }));
       return await this.#reread(connection, account);
     });

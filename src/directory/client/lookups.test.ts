@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Resolution } from '../types.ts';
 import type { SeedEntry } from '../frame.ts';
+import { embeddedRequests } from '../metrics.ts';
 import { startTestDirectory, TEST_SERVERS, userEntry } from '../testing.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
 import { ldapDirectory } from './directory.ts';
@@ -157,6 +158,24 @@ describe.each(TEST_SERVERS)('%s', { timeout: 60_000 }, (kind) => {
     const directory = ldapDirectory({ ...many.frontend, options });
     toClose.push(() => directory.close());
     await expect(directory.resolve('c1@example.test')).rejects.toThrow(DirectoryUnavailable);
+  });
+
+  test.runIf(kind === 'embedded')('an address costs one search, known or not', async () => {
+    const directory = await open();
+    await directory.resolve('nobody@example.test'); // Connected; domain and rules are known.
+    for (const [name, each] of [
+      ['no', 1],
+      ['no+detail', 2],
+    ] as const) {
+      const before = embeddedRequests.value('search');
+      for (let n = 0; n < 50; n += 1) await directory.resolve(`${n}${name}@example.test`);
+      const looks = 4;
+      expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(50 * each + looks);
+    }
+    const before = embeddedRequests.value('search');
+    await directory.resolve('north@example.test');
+    await directory.resolve('team@example.test');
+    expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(3);
   });
 
   test('no name reaches a filter or a DN as text: lists, domains, sites, logins', async () => {
