@@ -222,7 +222,7 @@ export class Expansion {
   }
 }
 
-/** Where mail for a user is sent on to: a user whose mail is suspended gets none, and sends none. */
+/** Where mail for a user is sent on to; nowhere while the mail of the user is suspended. */
 export const forwardsOf = ({ forwards, suspended }: Account): readonly string[] =>
   suspended.includes('mail') ? [] : forwards;
 
