@@ -297,15 +297,15 @@ describe.each(TEST_SERVERS)('%s', { timeout: TEST_MS }, (kind: TestServerKind) =
     const silent = await listen((socket) => socket.on('data', () => {}));
     const two = await start();
     const options = {
-      'directory.operation.deadline': 200,
-      'directory.connect.deadline': 200,
+      'directory.operation.deadline': 700,
+      'directory.connect.deadline': 700,
       'directory.cache.fresh': 0,
     };
     const directory = open({ ...two.frontend, urls: [silent, two.server.url], options });
     const started = performance.now();
     for (let n = 0; n < 20; n += 1)
       expect((await directory.resolve('bob@example.test')).kind).toBe('account');
-    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   test('while the directory is away the last known good answer serves, then a temporary failure', async () => {
