@@ -238,7 +238,7 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     await expect(byName.resolve('golde@example.test')).rejects.toThrow('MF-DIR-004');
   });
 
-  test('[S0-35] [S1-26] qmail-ldap: aliases, forwards, store, quota, status', async () => {
+  test('[S1-26] qmail-ldap: aliases, forwards, store, quota, status', async () => {
     const qmail = (name: string, more: Attributes): SeedEntry =>
       person(name, ['qmailUser'], {
         mail: `${name}@example.test`,
@@ -288,7 +288,7 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     expect((await absolute.account('relative'))?.path).toBe('/mail2/store/relative');
   });
 
-  test('[S0-35] [S1-26] courier: mailbox, quota, services, alias entries', async () => {
+  test('[S1-26] courier: mailbox, quota, services, alias entries', async () => {
     const courier = (name: string, more: Attributes): SeedEntry =>
       person(name, ['CourierMailAccount'], {
         mail: `${name}@example.test`,
