@@ -226,6 +226,18 @@ test('with a way out, what leaves goes with the letter; trouble of its keeper de
   await farm.close();
 });
 
+test('mailboxes of one message are bounded: the rest is asked for in another', async () => {
+  const farm = await openFarm({ contents: CONTENTS, options: { 'mx.mailboxes.max': 3 } });
+  expect((await send(farm, ['pair', 'team', 'alice', 'bob'])).replies).toEqual([
+    '452 4.5.3',
+    '452 4.5.3',
+    OK,
+  ]);
+  // The first is always taken, or its sender could never send it; and the next letter starts anew.
+  expect((await send(farm, ['team', 'alice'])).replies).toEqual(['452 4.5.3', OK]);
+  await farm.close();
+});
+
 const HOSTILE: readonly [name: string, local: string, reply: number][] = [
   ['filter characters', '*', 550],
   ['a filter', '"*)(cn=*"', 550],

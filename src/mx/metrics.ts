@@ -6,6 +6,7 @@ export const RECIPIENT_RESULTS = [
   'unknown-domain',
   'not-permitted',
   'no-relay',
+  'too-many',
   'suspended',
   'over-quota',
   'directory-down',

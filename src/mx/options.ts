@@ -8,6 +8,15 @@ export const MX_OPTIONS = {
     values: ['temporary', 'permanent'],
     doc: 'Answer for a full mailbox: 452 4.2.2, tried again for days, or 552 5.2.2, returned at once.',
   },
+  'mx.mailboxes.max': {
+    kind: 'count',
+    default: 5_000,
+    min: 1,
+    max: 1_000_000,
+    doc:
+      'Mailboxes that one message goes to, when its recipients are lists. Of several recipients ' +
+      'those beyond it are asked for in another message (452 4.5.3).',
+  },
   'mx.rate.window': {
     kind: 'duration',
     default: 60_000,

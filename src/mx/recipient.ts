@@ -46,14 +46,21 @@ const CHECKED_AT_ONCE = 16;
 export async function acceptRecipient(
   policy: RecipientPolicy,
   session: Pick<SessionView, 'id'>,
-  given: { readonly sender: Sender; readonly mailbox: Mailbox },
+  given: {
+    readonly sender: Sender;
+    readonly mailbox: Mailbox;
+    /** Mailboxes that the letter has already. */
+    readonly taken: number;
+  },
 ): Promise<AcceptedRecipient> {
-  const { sender, mailbox } = given;
+  const { sender, mailbox, taken } = given;
   const { address } = mailbox;
   try {
     const resolution = await resolve(policy, sender, mailbox);
     const found = await placesOf(policy, sender, resolution);
     const accounts = await takers(policy, { session, sender, address, ...found });
+    const max = policy.options['mx.mailboxes.max'];
+    if (taken > 0 && taken + accounts.length > max) throw refusal('too-many', 'tooManyRecipients');
     recipients.inc('accepted');
     const mailboxes = accounts.map((account) => ({ address, account }));
     return { address, mailboxes, leaving: found.leaving, kept: found.kept };

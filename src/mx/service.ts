@@ -7,7 +7,7 @@ import type { Service, TlsContexts } from '../net/types.ts';
 import { createSmtpService } from '../smtp/engine.ts';
 import type { SmtpOptions } from '../smtp/options.ts';
 import { ReplyError } from '../smtp/replies.ts';
-import type { SessionView, SmtpPolicy } from '../smtp/types.ts';
+import type { Sender, SessionView, SmtpPolicy } from '../smtp/types.ts';
 import { addressRanges, RateLimit } from './limits.ts';
 import { beginMessage } from './message.ts';
 import { limited } from './metrics.ts';
@@ -42,6 +42,9 @@ export function createMxService(given: MxServiceOptions): Service {
   const allowed = (limit: RateLimit, session: SessionView): boolean =>
     exempt(session.peer.remoteAddress) || limit.take(session.peer.remoteAddress);
 
+  /** Mailboxes of the recipients so far, by the sender, of which each transaction has its own. */
+  const taken = new WeakMap<Sender, number>();
+
   const policy: SmtpPolicy<AcceptedRecipient> = {
     connect: (session) => {
       if (allowed(connections, session)) return undefined;
@@ -55,7 +58,10 @@ export function createMxService(given: MxServiceOptions): Service {
     },
     recipient: async (session, sender, mailbox) => {
       try {
-        return await acceptRecipient(given, session, { sender, mailbox });
+        const before = taken.get(sender) ?? 0;
+        const accepted = await acceptRecipient(given, session, { sender, mailbox, taken: before });
+        taken.set(sender, before + accepted.mailboxes.length);
+        return accepted;
       } catch (error) {
         tellDeferred(given.logger, session, { address: mailbox.address, error });
         throw error;
