@@ -46,6 +46,21 @@ export const DIRECTORY_ERRORS = {
     means: 'The node does not start with it: an MX or a relay needs no hashes.',
     mend: 'Export one for such nodes without --with-passwords.',
   },
+  'MF-DIR-007': {
+    what: 'A directory server is behind the others, or does not say what it has',
+    means: 'Its "no such user" and its "wrong password" are not believed; others are asked first.',
+    mend: 'Wait until it is filled; check its replication (syncrepl, and syncprov for contextCSN).',
+  },
+  'MF-DIR-008': {
+    what: 'The filter of a list is no LDAP filter',
+    means: 'Mail to the list is deferred.',
+    mend: 'Correct mwMemberFilter of the list that the log names (RFC 4515).',
+  },
+  'MF-DIR-009': {
+    what: 'A user of a site’s own directory has no place for a mailbox',
+    means: 'The directory is not written to, so nothing else can say where the mail lies.',
+    mend: 'Give the user the path or volume attribute of the map, or write a rule to a volume.',
+  },
   'MF-DIR-020': {
     what: 'An address expands beyond the limit',
     means: 'Mail to it is deferred. Parts of a list would be a wrong answer.',
@@ -62,21 +77,6 @@ export const DIRECTORY_ERRORS = {
     what: 'A domain points to one that is not ours, or its catch-all to nobody',
     means: 'Mail for addresses of the domain that have no entry of their own is deferred.',
     mend: 'Correct mwAliasOf or mwCatchAll of the domain that the log names.',
-  },
-  'MF-DIR-007': {
-    what: 'A directory server is behind the others, or does not say what it has',
-    means: 'Its "no such user" and its "wrong password" are not believed; others are asked first.',
-    mend: 'Wait until it is filled; check its replication (syncrepl, and syncprov for contextCSN).',
-  },
-  'MF-DIR-008': {
-    what: 'The filter of a list is no LDAP filter',
-    means: 'Mail to the list is deferred.',
-    mend: 'Correct mwMemberFilter of the list that the log names (RFC 4515).',
-  },
-  'MF-DIR-009': {
-    what: 'A user of a site’s own directory has no place for a mailbox',
-    means: 'The directory is not written to, so nothing else can say where the mail lies.',
-    mend: 'Give the user the path or volume attribute of the map, or write a rule to a volume.',
   },
   'MF-DIR-010': {
     what: 'The last record of the directory journal was torn and was dropped',
