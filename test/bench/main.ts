@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchDelivery } from './delivery.ts';
+import { benchDirectory } from './directory.ts';
 import { benchIdle } from './idle.ts';
 import { benchLarge } from './large.ts';
 import { benchPop3 } from './pop3.ts';
@@ -18,6 +19,7 @@ const SECTIONS = {
   idle: benchIdle,
   large: benchLarge,
   start: benchStart,
+  directory: benchDirectory,
 } as const;
 
 const { values, positionals } = parseArgs({
