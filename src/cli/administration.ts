@@ -1,18 +1,50 @@
-import { systemClock as clock } from '../base/clock.ts';
-import { openAdmin, type Admin } from '../directory/admin/admin.ts';
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../base/clock.ts';
+import { AdminError, openAdmin, type Admin } from '../directory/admin/admin.ts';
+import type { LdapDirectoryOptions } from '../directory/client/directory.ts';
 import { postHint } from '../http/client.ts';
 import { isLoopback, parseListen } from '../net/address.ts';
 import { directoryAccess } from '../roles/directory.ts';
 import { HEALTH } from '../roles/services.ts';
-import type { Call } from './command.ts';
+import { flagText, UsageError, type Call } from './command.ts';
 import { loadFile } from './place.ts';
 
 const HINT_MS = 500;
+const PASSWORD = 'MAILFARM_ADMIN_PASSWORD';
 
-/** Runs `work` with the administrator's session of the configuration file. */
-export async function withAdmin<T>(call: Call, work: (admin: Admin) => Promise<T>): Promise<T> {
+type Access = Omit<LdapDirectoryOptions, 'clock' | 'logger'>;
+
+/**
+ * Who works: the identity of the configuration file or, with --as or MAILFARM_ADMIN, a person with
+ * a level of their own. Then the file's password is not read: whoever types needs no right to it.
+ */
+export async function accessOf(call: Call): Promise<Access> {
   const file = await loadFile(call);
-  const admin = await openAdmin({ ...directoryAccess(file), clock });
+  const login = flagText(call, 'as') ?? call.env['MAILFARM_ADMIN'];
+  if (login === undefined || login === '') return directoryAccess(file);
+  const { bind: _, ...directory } = file.directory;
+  const access = directoryAccess({ ...file, directory: { ...directory, bind: undefined } });
+  return { ...access, bindDn: login, bindPassword: await passwordOf(call, login) };
+}
+
+async function passwordOf(call: Call, login: string): Promise<string> {
+  const path = flagText(call, 'password-file');
+  const password =
+    path === undefined
+      ? (call.env[PASSWORD] ?? (await call.askSecret?.(`Password of ${login}: `)))
+      : readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  // An empty password would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
+  if (password === '') throw new AdminError('denied', `The password of ${login} is empty`);
+  if (password !== undefined) return password;
+  throw new UsageError(
+    `The password of ${login} is read from --password-file, ${PASSWORD} or a terminal; none is here`,
+  );
+}
+
+/** Runs `work` with the administrator's session. */
+export async function withAdmin<T>(call: Call, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const clock = call.clock ?? systemClock;
+  const admin = await openAdmin({ ...(await accessOf(call)), clock });
   try {
     return await work(admin);
   } finally {
@@ -23,9 +55,11 @@ export async function withAdmin<T>(call: Call, work: (admin: Admin) => Promise<T
 /** The same for a change: nodes of this machine are told, so that it is effective at once. */
 export const withChange = <T>(call: Call, work: (admin: Admin) => Promise<T>): Promise<T> =>
   withAdmin(call, async (admin) => {
-    const result = await work(admin);
-    await hintNodes(admin);
-    return result;
+    try {
+      return await work(admin);
+    } finally {
+      await hintNodes(admin);
+    }
   });
 
 /**

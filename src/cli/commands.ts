@@ -1,6 +1,4 @@
-import type { Command } from './command.ts';
-
-type Group = Readonly<Record<string, Command>>;
+import type { Command, Group } from './command.ts';
 
 /**
  * The whole command line, by the first word of a command. Each group is loaded when it is asked
@@ -10,33 +8,48 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   demo: async () => ({ demo: (await import('./command/demo.ts')).demo }),
   serve: async () => ({ serve: (await import('./command/serve.ts')).serve }),
   check: async () => ({ check: (await import('./command/check.ts')).check }),
-  user: async () => (await import('./command/user.ts')).USER_COMMANDS,
-  alias: async () => (await import('./command/user.ts')).ALIAS_COMMANDS,
-  domain: async () => (await import('./command/tables.ts')).DOMAIN_COMMANDS,
-  volume: async () => (await import('./command/tables.ts')).VOLUME_COMMANDS,
-  node: async () => (await import('./command/tables.ts')).NODE_COMMANDS,
+  user: async () => (await import('./command/users.ts')).USER_COMMANDS,
+  alias: async () => (await import('./command/alias.ts')).ALIAS_COMMANDS,
+  forward: async () => (await import('./command/forward.ts')).FORWARD_COMMANDS,
+  domain: async () => (await import('./command/domain.ts')).DOMAIN_COMMANDS,
+  list: async () => (await import('./command/list.ts')).LIST_COMMANDS,
+  site: async () => (await import('./command/site.ts')).SITE_COMMANDS,
+  rule: async () => (await import('./command/rule.ts')).RULE_COMMANDS,
+  resolve: async () => ({ resolve: (await import('./command/resolve.ts')).resolve }),
+  volume: async () => (await import('./command/volume.ts')).VOLUME_COMMANDS,
+  node: async () => (await import('./command/node.ts')).NODE_COMMANDS,
+  administrator: async () => (await import('./command/administrator.ts')).ADMINISTRATOR_COMMANDS,
   config: async () => (await import('./command/setting.ts')).CONFIG_COMMANDS,
   directory: async () => (await import('./command/directory.ts')).DIRECTORY_COMMANDS,
+  schema: async () => ({ schema: (await import('./command/schema.ts')).schema }),
+  completion: async () => ({ completion: (await import('./command/completion.ts')).completion }),
   version: async () => ({ version: (await import('./command/version.ts')).version }),
 };
 
-/** Every command, for help. */
+/** Words of the longest command name: `list member add`. */
+const WORDS_MAX = 3;
+
+/** Every command, for help and completion. */
 export async function allCommands(): Promise<Group> {
   const groups = await Promise.all(Object.values(GROUPS).map((load) => load()));
   return Object.assign({}, ...groups) as Group;
+}
+
+/** The commands that begin with this word; undefined when there are none. */
+export async function findGroup(first: string): Promise<Group | undefined> {
+  return Object.hasOwn(GROUPS, first) ? await GROUPS[first]?.() : undefined;
 }
 
 /** Finds the longest command name at the head of the words: `user add`, `serve`. */
 export async function findCommand(
   words: readonly string[],
 ): Promise<{ name: string; command: Command; rest: readonly string[] } | undefined> {
-  const first = words[0] ?? '';
-  const group = Object.hasOwn(GROUPS, first) ? await GROUPS[first]?.() : undefined;
+  const group = await findGroup(words[0] ?? '');
   if (!group) return undefined;
-  for (const length of [2, 1]) {
+  for (let length = Math.min(WORDS_MAX, words.length); length > 0; length--) {
     const name = words.slice(0, length).join(' ');
     const command = Object.hasOwn(group, name) ? group[name] : undefined;
-    if (command && words.length >= length) return { name, command, rest: words.slice(length) };
+    if (command) return { name, command, rest: words.slice(length) };
   }
   return undefined;
 }

@@ -1,89 +1,55 @@
-import { parseArgs } from 'node:util';
-import { exitCode } from '../config/exit.ts';
-import { UsageError, type Call, type Command } from './command.ts';
-import { allCommands, findCommand } from './commands.ts';
-import { helpFor, helpOverview } from './help.ts';
-import { createOutput, printable, type Output } from './output.ts';
+import { readSync } from 'node:fs';
+import { runCommandLine } from './run.ts';
 
-const COMMON = {
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  config: { type: 'string' },
-} as const;
-
-async function readInput(): Promise<string> {
+async function readBytes(): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/\r?\n$/, '');
+  return Buffer.concat(chunks);
 }
 
-function parse(
-  name: string,
-  command: Command,
-  rest: readonly string[],
-  out: Output,
-): Call | 'help' {
-  let parsed;
+const [BACKSPACE, DELETE, CTRL_C, CTRL_D] = [8, 127, 3, 4];
+
+/** Reads a line without showing it. */
+async function askSecret(question: string): Promise<string | undefined> {
+  const { stdin, stderr } = process;
+  if (!stdin.isTTY || !stderr.isTTY) return undefined;
+  stderr.write(question);
+  stdin.setRawMode(true);
+  const typed: number[] = [];
   try {
-    parsed = parseArgs({
-      args: [...rest],
-      options: { ...COMMON, ...command.options },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-  const flags = parsed.values as Call['flags'];
-  if (flags['help'] === true) return 'help';
-  const [min, max] = command.args;
-  if (parsed.positionals.length < min || parsed.positionals.length > max) {
-    throw new UsageError(`mailfarm ${name} takes: ${command.usage || 'no arguments'}`);
-  }
-  const json = flags['json'] === true;
-  return { args: parsed.positionals, flags, out, json, env: process.env, readInput };
-}
-
-/** `mailfarm --config F user list` is `mailfarm user list --config F`. */
-function commandFirst(words: readonly string[]): readonly string[] {
-  if (words[0] === '--config') return [...words.slice(2), ...words.slice(0, 2)];
-  return words[0] === '--json' ? [...words.slice(1), '--json'] : words;
-}
-
-async function main(given: readonly string[]): Promise<number> {
-  const words = commandFirst(given);
-  const out = createOutput({ out: process.stdout, err: process.stderr });
-  if (words.length === 0 || ['help', '--help', '-h'].includes(words[0] ?? '')) {
-    const asked = await findCommand(words.slice(1));
-    out.line(asked ? helpFor(asked.name, asked.command) : helpOverview(await allCommands()));
-    return exitCode(words.length === 0 || (words.length > 1 && !asked) ? 'usage' : 'ok');
-  }
-  const found = await findCommand(words);
-  if (!found) {
-    out.note(
-      `mailfarm: no command "${printable(words.slice(0, 2).join(' '))}"; mailfarm help lists them all`,
-    );
-    return exitCode('usage');
-  }
-  const { command } = found;
-  try {
-    const call = parse(found.name, command, found.rest, out);
-    if (call === 'help') {
-      out.line(helpFor(found.name, command));
-      return exitCode('ok');
+    const one = Buffer.alloc(1);
+    for (;;) {
+      const got = readSync(stdin.fd, one);
+      const byte = one[0] ?? 0;
+      if (byte === CTRL_C) process.exit(130); // As the shell says of what Ctrl-C ended.
+      if (got === 0 || byte === CTRL_D || byte === 10 || byte === 13) break;
+      if (byte !== BACKSPACE && byte !== DELETE) typed.push(byte);
+      else while (((typed.pop() ?? 0) & 0xc0) === 0x80); // A whole letter of UTF-8.
     }
-    return (await command.run(call)) ?? exitCode('ok');
-  } catch (error) {
-    if (error instanceof UsageError) {
-      out.note(`mailfarm: ${error.message}\nusage: mailfarm ${found.name} ${command.usage}`);
-      return exitCode('usage');
-    }
-    const { text, code } = (await import('./explain.ts')).explain(error);
-    out.note(`mailfarm: ${text}`);
-    return code;
+  } finally {
+    stdin.setRawMode(false);
+    stderr.write('\n');
   }
+  return Buffer.from(typed).toString('utf8');
 }
 
+// `mailfarm user list | head`: whoever reads has read enough.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 74);
+  });
+}
+
+const code = await runCommandLine(process.argv.slice(2), {
+  out: process.stdout,
+  err: process.stderr,
+  env: process.env,
+  readBytes,
+  askSecret,
+});
+// Pipes are written later than the call: what was said has to arrive before the end.
+await Promise.all(
+  [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))),
+);
 // Not only the exit code: a channel or a timer of a command that is done must not keep it alive.
-process.exit(await main(process.argv.slice(2)));
+process.exit(code);

@@ -1,43 +1,89 @@
+import { layTable, type Column } from './table.ts';
+
 /**
  * The one place where the command line writes. Standard output carries results, standard error
  * everything else, so that `mailfarm … --json | jq` always works.
  */
 export interface Output {
-  /** A result for people. */
+  /** A result for people; as many lines as it has. */
   line(text: string): void;
   /** A result for programs: one JSON document. */
   json(value: unknown): void;
-  /** Aligned columns with a header row. */
-  table(header: readonly string[], rows: readonly (readonly string[])[]): void;
+  /** Aligned columns with a header row. On a terminal no line is wider than it. */
+  table(header: readonly (string | Column)[], rows: readonly (readonly string[])[]): void;
+  /** Text for programs, as it stands: completion scripts, LDIF, CSV. Waits for a slow reader. */
+  raw(text: string): Promise<void>;
   /** Something went wrong or wants to be known. */
   note(text: string): void;
+  /** A line that the next call writes over; on a terminal only, else nothing happens. */
+  status(text: string): void;
+  /** Whether standard error is a terminal, where `status` shows. */
+  readonly live: boolean;
 }
 
-/** Text from a directory or a peer may carry control characters: a terminal must not obey them. */
+/** Where output goes; process.stdout and process.stderr have this form. */
+export interface Sink {
+  write(text: string, done?: (error?: Error | null) => void): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+/**
+ * Text from a directory or a peer may carry control characters, or marks that turn the direction
+ * of writing: a terminal must not obey them.
+ */
 export const printable = (text: string): string =>
-  // eslint-disable-next-line no-control-regex
-  text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\u{FFFD}');
+  text
+    .toWellFormed()
+    .replaceAll(
+      /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+      '\u{FFFD}',
+    );
+
+/** As many lines as there were, each harmless. */
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
+const WIDTH_MIN = 40;
+const BOLD = ['\u001b[1m', '\u001b[22m'] as const;
 
 export function createOutput(streams: {
-  readonly out: { write(text: string): unknown };
-  readonly err: { write(text: string): unknown };
+  readonly out: Sink;
+  readonly err: Sink;
+  readonly env?: NodeJS.ProcessEnv;
 }): Output {
-  const line = (text: string): void => void streams.out.write(`${text}\n`);
+  const { out, err, env = {} } = streams;
+  const dumb = env['TERM'] === 'dumb';
+  const live = err.isTTY === true && !dumb;
+  // https://no-color.org: present and not empty.
+  const colour = out.isTTY === true && !dumb && (env['NO_COLOR'] ?? '') === '';
+  const write = (text: string): void => void out.write(`${text}\n`);
+  let shown = false;
+  const clear = (): string => (shown ? ((shown = false), '\r\u001b[K') : '');
   return {
-    line,
-    json: (value) => line(JSON.stringify(value, null, 2)),
+    live,
+    line: (text) => write(printableLines(text)),
+    // JSON escapes C0; C1 and the marks of direction it does not.
+    json: (value) => write(escaped(JSON.stringify(value, null, 2))),
     table: (header, rows) => {
-      const cells = [header, ...rows].map((row) => row.map(printable));
-      const widths = header.map((_, i) => Math.max(...cells.map((row) => (row[i] ?? '').length)));
-      for (const row of cells) {
-        line(
-          row
-            .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-            .join('  ')
-            .trimEnd(),
-        );
-      }
+      const width = out.isTTY === true ? Math.max(WIDTH_MIN, out.columns ?? 80) : undefined;
+      const lines = layTable({ header, rows, width, clean: printable });
+      lines.forEach((text, i) => write(colour && i === 0 ? BOLD.join(text) : text));
     },
-    note: (text) => void streams.err.write(`${text.split('\n').map(printable).join('\n')}\n`),
+    raw: (text) =>
+      new Promise((resolve, reject) => {
+        out.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
+    note: (text) => void err.write(`${clear()}${printableLines(text)}\n`),
+    status: (text) => {
+      if (!live) return;
+      err.write(text === '' ? clear() : `\r\u001b[K${printable(text)}`);
+      shown = text !== '';
+    },
   };
 }
+
+const escaped = (json: string): string =>
+  json.replaceAll(
+    /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -174,7 +174,7 @@ export class Bulk {
     if (count === 0) return free;
     this.#nextUid ??= await new Uids(this.#session).choose(undefined);
     while (free.length < count) {
-      const from = this.#nextUid;
+      const from: number = this.#nextUid;
       const asked = Array.from({ length: count - free.length }, (_, i) => from + i);
       const taken = indexed(await this.#search(anyOf(['uid'], asked.map(String)))).uids;
       this.#nextUid = from + asked.length;
