@@ -297,7 +297,7 @@ function popmapReading(
     aliases: [],
     toUser: (entry) => toAccount(entry),
     passwordsOf: () => [],
-    domains: [...domains].map((cn) => ({ dn: `cn=${cn}`, cn })),
+    domains: [...domains].map((cn) => ({ dn: `cn=${cn}`, cn, objectClass: 'mwDomain' })),
     sites: [],
     lists: [],
     rules: rules.map(({ target, mwPattern }, index) => ({
