@@ -123,8 +123,15 @@ test('data of the first release get what they lack, once', async () => {
   const again = await administrator(second.server.url);
   expect(await everything(again)).toEqual(before);
   expect(await readFile(join(data, 'changes-0.ldif'), 'utf8')).toBe(journal);
+  await again.del('ou=claims,dc=mailfarm');
   await again.unbind();
   await second.close();
+
+  const third = await start(data); // A branch alone comes back too.
+  const last = await administrator(third.server.url);
+  expect((await everything(last)).has('ou=claims,dc=mailfarm')).toBe(true);
+  await last.unbind();
+  await third.close();
 });
 
 test('the state of the tree survives the journal, the fold, and the delete of what was newest', async () => {
