@@ -192,8 +192,10 @@ export class Replicas {
   ): Promise<T> {
     const { clock } = this.#options;
     let question: Question | undefined;
+    let connection: LdapConnection | undefined;
     for (;;) {
-      const connection = await this.#connection(replica);
+      // The one that has caught up, where there is one.
+      connection = connection?.usable ? connection : await this.#connection(replica);
       const evidence = this.#witness.evidence(connection);
       const answer = await work();
       if (!refuses(answer)) return answer;
@@ -352,8 +354,18 @@ export class Replicas {
     if (due.length === 0) return;
     const waited = new AbortController();
     const enough = this.#options.clock.sleep(OTHERS_WAIT_MS, waited.signal).catch(() => {});
-    await Promise.race([Promise.all(due.map((replica) => this.#look(replica))), enough]);
+    const looks = due.map((replica) => this.#lookSince(replica, since));
+    await Promise.race([Promise.all(looks), enough]);
     waited.abort();
+  }
+
+  /** A look that was on its way before `since` does not do: once more after it. */
+  async #lookSince(replica: Replica, since: number): Promise<void> {
+    const LOOKS_MAX = 3;
+    for (let n = 0; n < LOOKS_MAX && replica.lookedAt < since; n += 1) {
+      if (replica.state === 'down') return;
+      await this.#look(replica);
+    }
   }
 
   /** Looks at a server on each of its connections. Never throws: what is wrong is noted. */
@@ -363,13 +375,12 @@ export class Replicas {
   }
 
   async #lookAt(replica: Replica): Promise<void> {
-    const begunAt = this.#options.clock.now();
     const bar = this.#witness.newest;
     try {
       const usable = this.#usable(replica);
       const connections = usable.length > 0 ? usable : [await this.#open(replica)];
       const looks = await Promise.all(connections.map((one) => this.#witness.read(one)));
-      replica.lookedAt = begunAt;
+      replica.lookedAt = Math.min(...looks.map(({ at }) => at));
       this.#praise(replica);
       const current = looks.every((look) => this.#witness.proves(look, bar));
       if (replica.behindSince !== undefined && current) {
