@@ -198,3 +198,73 @@ test('exit codes are those of sysexits.h, each used once', () => {
   const codes = Object.values(EXIT).map((exit) => exit.code);
   expect(new Set(codes).size).toBe(codes.length);
 });
+
+test('[S2-17] a snapshot beside the servers, or alone; it may come later', async () => {
+  const both = await read(`${LEAST}  snapshot: later.snapshot\n`);
+  expect(both.ok && both.value.directory.snapshot).toBe(join(dir, 'later.snapshot'));
+  const alone = await read('name: a\ndata: state\ndirectory: { snapshot: later.snapshot }\n');
+  expect(alone.ok && alone.value.directory).toMatchObject({ urls: [], base: '' });
+  expect(await problemsOf('name: a\ndata: state\ndirectory: { snapshot: none/x }\n')).toEqual([
+    expect.stringMatching(/^3: directory.snapshot: .* lies in a folder that does not exist$/),
+  ]);
+  expect(await problemsOf(`${LEAST}  snapshot: state\n`)).toEqual([
+    expect.stringMatching(/^6: directory.snapshot: .* is not a file$/),
+  ]);
+  expect(await problemsOf('name: a\ndata: state\ndirectory: {}\n')).toEqual([
+    '3: directory.urls is missing',
+    '3: directory.base is missing: a DN such as dc=example,dc=test',
+  ]);
+});
+
+test('[S3-24] users of a site’s own directory, with a preset or what differs from it', async () => {
+  const text = `${LEAST}  users:
+    urls: ["ldaps://ldap.example.test"]
+    base: ou=people,dc=example,dc=test
+    bind-dn: cn=mail,dc=example,dc=test
+    password-file: password
+`;
+  const preset = await read(`${text}    map: posix\n`);
+  expect(preset.ok && preset.value.directory.users).toEqual({
+    urls: ['ldaps://ldap.example.test'],
+    base: 'ou=people,dc=example,dc=test',
+    bind: { dn: 'cn=mail,dc=example,dc=test', passwordFile: join(dir, 'password') },
+    startTls: false,
+    ca: undefined,
+    map: { preset: 'posix' },
+  });
+  const own = await read(`${text}    map:
+      preset: qmail-ldap
+      login: uid
+      aliases: [mail, mailAlternateAddress]
+      path: { attribute: mailbox, below: /mail1 }
+      quota: { attribute: quota, unit: kibibytes }
+`);
+  expect(own.ok && own.value.directory.users?.map).toEqual({
+    preset: 'qmail-ldap',
+    login: 'uid',
+    aliases: ['mail', 'mailAlternateAddress'],
+    path: { attribute: 'mailbox', below: '/mail1' },
+    quota: { attribute: 'quota', unit: 'kibibytes' },
+  });
+  expect(
+    await problemsOf(`${LEAST}  users:
+    urls: [http://x]
+    bind-dn: cn=x
+    map:
+      login: 'not a name'
+      alias: mail
+      quota: { attribute: q, unit: pounds }
+`),
+  ).toEqual([
+    expect.stringMatching(/^6: directory.users.base is missing/),
+    expect.stringMatching(/^7: directory.users.urls\[1\]: "http:\/\/x" is not a URL/),
+    '8: directory.users.bind-dn needs directory.users.password-file beside it',
+    expect.stringMatching(/^9: directory.users.map.preset is missing/),
+    '10: directory.users.map.login: "not a name" is not the name of an attribute',
+    expect.stringMatching(/^11: "directory.users.map.alias" is not a known name/),
+    '12: directory.users.map.quota.unit: "pounds" is not one of octets, kibibytes, maildir++',
+  ]);
+  expect(await problemsOf(`${text}    map: unheard-of\n`)).toEqual([
+    expect.stringMatching(/^11: directory.users.map: "unheard-of" is not one of mailfarm, posix/),
+  ]);
+});

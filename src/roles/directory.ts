@@ -4,10 +4,12 @@ import type { AttributeMapFile, LdapAccessFile } from '../config/directory-file.
 import type { NodeFile } from '../config/node-file.ts';
 import { ldapDirectory, type LdapDirectoryOptions } from '../directory/client/directory.ts';
 import { MAPS, type AttributeMap } from '../directory/map.ts';
+import { SnapshotError } from '../directory/snapshot/format.ts';
 import { withSnapshot } from '../directory/snapshot/live.ts';
-import { openSnapshot } from '../directory/snapshot/open.ts';
+import { openSnapshot, snapshotFault } from '../directory/snapshot/open.ts';
 import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
+import { isServiceName, SERVICES, type Protocol } from './services.ts';
 
 const readBind = ({ bind }: LdapAccessFile) => ({
   bindDn: bind?.dn ?? '',
@@ -75,4 +77,28 @@ export function openDirectory(parts: {
     clock,
   });
   return snapshot ? withSnapshot(live, snapshot, { clock }) : live;
+}
+
+/** Protocols in which users log in with a password. */
+const LOGINS: ReadonlySet<Protocol> = new Set(['pop3']);
+
+/**
+ * Why a node that listens so must not use the snapshot its file names, as a list for reports:
+ * hashes have no business on an MX or a relay. A snapshot that is not there yet has no fault.
+ */
+export async function snapshotProblems(
+  file: NodeFile,
+  listen: readonly { readonly service: string }[],
+): Promise<readonly string[]> {
+  const { snapshot } = file.directory;
+  if (snapshot === undefined) return [];
+  const logins = listen.some(
+    ({ service }) => isServiceName(service) && LOGINS.has(SERVICES[service].protocol),
+  );
+  try {
+    return [await snapshotFault(snapshot, { logins })].filter((fault) => fault !== undefined);
+  } catch (error) {
+    if (error instanceof SnapshotError) return [];
+    throw error;
+  }
 }

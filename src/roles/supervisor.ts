@@ -24,7 +24,7 @@ import { createLedger, exportMetrics } from '../metrics/export.ts';
 import { watchProcess } from '../metrics/process.ts';
 import { addressRanges } from '../net/address.ts';
 import { Gate } from '../net/gate.ts';
-import { directoryAccess, openDirectory } from './directory.ts';
+import { directoryAccess, openDirectory, snapshotProblems } from './directory.ts';
 import { Fleet, forkWorker, type Worker } from './fleet.ts';
 import { nodeMetrics } from './metrics.ts';
 import type { FromWorker } from './messages.ts';
@@ -82,6 +82,8 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
     const joining = joiner(registration, file, logger);
     const loaded = await loadSettled({ directory, file, logger, clock, join: joining });
     const settled = restrict(loaded, options.roles);
+    const problems = await snapshotProblems(file, settled.listen);
+    if (problems.length > 0) throw new PlanError(problems);
     const plan = { file, ...settled, ticketKeys: randomBytes(48).toString('hex') };
     const supervisor = new Supervisor(options, { directory, registration }, plan, ahead);
     return await supervisor.run(ended);

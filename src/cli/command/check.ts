@@ -3,7 +3,7 @@ import { exitCode } from '../../config/exit.ts';
 import { readNodeFile } from '../../config/node-file.ts';
 import { DirectoryUnavailable } from '../../directory/types.ts';
 import { silentLogger as logger } from '../../log/types.ts';
-import { openDirectory } from '../../roles/directory.ts';
+import { openDirectory, snapshotProblems } from '../../roles/directory.ts';
 import { checkDirectoryPart, listenersOf } from '../../roles/plan.ts';
 import { inspectVolume } from '../../volumes/make.ts';
 import { flagText, type Call, type Command } from '../command.ts';
@@ -30,7 +30,9 @@ async function run(call: Call): Promise<number> {
     }
     const part = checkDirectoryPart({ node, listen, settings });
     const volumes = await Promise.all((await directory.volumes()).map(inspectVolume));
-    return report(call, [...part.problems, ...volumes.flatMap((problem) => problem ?? [])]);
+    const snapshot = await snapshotProblems(read.value, part.listen);
+    const faults = volumes.flatMap((problem) => problem ?? []);
+    return report(call, [...part.problems, ...snapshot, ...faults]);
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     call.out.note(`the directory does not answer: ${error.message}`);
