@@ -227,6 +227,7 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
       ['may', reads(node('keyed'), 'nid')],
       ['may', reads(group('administrators'), 'member')],
       ['may not', reads(group('operators'), 'member')],
+      ['may not', reads(`ou=rights,${SUFFIX}`, 'ou')],
       ['may not', reads(GONE, 'cn')],
       ['may not', reads(user('tevie'), 'userPassword')],
       ['may not', reads(node('keyed'), 'userPassword')],
@@ -274,6 +275,8 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
         }),
       ],
       ['may not', removes(CLAIM)],
+      ['may not', replaces(CLAIM, 'mwClaimBy', 'x')],
+      ['may not', removes(GONE)],
       ['may not', replaces(frontend.dn, 'description', 'x')],
     ]);
   });
@@ -370,6 +373,7 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
       ['may', reads(user('boss'), 'mwLevel')],
       ['may', reads(group('operators'), 'member')],
       ['may', reads(GONE, 'mwFormerLogin')],
+      ['may', reads(GONE_BOSS, 'mwLevel')],
       ['may', reads(CLAIM, 'mwClaimBy')],
       ['may', reads(FARM, 'cn')],
       ['may', finds('(mwRemoved=*)')],
