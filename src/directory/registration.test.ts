@@ -74,9 +74,9 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     expect(await nodesOf(of)).toMatchObject([
       { cn: 'front1', nid: '2', server: 'front1.example.test', status: 'spm', mwVersion: '1.2.3' },
     ]);
-    expect(await front.tell('SPM')).toEqual({ kind: 'told', nodes: 2 });
+    expect(await front.tell('SPM')).toEqual({ kind: 'told', nodes: 2, twin: undefined });
     const [entry] = await nodesOf(of);
-    expect(entry).toMatchObject({ status: 'SPM', mwBeat: '20261122030405Z' });
+    expect(entry).toMatchObject({ status: 'SPM', mwBeat: '20261122030405.000Z' });
     expect(String(entry?.['userPassword'])).toMatch(/^\{SSHA\}/);
     const key = join(of.dir, 'front1', 'node.key');
     expect(statSync(key).mode & 0o777).toBe(0o600);
@@ -173,34 +173,53 @@ describe.each(TEST_SERVERS)('%s', (server) => {
   });
 });
 
-test('[S0-26] with the first of two servers away the other is told', async (ctx) => {
+async function pairOf(ctx: TestContext) {
   needs(ctx, 'root', 'slapd');
   const dir = testDirectory(ctx);
   const pair = await startSlapdPair({ directory: dir });
   ctx.onTestFinished(async () => {
     await Promise.all(pair.map((server) => server.stop()));
   });
-  const urls = pair.map(({ url }) => url);
   const { suffix, admin, frontend } = pair[0];
-  const as = (who: typeof admin): LdapDirectoryOptions => ({
-    urls,
-    suffix,
-    bindDn: who.dn,
-    bindPassword: who.password,
-  });
-  const of = { dir, frontend: as(frontend), admin: as(admin) };
-  const at = (index: 0 | 1): Place => ({
-    ...of,
-    admin: { ...of.admin, urls: [urls[index] ?? ''] },
-  });
-  const front = node(of, 'front1');
-  await node(of, 'front0').join('m');
+  const at = (...urls: string[]): Place => {
+    const as = (who: typeof admin): LdapDirectoryOptions => ({
+      urls,
+      suffix,
+      bindDn: who.dn,
+      bindPassword: who.password,
+    });
+    return { dir, frontend: as(frontend), admin: as(admin) };
+  };
+  return { pair, both: at(pair[0].url, pair[1].url), each: pair.map(({ url }) => at(url)) };
+}
+
+test('[S0-26] with the first of two servers away the other is told', async (ctx) => {
+  const { pair, both, each } = await pairOf(ctx);
+  const [first = both, second = both] = each;
+  await node(both, 'front0').join('m'); // It has the number 1, which nodesOf leaves out.
+  const front = node(both, 'front1');
   await front.join('m');
-  await expect.poll(() => nodesOf(at(1)), { timeout: 10_000 }).toMatchObject([{ nid: '2' }]);
+  await expect.poll(() => nodesOf(second), { timeout: 10_000 }).toMatchObject([{ nid: '2' }]);
   await pair[0].kill();
   expect(await front.tell('SM')).toMatchObject({ kind: 'told' });
   await pair[0].start();
   await expect
-    .poll(() => nodesOf(at(0)), { timeout: 20_000 })
+    .poll(() => nodesOf(first), { timeout: 20_000 })
     .toMatchObject([{ status: 'SM', nid: '2' }]);
+});
+
+test('[S0-33] two servers that gave one number away while apart: the node hears of its twin', async (ctx) => {
+  const { pair, both, each } = await pairOf(ctx);
+  const [first = both, second = both] = each;
+  await pair[0].stop();
+  await node(second, 'front1').join('m');
+  await pair[1].stop();
+  await pair[0].start();
+  const front = node(first, 'front2');
+  await front.join('m');
+  expect(await front.tell('M')).toMatchObject({ nodes: 1, twin: undefined });
+  await pair[1].start();
+  await expect
+    .poll(() => front.tell('M'), { timeout: 20_000 })
+    .toMatchObject({ nodes: 2, twin: expect.stringContaining('cn=front1,') });
 });

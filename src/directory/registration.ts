@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { Attribute, Change, EqualityFilter } from 'ldapts';
 import { systemClock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import { toTime } from './admin/time.ts';
 import { serverAccess, type LdapDirectoryOptions } from './client/directory.ts';
 import { CredentialsRefused, LdapConnection, resultCode } from './client/connection.ts';
 import type { ServerAccess } from './client/connection.ts';
@@ -42,8 +43,11 @@ export interface RegistrationOptions {
 
 /** What telling came to. */
 export type Told =
-  /** Written. `nodes`: how many entries of nodes there are. */
-  | { readonly kind: 'told'; readonly nodes: number }
+  /**
+   * Written. `nodes`: how many entries of nodes there are; `twin`: another one with our number,
+   * which two servers gave away at one moment.
+   */
+  | { readonly kind: 'told'; readonly nodes: number; readonly twin: string | undefined }
   /** The entry has another key than this node (MF-NODE-006). */
   | { readonly kind: 'other-key' }
   /** An administrator took the entry away. */
@@ -84,14 +88,11 @@ export function openRegistration(options: RegistrationOptions): Registration {
   return new NodeRegistration(options);
 }
 
-/** A moment as the directory writes it (RFC 4517 §3.3.13). @param ms since 1970 */
-export const generalizedTime = (ms: number): string =>
-  `${new Date(ms).toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`;
-
 class NodeRegistration implements Registration {
   readonly #options: RegistrationOptions;
   readonly #names: Layout;
   readonly #dn: string;
+  readonly #dnKey: string;
   readonly #servers: readonly ServerAccess[];
   /** The node's file has the node's own identity: no key is needed. */
   readonly #isItself: boolean;
@@ -101,8 +102,9 @@ class NodeRegistration implements Registration {
     this.#options = options;
     this.#names = layout(suffix);
     this.#dn = nameDn('cn', options.name, this.#names.nodes);
+    this.#dnKey = dnKey(parseDn(this.#dn));
     this.#servers = serverAccess(options.directory);
-    this.#isItself = bindDn !== '' && dnKey(parseDn(bindDn)) === dnKey(parseDn(this.#dn));
+    this.#isItself = bindDn !== '' && dnKey(parseDn(bindDn)) === this.#dnKey;
   }
 
   async join(status: string): Promise<void> {
@@ -121,14 +123,17 @@ class NodeRegistration implements Registration {
       if (typeof connection === 'string') return { kind: connection };
       return await using(connection, async () => {
         await connection.modify(this.#dn, this.#changes(status));
-        return { kind: 'told', nodes: (await this.#nodes(connection)).length };
+        const nodes = await this.#nodes(connection);
+        const own = nodes.find(({ key }) => key === this.#dnKey);
+        const twin = nodes.find(({ key, nid }) => own && nid === own.nid && key !== own.key);
+        return { kind: 'told', nodes: nodes.length, twin: twin?.dn };
       });
     });
   }
 
   #changes(status: string): readonly Change[] {
     const now = (this.#options.directory.clock ?? systemClock).now();
-    const values = { status, mwBeat: generalizedTime(now), mwVersion: this.#options.version };
+    const values = { status, mwBeat: toTime(now), mwVersion: this.#options.version };
     return Object.entries(values).map(([type, value]) => {
       const modification = new Attribute({ type, values: [value] });
       return new Change({ operation: 'replace', modification });
@@ -170,7 +175,8 @@ class NodeRegistration implements Registration {
     let nid = 0;
     let cause: unknown;
     for (let tries = 0; tries < NUMBER_TRIES; tries++) {
-      nid = Math.max(nid, ...(await this.#nodes(connection))) + 1;
+      const taken = (await this.#nodes(connection)).map((node) => node.nid);
+      nid = Math.max(nid, ...taken) + 1;
       const values = { cn: name, nid: String(nid), server, mwVersion: version, ...given };
       const attributes = Object.entries(values).map(([type, value]) => [type, [value]] as const);
       try {
@@ -191,15 +197,20 @@ class NodeRegistration implements Registration {
     });
   }
 
-  /** The numbers of all nodes. */
-  async #nodes(connection: LdapConnection): Promise<readonly number[]> {
+  /** All nodes with their numbers. */
+  async #nodes(
+    connection: LdapConnection,
+  ): Promise<readonly { readonly dn: string; readonly key: string; readonly nid: number }[]> {
     const found = await connection.search(this.#names.nodes, {
       scope: 'one',
       filter: new EqualityFilter({ attribute: 'objectClass', value: 'mwNode' }),
       attributes: ['nid'],
       sizeLimit: 0,
     });
-    return found.map((entry) => Number(valuesOf(entry, 'nid')[0] ?? 0));
+    return found.map((entry) => {
+      const nid = Number(valuesOf(entry, 'nid')[0] ?? 0);
+      return { dn: entry.dn, key: dnKey(parseDn(entry.dn)), nid };
+    });
   }
 
   /** That an entry is missing counts only where the farm is. */

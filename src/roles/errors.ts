@@ -37,4 +37,9 @@ export const NODE_ERRORS = {
     means: 'The node serves. Others may see it as silent.',
     mend: 'The log says why. When no directory server answers: MF-DIR-001. It tries again by itself.',
   },
+  'MF-NODE-008': {
+    what: 'Two nodes have the same number',
+    means: 'Both serve. Two replicas of the directory took both entries at one moment.',
+    mend: '`mailfarm node set NAME --nid N` for one of them, with a number that no node has.',
+  },
 } as const;

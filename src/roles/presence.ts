@@ -33,6 +33,7 @@ export class Presence {
   #outcome: Told['kind'] | 'failed' | undefined;
   #told: string | undefined;
   #nextAt = -Infinity;
+  #twin: string | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -74,6 +75,7 @@ export class Presence {
       this.#nextAt = clock.now() + beatMs(nodes);
       this.#told = status;
       this.#note(told.kind);
+      if (told.kind === 'told') this.#noteTwin(told.twin);
     } catch (error) {
       this.#nextAt = clock.now() + Math.min(beatMs(1), RETRY_MS);
       this.#note('failed', error);
@@ -97,5 +99,13 @@ export class Presence {
       const text = 'the directory was not told how this node is';
       logger.warn({ code: 'MF-NODE-007', err }, text);
     }
+  }
+
+  #noteTwin(twin: string | undefined): void {
+    if (twin !== undefined && twin !== this.#twin) {
+      const { logger, node } = this.#options;
+      logger.warn({ code: 'MF-NODE-008', node, twin }, 'another node has the number of this one');
+    }
+    this.#twin = twin;
   }
 }

@@ -120,8 +120,8 @@ test('[N-10] [S2-19] one replica emptied and refilled under load: no 550, no ref
 /** It shows a contextCSN when everything has arrived. */
 const isRefilled = (server: Slapd): Promise<boolean> =>
   asAdmin(server, async (client) => {
-    const options = { scope: 'base', attributes: ['contextCSN'] } as const;
-    const { searchEntries } = await client.search(server.suffix, options);
+    const attributes = ['contextCSN'];
+    const { searchEntries } = await client.search(server.suffix, { scope: 'base', attributes });
     return String(searchEntries[0]?.['contextCSN'] ?? '') !== '';
   }).catch(() => false);
 

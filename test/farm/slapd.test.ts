@@ -1,5 +1,5 @@
 /** The whole farm on Debian's slapd: mail, logins, changes by other people's tools, new nodes. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test, type TestContext } from 'vitest';
@@ -39,6 +39,8 @@ beforeAll(async () => {
     'node.listen': listenOf(nextBase).join(', '),
     'directory.cache.fresh': '1s',
     'directory.password.fresh': '1s',
+    'node.beat': '1s',
+    'node.beats.day': '10000000',
   };
   const seed = await farmSeed(place.dir, { entries, settings });
   slapd = await startSlapd({ directory: place.dir, ...seed });
@@ -193,6 +195,37 @@ test('[S0-16] [S0-33] [S0-34] a node with nothing but its file joins, serves at 
   expect(await shown('node1')).toBe('SPM');
   const nodes = await asked<Shown[]>(farm, ['node', 'list']);
   expect(new Set(nodes.map(({ nid }) => nid)).size).toBe(nodes.length);
+});
+
+test('a node that lost its key serves, says so, and has a new one when it is told to', async () => {
+  const front = await startNode({ dir: place.dir, name: 'front2', at: at(), base: nextBase });
+  try {
+    await expect.poll(() => shown('front2'), { timeout: 10_000 }).toBe('SPM');
+    rmSync(join(place.dir, 'state-front2/node.key'));
+    await front.process.waitFor(/MF-NODE-006/, 10_000);
+    expect((await send(front.ports.mx, ['bob@example.test'])).code).toBe(250);
+    await asked(farm, ['node', 'set', 'front2', '--new-key']);
+    await front.process.waitFor(/shows how this node is again/, 10_000);
+  } finally {
+    await front.stop();
+  }
+  expect(await shown('front2')).toBe('spm');
+});
+
+test('[S0-34] mailfarm node list: status in words, who is silent', async () => {
+  const list = async (name: string): Promise<string> => {
+    const { stdout } = await farm.command(['node', 'list']);
+    return (
+      stdout
+        .toString()
+        .split('\n')
+        .find((line) => line.startsWith(name)) ?? ''
+    );
+  };
+  await expect.poll(() => list('node1')).toMatch(/SMTP up, POP3 up, Mailfarm up +\d+ s ago/);
+  await expect
+    .poll(() => list('front2'), { timeout: 15_000 })
+    .toMatch(/SMTP down, POP3 down, Mailfarm down .*, silent/);
 });
 
 test('a node that nobody told what to run: MF-NODE-001, and no entry is made', async () => {

@@ -1,6 +1,7 @@
 import { systemClock } from '../../base/clock.ts';
 import type { NodeEntry } from '../../directory/types.ts';
-import { checkDirectoryPart } from '../../roles/plan.ts';
+import { checkDirectoryPart, valuesOf } from '../../roles/plan.ts';
+import { beatMs, isSilent, statusInWords } from '../../roles/status.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import {
   done,
@@ -15,9 +16,16 @@ import {
 } from '../command.ts';
 import { humanAgo } from '../human.ts';
 
-function printNodes(call: Call, nodes: readonly NodeEntry[]): void {
-  if (call.json) return call.out.json(nodes);
+/** @param everyMs time between two beats, where it is known: then silent nodes are marked */
+function printNodes(call: Call, nodes: readonly NodeEntry[], everyMs?: number): void {
   const now = (call.clock ?? systemClock).now();
+  const silent = ({ beatAt: at }: NodeEntry): boolean =>
+    everyMs !== undefined && isSilent({ at, now, everyMs });
+  if (call.json) {
+    return call.out.json(
+      everyMs === undefined ? nodes : nodes.map((n) => ({ ...n, silent: silent(n) })),
+    );
+  }
   const header = [
     'node',
     { title: 'nid', align: 'right' },
@@ -31,8 +39,8 @@ function printNodes(call: Call, nodes: readonly NodeEntry[]): void {
     n.name,
     String(n.nid),
     n.server,
-    n.status,
-    n.beatAt === undefined ? 'never' : humanAgo(n.beatAt, now),
+    statusInWords(n.status),
+    `${n.beatAt === undefined ? 'never' : humanAgo(n.beatAt, now)}${silent(n) ? ', silent' : ''}`,
     n.version ?? '',
     n.listen.join(', '),
   ]);
@@ -81,23 +89,36 @@ export const NODE_COMMANDS: Group = {
   },
   'node list': {
     usage: '',
-    summary: 'Lists nodes',
+    summary: 'Lists nodes: upper case letters are up, lower case are down',
+    examples: ['mailfarm node list'],
     args: [0, 0],
-    run: async (call) => printNodes(call, await withAdmin(call, (admin) => admin.nodes.list())),
+    run: async (call) => {
+      const [nodes, settings] = await withAdmin(call, async (admin) => [
+        await admin.nodes.list(),
+        [...(await admin.settings.all())],
+      ]);
+      printNodes(call, nodes, beatMs(valuesOf({ settings }), nodes.length));
+    },
   },
   'node set': {
-    usage: 'NAME [--listen "SERVICE ADDRESS:PORT" …] [--server HOST]',
+    usage: 'NAME [--listen "SERVICE ADDRESS:PORT" …] [--server HOST] [--new-key]',
     summary: 'Changes a node; it follows within node.settings.interval',
-    options: NODE_FIELDS,
+    examples: ['mailfarm node set front1 --new-key'],
+    options: {
+      ...NODE_FIELDS,
+      'new-key': { type: 'boolean', doc: 'The node gives itself a new key (MF-NODE-006)' },
+    },
     args: [1, 1],
     run: async (call) => {
-      const values = nodeValues(call);
+      const newKey = call.flags['new-key'] === true;
+      const values = { ...nodeValues(call), ...(newKey && { newKey }) };
       printNodes(call, [await withChange(call, (admin) => admin.nodes.set(word(call, 0), values))]);
     },
   },
   'node remove': {
     usage: 'NAME',
     summary: 'Removes a node’s entry',
+    examples: ['mailfarm node remove front1'],
     args: [1, 1],
     run: async (call) => {
       await withChange(call, (admin) => admin.nodes.remove(word(call, 0)));

@@ -14,6 +14,8 @@ export interface NodeValues {
   readonly server?: string | undefined;
   readonly status?: string | undefined;
   readonly listen?: readonly string[] | undefined;
+  /** Takes the node's key away, so that the node gives itself another one (MF-NODE-006). */
+  readonly newKey?: boolean | undefined;
 }
 
 /** Nodes: hosts that run services (S0-33, S0-43 to S0-46). */
@@ -71,7 +73,7 @@ class NodeKind implements Kind<NodeRecord, NodeValues> {
     return { ...recorded(entry), ...toNode(entry) };
   }
 
-  toValues({ nid, server, status, listen }: Partial<NodeValues>) {
+  toValues({ nid, server, status, listen, newKey }: Partial<NodeValues>) {
     if (status !== undefined && !STATUS.test(status)) {
       throw new AdminError('invalid', 'A status has letters of S, P, L, M, B, A, G only');
     }
@@ -84,6 +86,7 @@ class NodeKind implements Kind<NodeRecord, NodeValues> {
       server: values.given(server, names.checkedDomainName),
       status,
       mwListen: listen,
+      userPassword: newKey === true ? [] : undefined,
     };
   }
 
