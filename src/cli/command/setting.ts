@@ -32,10 +32,17 @@ export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
   'config options': {
     usage: '',
     summary: 'Lists every option that mwSetting in cn=farm may set',
+    examples: ['mailfarm config options'],
     args: [0, 0],
     run: listOptions,
   },
-  'config list': { usage: '', summary: 'Lists what is set in cn=farm', args: [0, 0], run: list },
+  'config list': {
+    usage: '',
+    summary: 'Lists what is set in cn=farm',
+    examples: ['mailfarm config list'],
+    args: [0, 0],
+    run: list,
+  },
   'config set': {
     usage: 'OPTION [VALUE]',
     summary: 'Sets an option for the whole farm; without a value the default',

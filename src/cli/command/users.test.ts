@@ -40,6 +40,16 @@ describe.each(TEST_SERVERS)('users, on %s', (server) => {
     });
   });
 
+  test.each([
+    [['user', 'add', 'a@example.test'], /needs --password-stdin/],
+    [['user', 'purge', '--older-than', '30'], /"30" is not a duration/],
+    [['user', 'add', 'a@example.test', '--password-stdin', '--uid', 'x'], /not a whole number/],
+    [['user', 'set', 'alice@example.test', '--quota', 'much'], /"much" is not a size/],
+    [['user', 'suspend', 'alice@example.test', '--service', 'tea'], /not one of mail, pop3/],
+  ])('%j is used wrongly', async (words, text) => {
+    expect(await cli.run(words)).toMatchObject({ code: 64, err: expect.stringMatching(text) });
+  });
+
   test('[S0-48] by any field: an expression, a filter, a limit', async () => {
     await add('old1@example.test', '--alias', 'x@example.test', '--description', 'keep');
     const logins = async (...words: string[]) =>

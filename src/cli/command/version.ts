@@ -5,6 +5,7 @@ import type { Command } from '../command.ts';
 export const version: Command = {
   usage: '',
   summary: 'Prints the version of Mailfarm and of its runtime',
+  examples: ['mailfarm version'],
   args: [0, 0],
   run: async (call) => {
     const file = join(import.meta.dirname, '../../../package.json');

@@ -88,12 +88,14 @@ export const VOLUME_COMMANDS: Group = {
   'volume list': {
     usage: '',
     summary: 'Lists volumes',
+    examples: ['mailfarm volume list --json'],
     args: [0, 0],
     run: async (call) => printVolumes(call, await withAdmin(call, (admin) => admin.volumes.list())),
   },
   'volume show': {
     usage: 'NAME',
     summary: 'Shows a volume',
+    examples: ['mailfarm volume show mail1'],
     args: [1, 1],
     run: async (call) =>
       printVolumes(call, [await withAdmin(call, (admin) => admin.volumes.show(word(call, 0)))]),
@@ -109,6 +111,7 @@ export const VOLUME_COMMANDS: Group = {
   'volume remove': {
     usage: 'NAME',
     summary: 'Takes a volume out of the table; refused while users are on it',
+    examples: ['mailfarm volume remove mail1'],
     args: [1, 1],
     run: async (call) => {
       await withChange(call, (admin) => admin.volumes.remove(word(call, 0)));
