@@ -3,15 +3,13 @@ import type { Lookups, Selection } from './lookups.ts';
 import { leftOut } from './metrics.ts';
 import { Ways, type Stop } from './resolve-graph.ts';
 import { badDomain, meaningOf, standIn, type Meaning } from './resolve-meaning.ts';
-import { SenderView } from './resolve-sender.ts';
+import { ASKED_AT_ONCE, LINKS_FOR_EACH_VISIT, SenderView } from './resolve-sender.ts';
 import type { ExpansionLimits, LeftOut } from './resolve.ts';
 import { DirectoryUnavailable } from './types.ts';
 import type { Account, ListEntry, Resolution } from './types.ts';
 
 /** Lists in lists, forwards of forwards: more than people can follow. */
 export const EXPANSION_DEPTH_MAX = 32;
-/** Look-ups on their way at once. */
-const ASKED_AT_ONCE = 32;
 
 export interface ExpansionParts {
   readonly limits: ExpansionLimits;
@@ -92,8 +90,14 @@ export class Expansion {
     throw badDomain({ name }, `sends what nobody has to ${address}, which nobody has either`);
   }
 
+  /** Addresses that are looked up. */
   get #visitsMax(): number {
     return 4 * this.#parts.limits.destinations + 64;
+  }
+
+  /** Times that addresses are named: the work that a list in many lists makes. */
+  get #linksMax(): number {
+    return LINKS_FOR_EACH_VISIT * this.#visitsMax;
   }
 
   /** Looks up some addresses at once, then goes on from them in their order. */
@@ -191,8 +195,8 @@ export class Expansion {
 
   /** On to addresses, each looked up once in one letter, however often it is named. */
   #go(on: Omit<Step, 'address'>, addresses: readonly string[]): void {
-    if (addresses.length > this.#visitsMax) {
-      throw this.#tooLarge(`has ${addresses.length} members`, on.by);
+    if (addresses.length > this.#visitsMax || this.#ways.links > this.#linksMax) {
+      throw this.#tooLarge(`leads to more than ${this.#visitsMax} addresses`, on.by);
     }
     for (const address of addresses) {
       const key = addressKey(address.trim());

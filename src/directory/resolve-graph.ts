@@ -30,6 +30,8 @@ export class Ways {
   readonly #stops = new Map<string, Stop>();
   /** Stops at which the letter ends. */
   ends = 0;
+  /** How often a stop was named by another. */
+  links = 0;
 
   get size(): number {
     return this.#stops.size;
@@ -46,6 +48,7 @@ export class Ways {
   }
 
   link(from: Stop, to: Stop): void {
+    this.links += 1;
     from.next.add(to);
     to.from.add(from);
   }
@@ -114,14 +117,17 @@ function lastResort(user: Stop, users: readonly Stop[]): Stop {
   }
 }
 
+/** Whether the forwards of a user lead to that user, past lists and aliases. */
 function leadsBack(user: Stop): boolean {
   const seen = new Set<Stop>();
-  const open = [...user.next];
+  const open = [user];
   for (let one = open.pop(); one; one = open.pop()) {
-    if (one === user) return true;
-    if (seen.has(one) || one.account !== undefined) continue;
-    seen.add(one);
-    open.push(...one.next);
+    if (one.from.has(user)) return true;
+    for (const before of one.from) {
+      if (seen.has(before) || before.account !== undefined) continue;
+      seen.add(before);
+      open.push(before);
+    }
   }
   return false;
 }

@@ -144,6 +144,23 @@ test('an expansion is bounded: at the limit it works, beyond it is deferred and 
   await expect(work).rejects.toThrow(/outer@example.test.*MF-DIR-020/);
 });
 
+test('lists of lists of the same members are bounded work', async () => {
+  const lists = (count: number): SmallFarm['lists'] =>
+    Object.fromEntries(
+      Array.from({ length: count }, (_, n) => [`l${n}`, { members: names(400) }] as const),
+    );
+  const outer = (count: number): SmallFarm => {
+    const members = Object.keys(lists(count) ?? {});
+    const inside = { open: { members }, closed: { members, posting: 'members' as const } };
+    return many(400, { ...lists(count), ...inside });
+  };
+  const context = { sender: 'stranger@example.test' };
+  expect(await resolved('open', smallFarm(outer(30)))).toMatch(/^open: u0 \+ u1 /);
+  expect(await resolved('open', smallFarm(outer(300)))).toBe('deferred MF-DIR-020');
+  expect(await resolved('closed', smallFarm(outer(30)), { context })).toBe('refused members-only');
+  expect(await resolved('closed', smallFarm(outer(300)), { context })).toBe('deferred MF-DIR-020');
+});
+
 test('names of nobody are bounded too, and so is the depth', async () => {
   const limits = { destinations: 50, depth: 5 };
   const absent = (count: number): SmallFarm => ({

@@ -4,6 +4,11 @@ import { meaningOf, type Meaning } from './resolve-meaning.ts';
 import { DirectoryUnavailable } from './types.ts';
 import type { Account, ListEntry } from './types.ts';
 
+/** Look-ups on their way at once. */
+export const ASKED_AT_ONCE = 32;
+/** How often an address may be named, on average: lists may share members. */
+export const LINKS_FOR_EACH_VISIT = 8;
+
 /** Whom a letter of this sender goes to. */
 export type Passage = 'all' | 'moderators' | 'none';
 
@@ -72,16 +77,17 @@ export class SenderView {
     let level = newOnes(addresses, seen);
     while (level.length > 0) {
       if (seen.has(own)) return true;
-      if (seen.size > this.#visitsMax) {
-        throw new DirectoryUnavailable(`${list.address} has too many members (MF-DIR-020)`);
-      }
+      if (seen.size > this.#visitsMax) throw tooLarge(list);
       const below: string[] = [];
-      for (const key of level) {
-        const meaning = await this.#meaning(key);
-        if (meaning?.kind === 'user' && meaning.account.id === account?.id) return true;
-        if (meaning?.kind !== 'list') continue;
-        if (await this.#isSelected(meaning.list)) return true;
-        below.push(...meaning.list.members);
+      for (let at = 0; at < level.length; at += ASKED_AT_ONCE) {
+        const some = level.slice(at, at + ASKED_AT_ONCE);
+        for (const meaning of await Promise.all(some.map((key) => this.#meaning(key)))) {
+          if (meaning?.kind === 'user' && meaning.account.id === account?.id) return true;
+          if (meaning?.kind !== 'list') continue;
+          if (await this.#isSelected(meaning.list)) return true;
+          below.push(...meaning.list.members);
+        }
+        if (below.length > LINKS_FOR_EACH_VISIT * this.#visitsMax) throw tooLarge(list);
       }
       level = newOnes(below, seen);
     }
@@ -98,6 +104,9 @@ export class SenderView {
     return domain === undefined ? undefined : await meaningOf({ ...key, domain }, this.#ask);
   }
 }
+
+const tooLarge = ({ address }: ListEntry): DirectoryUnavailable =>
+  new DirectoryUnavailable(`${address} has too many members (MF-DIR-020)`);
 
 /** Keys that were not seen yet; `seen` has them from now on. */
 function newOnes(addresses: readonly string[], seen: Set<string>): readonly AddressKey[] {
