@@ -17,7 +17,7 @@ export interface Identity {
   readonly actors: readonly Actor[];
 }
 
-/** Adding and removing what stands below an entry, beside `ATTRIBUTE_ENTRY` for the entry itself. */
+/** Adding and removing what stands below an entry; `ATTRIBUTE_ENTRY` is the entry itself. */
 const CHILDREN = '@children';
 const PASSWORD = 'userpassword';
 const PASSWORD_BYTES_MAX = 1_024;

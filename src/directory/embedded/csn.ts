@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 
 /**
- * Change sequence numbers in the form of OpenLDAP: `YYYYmmddHHMMSS.uuuuuuZ#cccccc#000#000000`, time,
- * count within the microsecond, server, modification. As text they compare as they follow.
+ * Change sequence numbers in the form of OpenLDAP: `YYYYmmddHHMMSS.uuuuuuZ#cccccc#000#000000`:
+ * time, count within the microsecond, server, modification. As text they compare as they follow.
  */
 const CSN = /^(\d{14}\.\d{6})Z#([0-9a-f]{6})#[0-9a-f]{3}#[0-9a-f]{6}$/;
 const COUNT_MAX = 0xff_ffff;

@@ -13,7 +13,7 @@ export type HashScheme = (typeof HASH_SCHEMES)[number];
 const ARGON2 = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 } as const;
 /** Work that a stored hash may ask of us: a hostile or careless entry must not stop the server. */
 const ARGON2_MAX = { memory: 1_048_576, passes: 64, parallelism: 16 } as const;
-/** What others than administrators may ask: four passes over 64 MiB, as argon2(1) does by default. */
+/** What others than administrators may ask: four passes over 64 MiB, more than tools choose. */
 const ARGON2_MODERATE = { memory: 65_536, passes: 4 } as const;
 const CRYPT_ROUNDS_MODERATE = 100_000;
 

@@ -37,7 +37,8 @@ async function everything(client: Client): Promise<ReadonlyMap<string, Record<st
 
 const SSHA = '{SSHA}kH9dDjWKVnjSmjQI4vHbYJYSGPjJ5aJyVPC6gw=='; // Of nobody's password.
 const marks = (n: number): string =>
-  `entryUUID: 00000000-0000-4000-8000-00000000000${n}\ncreateTimestamp: 20260101000000Z\nmodifyTimestamp: 2026010100000${n}Z\n`;
+  `entryUUID: 00000000-0000-4000-8000-00000000000${n}\n` +
+  `createTimestamp: 20260101000000Z\nmodifyTimestamp: 2026010100000${n}Z\n`;
 
 /** What the first release wrote: no ou=rights, no entryCSN, administrators at the top. */
 const FIRST_RELEASE = `version: 1
@@ -167,7 +168,10 @@ const SERVE = `
 import { serveEmbeddedDirectory } from ${JSON.stringify(join(import.meta.dirname, 'server.ts'))};
 const server = await serveEmbeddedDirectory({
   data: process.argv[2], host: '127.0.0.1', port: 0,
-  options: { 'directory.embedded.password.scheme': 'SSHA512', 'directory.embedded.journal.max': 4096 },
+  options: {
+    'directory.embedded.password.scheme': 'SSHA512',
+    'directory.embedded.journal.max': 4096,
+  },
   firstStart: { adminPassword: 'admin-secret' },
 });
 process.send(server.url);

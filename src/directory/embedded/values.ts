@@ -45,7 +45,7 @@ const domain: Check = (value) => (domainKey(value) === undefined ? 'is not a dom
 const dn = succeeds(parseDn, 'is the DN of an entry');
 
 const TARGET =
-  /^(?:volume:[A-Za-z0-9][A-Za-z0-9._-]{0,63}|host:(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+)(?::\d{1,5})?)$/;
+  /^(?:volume:[A-Za-z0-9][\w.-]{0,63}|host:(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+)(?::\d{1,5})?)$/;
 
 /** Checks by attribute in lower case, whatever the class. */
 const CHECKS: ReadonlyMap<string, Check> = new Map(
