@@ -78,9 +78,11 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
   // Loading a worker's code takes as long as asking the directory: both at once.
   const ahead = Array.from({ length: file.workers }, () => forkWorker(WORKER));
   try {
-    const registration = registrationOf(file, logger);
-    const joining = joiner(registration, file, logger);
-    const loaded = await loadSettled({ directory, file, logger, clock, join: joining });
+    // A node that runs on a snapshot alone has nobody to tell how it is.
+    const live = file.directory.urls.length > 0;
+    const registration = live ? registrationOf(file, logger) : undefined;
+    const joining = registration && { join: joiner(registration, file, logger) };
+    const loaded = await loadSettled({ directory, file, logger, clock, ...joining });
     const settled = restrict(loaded, options.roles);
     const problems = await snapshotProblems(file, settled.listen);
     if (problems.length > 0) throw new PlanError(problems);
@@ -136,7 +138,7 @@ const restrict = (settled: Settled, roles: readonly string[] | undefined): Settl
 class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #directory: Directory;
-  readonly #presence: Presence;
+  readonly #presence: Presence | undefined;
   readonly #gate: Gate;
   readonly #fleet: Fleet;
   readonly #ledger = createLedger<Worker>();
@@ -151,7 +153,7 @@ class Supervisor {
 
   constructor(
     options: SupervisorOptions,
-    parts: { readonly directory: Directory; readonly registration: Registration },
+    parts: { readonly directory: Directory; readonly registration: Registration | undefined },
     plan: Plan,
     ahead: ChildProcess[],
   ) {
@@ -160,14 +162,17 @@ class Supervisor {
     this.#plan = plan;
     const values = valuesOf(plan);
     const { logger, file } = options;
-    this.#presence = new Presence({
-      registration: parts.registration,
-      node: file.name,
-      status: () => this.#status(),
-      beatMs: (nodes) => beatMs(valuesOf(this.#plan), nodes),
-      clock,
-      logger,
-    });
+    const { registration } = parts;
+    this.#presence =
+      registration &&
+      new Presence({
+        registration,
+        node: file.name,
+        status: () => this.#status(),
+        beatMs: (nodes) => beatMs(valuesOf(this.#plan), nodes),
+        clock,
+        logger,
+      });
     this.#gate = new Gate({
       limits: {
         total: values['net.connections.max'],
@@ -215,7 +220,8 @@ class Supervisor {
       return 'port-taken';
     }
     this.#serving = true;
-    this.#presence.start();
+    // A node that runs on a snapshot alone has nobody to tell.
+    if (this.#options.file.directory.urls.length > 0) this.#presence?.start();
     this.#options.onReady(this.#plan.listen.map(formatListen));
     const interval = valuesOf(this.#plan)['node.settings.interval'];
     const looking = setInterval(() => void this.#reload('timer'), interval);
@@ -224,7 +230,7 @@ class Supervisor {
     this.#serving = false;
     const drainMs = valuesOf(this.#plan)['net.drain.time'];
     this.#options.logger.info({ drainMs }, 'ending: nothing new is accepted, sessions may finish');
-    const farewell = this.#presence.end(this.#status());
+    const farewell = this.#presence?.end(this.#status());
     await this.#gate.close();
     await this.#fleet.stop(drainMs);
     await this.#health?.close();
