@@ -216,7 +216,7 @@ test('[S2-17] a snapshot beside the servers, or alone; it may come later', async
   ]);
 });
 
-test('[S3-24] users of a site’s own directory, with a preset or what differs from it', async () => {
+test('[S1-26] users of a site’s own directory, with a preset or what differs from it', async () => {
   const text = `${LEAST}  users:
     urls: ["ldaps://ldap.example.test"]
     base: ou=people,dc=example,dc=test

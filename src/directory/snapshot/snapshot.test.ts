@@ -149,7 +149,7 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     await test1.close();
   });
 
-  test('[S2-17] [S1-22] a snapshot answers as the live directory does', async () => {
+  test('[S2-17] [S3-10] a snapshot answers as the live directory does', async () => {
     const snapshot = openSnapshot(path);
     for (const address of ADDRESSES) {
       for (const sender of SENDERS) {
