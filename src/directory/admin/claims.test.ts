@@ -135,6 +135,24 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     }
   });
 
+  test('[S0-44] of equals who take over a claim that ended, one alone succeeds, at once', async () => {
+    const sessions = await Promise.all(['op', 'op2', 'op', 'op2', 'op'].map(as));
+    for (let round = 0; round < 8; round += 1) {
+      const dead = new HeldClock(START - 2 * DURATION_MS);
+      const crashed = await openAdmin({ ...server.admin, clock: dead });
+      const ended = await crashed.volumes.claim('mail1');
+      clock.pass(3 * DURATION_MS);
+      const outcomes = await Promise.allSettled(
+        sessions.map((session) => session.volumes.claim('mail1')),
+      );
+      const won = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      expect(won).toHaveLength(1);
+      await ended.release();
+      await won[0]?.release();
+      await crashed.close();
+    }
+  });
+
   test('a claim stands in no delivery’s and no put’s way', async () => {
     const [op, op2] = [await as('op'), await as('op2')];
     const claim = await op.users.claim('alice@example.test');

@@ -12,8 +12,11 @@ export class Events {
     this.#onFault = onFault;
   }
 
-  get wanted(): boolean {
-    return this.#handlers.size > 0;
+  /** Events that only one handler hears; its faults go where those of others go. */
+  only(handler: AdminHandler): Events {
+    const events = new Events(this.#onFault);
+    events.add(handler);
+    return events;
   }
 
   /** @returns how to stop it */

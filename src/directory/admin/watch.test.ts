@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silentLogger } from '../../log/types.ts';
 import { startTestDirectory, TEST_SERVERS, type TestDirectory } from '../testing.ts';
 import { openAdmin, type Admin } from './admin.ts';
 import type { AdminEvent } from './api.ts';
@@ -8,11 +9,13 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
   let server: TestDirectory;
   let admin: Admin;
   let other: Admin;
+  const faults: string[] = [];
   const clock = new HeldClock(Date.UTC(2026, 10, 22));
 
   beforeAll(async () => {
     server = await startTestDirectory({ server: kind });
-    admin = await openAdmin({ ...server.admin, clock });
+    const error = (_fields: object, text: string) => faults.push(text);
+    admin = await openAdmin({ ...server.admin, clock, logger: { ...silentLogger, error } });
     other = await openAdmin(server.admin);
   });
   afterAll(async () => {
@@ -70,6 +73,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(heard).toHaveLength(1);
+    expect(faults).toContain('a handler of administration events failed');
     bad.stop();
     good.stop();
   });

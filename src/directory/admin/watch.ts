@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { valuesOf } from '../client/entries.ts';
 import type { AdminEvent } from './api.ts';
 import { isKind } from './error.ts';
-import { Events, type AdminHandler } from './events.ts';
+import type { AdminHandler, Events } from './events.ts';
 import type { AdminSession } from './session.ts';
 
 export interface WatchOptions {
@@ -52,8 +52,7 @@ export class Watch implements Watching {
   private constructor(options: WatchOptions) {
     this.#options = options;
     this.#forget = options.events.add(options.handler);
-    this.#tell = new Events(() => {});
-    this.#tell.add(options.handler);
+    this.#tell = options.events.only(options.handler);
   }
 
   /** @throws AdminError */
