@@ -44,11 +44,15 @@ test('comments, strings, templates and regular expressions are told apart', () =
 });
 
 test('functions have their names and their number of lines', () => {
-  const { functions } = parse('a.ts', 'function f() {\n}\nconst g = () => 1;\nh(() => {\n\n});\n');
+  const { functions } = parse(
+    'a.ts',
+    'function f() {\n}\nconst g = () => 1;\nh(() => {\n\n});\ni.j(1)(() => 2);\n',
+  );
   expect(functions).toEqual([
     { name: 'f', line: 1, lines: 2 },
     { name: 'g', line: 3, lines: 1 },
     { name: 'in h', line: 4, lines: 3 },
+    { name: 'in i.j', line: 7, lines: 1 },
   ]);
 });
 

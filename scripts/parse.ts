@@ -189,6 +189,11 @@ function nameOf(node: Node, parents: readonly Node[]): string {
   const parent = parents.at(-1);
   const key = parent?.['id'] ?? parent?.['key'];
   if (isNode(key) && typeof key['name'] === 'string') return key['name'];
-  if (parent?.type === 'CallExpression') return `in ${calledName(parent) ?? 'a call'}`;
+  if (parent?.type === 'CallExpression') {
+    // `describe.each(SERVERS)('…', () => …)` is in describe.each.
+    const callee = parent['callee'];
+    const tabled = isNode(callee) && callee.type === 'CallExpression' ? callee : parent;
+    return `in ${calledName(tabled) ?? 'a call'}`;
+  }
   return 'a function';
 }

@@ -2,8 +2,9 @@
  * Who may do what in the directory, as one table. The embedded server enforces it; `mailfarm
  * schema` writes it as access rules for OpenLDAP; one test asks both servers the same questions.
  *
- * Rows are tried from above; the first whose entry and attributes fit decides, as in slapd.access(5).
- * Who stands in no column of that row has no right. A right includes those to its left:
+ * Rows are tried from above; the first whose entry and attributes fit decides, as in
+ * slapd.access(5). Who stands in no column of that row has no right. A right includes those to its
+ * left (but where passwords are concerned `add` reads nothing either):
  *
  *     disclose < auth < compare < read < add < write
  *

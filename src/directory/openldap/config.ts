@@ -42,7 +42,7 @@ export function configurable(suffix: string): Layout {
   return layout(suffix);
 }
 
-/** DN in an LDAP URL (RFC 4516). */
+/** A DN as it stands in an LDAP URL. */
 const inUrl = (dn: string): string => encodeURIComponent(dn).replaceAll('%3D', '=');
 
 /** In their order; `syncprov` is the last to be told, thus the first to see an operation. */
