@@ -297,9 +297,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     statement: 'promise 5',
     why: 'an empty replica makes every user unknown',
-    file: 'src/directory/client/replicas.ts',
-    find: '    if (found.length === 0) throw new NotWhole(`${replica.access.url} does not show ${farm}`);\n',
-    replace: '',
+    file: 'src/directory/client/witness.ts',
+    find: '    if ((found?.length ?? 0) === 0) {\n',
+    replace: '    if (found === undefined) {\n',
     test: 'src/directory/client/directory.test.ts',
     title: 'of a server without cn=farm is not believed',
   },

@@ -128,7 +128,7 @@ const MAILFARM: AttributeMap = {
   removed: 'mwRemoved',
 };
 
-/** inetOrgPerson with posixAccount (RFC 2798, RFC 2307). Others log in with uid as well. */
+/** inetOrgPerson with posixAccount (RFC 2307). The uid is a login as well. */
 const POSIX: AttributeMap = {
   ...NOTHING,
   name: 'posix',
@@ -140,10 +140,10 @@ const POSIX: AttributeMap = {
 };
 
 /**
- * qmail-ldap (qmailUser). Without deliveryMode nolocal the mailbox gets a copy of what is forwarded;
- * `noaccess` leaves delivery alone, `disabled` and `deleted` do not. A status nobody knows
- * gives no access. mailMessageStore is taken as the Maildir; a site whose ~control/aliasempty adds
- * `./Maildir/` to it says so by `append`.
+ * qmail-ldap (qmailUser). Without deliveryMode nolocal the mailbox gets a copy of what is
+ * forwarded; `noaccess` leaves delivery alone, `disabled` and `deleted` do not. A status nobody
+ * knows gives no access. mailMessageStore is taken as the Maildir; a site whose
+ * ~control/aliasempty adds `./Maildir/` to it says so by `append`.
  */
 const QMAIL_LDAP: AttributeMap = {
   ...NOTHING,

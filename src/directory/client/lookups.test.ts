@@ -1,10 +1,12 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import type { Resolution } from '../types.ts';
 import type { SeedEntry } from '../frame.ts';
 import { embeddedRequests } from '../metrics.ts';
 import { startTestDirectory, TEST_SERVERS, userEntry } from '../testing.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
 import { ldapDirectory } from './directory.ts';
+
+const TEST_MS = 60_000;
 
 const toClose: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -83,7 +85,7 @@ const logins = (resolution: Resolution): readonly string[] => {
   );
 };
 
-describe.each(TEST_SERVERS)('%s', { timeout: 60_000 }, (kind) => {
+for (const kind of TEST_SERVERS) {
   async function open(entries: readonly SeedEntry[] = ENTRIES): Promise<Directory> {
     const server = await startTestDirectory({ server: kind, entries });
     toClose.push(() => server.close());
@@ -92,39 +94,48 @@ describe.each(TEST_SERVERS)('%s', { timeout: 60_000 }, (kind) => {
     return directory;
   }
 
-  test('[S1-26] [S3-13] lists, domains, sites and rules are read from the directory', async () => {
-    const directory = await open();
-    const team = await directory.resolve('TEAM@example.test');
-    expect(logins(team).toSorted()).toEqual(['north@example.test', 'somebody@far.test']);
-    expect(team).toMatchObject({ list: { address: 'team@example.test', posting: 'anyone' } });
-    const north = accountOf(await directory.resolve('north@example.test'));
-    for (const same of ['north@alias.test', 'north@nord.example.test', 'x@caught.test']) {
-      const found = await directory.resolve(same);
-      const login = found.kind === 'account' ? found.account.login : logins(found)[0];
-      expect(login, same).toBe('north@example.test');
-    }
-    expect(await directory.resolve('south@north.example.test')).toEqual({ kind: 'unknown-user' });
-    expect(await directory.volumeByRule(north)).toBe('mail2');
-    expect(await directory.volumeByRule({ ...north, login: 'south@example.test' })).toBe('mail1');
-    expect(await directory.volumeByRule({ ...north, login: 'x@far.test' })).toBeUndefined();
-    expect(await directory.node('node7')).toMatchObject({
-      beatAt: Date.UTC(2026, 10, 22, 3, 4, 5),
-      version: '0.2.0',
-    });
-  });
+  test(
+    `[S1-26] [S3-13] lists, domains, sites and rules are read from the directory (${kind})`,
+    { timeout: TEST_MS },
+    async () => {
+      const directory = await open();
+      const team = await directory.resolve('TEAM@example.test');
+      expect(logins(team).toSorted()).toEqual(['north@example.test', 'somebody@far.test']);
+      expect(team).toMatchObject({ list: { address: 'team@example.test', posting: 'anyone' } });
+      const north = accountOf(await directory.resolve('north@example.test'));
+      for (const same of ['north@alias.test', 'north@nord.example.test', 'x@caught.test']) {
+        const found = await directory.resolve(same);
+        const login = found.kind === 'account' ? found.account.login : logins(found)[0];
+        expect(login, same).toBe('north@example.test');
+      }
+      expect(await directory.resolve('south@north.example.test')).toEqual({ kind: 'unknown-user' });
+      expect(await directory.volumeByRule(north)).toBe('mail2');
+      expect(await directory.volumeByRule({ ...north, login: 'south@example.test' })).toBe('mail1');
+      expect(await directory.volumeByRule({ ...north, login: 'x@far.test' })).toBeUndefined();
+      expect(await directory.node('node7')).toMatchObject({
+        beatAt: Date.UTC(2026, 10, 22, 3, 4, 5),
+        version: '0.2.0',
+      });
+    },
+  );
 
-  test('[S3-15] a filter selects users in service, and all@ a domain, not the one below', async () => {
-    const directory = await open();
-    const found = await directory.resolve('c1@example.test');
-    expect(logins(found).toSorted()).toEqual(['north@example.test', 'south@example.test']);
-    const everybody = await directory.resolve('all@sub.example.test', {
-      sender: 'deep@sub.example.test',
-    });
-    expect(logins(everybody)).toEqual(['deep@sub.example.test']);
-  });
+  test(
+    `[S3-15] a filter selects users in service, and all@ a domain, not the one below (${kind})`,
+    { timeout: TEST_MS },
+    async () => {
+      const directory = await open();
+      const found = await directory.resolve('c1@example.test');
+      expect(logins(found).toSorted()).toEqual(['north@example.test', 'south@example.test']);
+      const everybody = await directory.resolve('all@sub.example.test', {
+        sender: 'deep@sub.example.test',
+      });
+      expect(logins(everybody)).toEqual(['deep@sub.example.test']);
+    },
+  );
 
   test.runIf(kind === 'slapd')(
-    'what is damaged is a temporary failure of what needs it',
+    `what is damaged is a temporary failure of what needs it (${kind})`,
+    { timeout: TEST_MS },
     async () => {
       const directory = await open([...ENTRIES, ...DAMAGED]);
       const damaged = ['damaged@example.test', 'odd@example.test', 'x@bad.test'];
@@ -138,72 +149,86 @@ describe.each(TEST_SERVERS)('%s', { timeout: 60_000 }, (kind) => {
     },
   );
 
-  test('a selection larger than the limit is refused whole', async () => {
-    const server = await startTestDirectory({ server: kind, entries: ENTRIES });
-    toClose.push(() => server.close());
-    const few = ldapDirectory({ ...server.frontend, options: { 'directory.expansion.max': 10 } });
-    toClose.push(() => few.close());
-    expect(logins(await few.resolve('c1@example.test'))).toHaveLength(2);
-    const many = await startTestDirectory({
-      server: kind,
-      entries: [
-        ...ENTRIES,
-        ...Array.from({ length: 10 }, (_, n) =>
-          userEntry(`n${n}@example.test`, 2200 + n, { customerID: 'c1' }),
-        ),
-      ],
-    });
-    toClose.push(() => many.close());
-    const options = { 'directory.expansion.max': 10 };
-    const directory = ldapDirectory({ ...many.frontend, options });
-    toClose.push(() => directory.close());
-    await expect(directory.resolve('c1@example.test')).rejects.toThrow(DirectoryUnavailable);
-  });
-
-  test.runIf(kind === 'embedded')('an address costs one search, known or not', async () => {
-    const directory = await open();
-    await directory.resolve('nobody@example.test'); // Connected; domain and rules are known.
-    for (const [name, each] of [
-      ['no', 1],
-      ['no+detail', 2],
-    ] as const) {
-      const before = embeddedRequests.value('search');
-      for (let n = 0; n < 50; n += 1) await directory.resolve(`${n}${name}@example.test`);
-      const looks = 4;
-      expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(50 * each + looks);
-    }
-    const before = embeddedRequests.value('search');
-    await directory.resolve('north@example.test');
-    await directory.resolve('team@example.test');
-    expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(3);
-  });
-
-  test('no name reaches a filter or a DN as text: lists, domains, sites, logins', async () => {
-    const directory = await open();
-    const north = accountOf(await directory.resolve('north@example.test'));
-    for (const name of HOSTILE) {
-      const label = JSON.stringify(name).slice(0, 60);
-      for (const at of [
-        '@example.test',
-        '@alias.test',
-        '@north.example.test',
-        '@sub.example.test',
-      ]) {
-        expect(await directory.resolve(`${name}${at}`), label).toEqual({ kind: 'unknown-user' });
-      }
-      expect(await directory.resolve(`north@${name}`), label).toEqual({ kind: 'unknown-domain' });
-      expect(await directory.resolve(`north@${name}.test`), label).toEqual({
-        kind: 'unknown-domain',
+  test(
+    `a selection larger than the limit is refused whole (${kind})`,
+    { timeout: TEST_MS },
+    async () => {
+      const server = await startTestDirectory({ server: kind, entries: ENTRIES });
+      toClose.push(() => server.close());
+      const few = ldapDirectory({ ...server.frontend, options: { 'directory.expansion.max': 10 } });
+      toClose.push(() => few.close());
+      expect(logins(await few.resolve('c1@example.test'))).toHaveLength(2);
+      const many = await startTestDirectory({
+        server: kind,
+        entries: [
+          ...ENTRIES,
+          ...Array.from({ length: 10 }, (_, n) =>
+            userEntry(`n${n}@example.test`, 2200 + n, { customerID: 'c1' }),
+          ),
+        ],
       });
-      expect(await directory.account(name), label).toBeUndefined();
-      expect(await directory.account(`${name}@example.test`), label).toBeUndefined();
-      expect(await directory.node(name), label).toBeUndefined();
-      expect(await directory.verifyPassword(north, name), label).toBe('refused');
-    }
-    expect(accountOf(await directory.resolve('north@example.test')).id).toBe(north.id);
-    expect(await directory.verifyPassword(north, 'secret of north@example.test')).toBe('accepted');
-  });
-});
+      toClose.push(() => many.close());
+      const options = { 'directory.expansion.max': 10 };
+      const directory = ldapDirectory({ ...many.frontend, options });
+      toClose.push(() => directory.close());
+      await expect(directory.resolve('c1@example.test')).rejects.toThrow(DirectoryUnavailable);
+    },
+  );
+
+  test.runIf(kind === 'embedded')(
+    `an address costs one search, known or not (${kind})`,
+    { timeout: TEST_MS },
+    async () => {
+      const directory = await open();
+      await directory.resolve('nobody@example.test'); // Connected; domain and rules are known.
+      for (const [name, each] of [
+        ['no', 1],
+        ['no+detail', 2],
+      ] as const) {
+        const before = embeddedRequests.value('search');
+        for (let n = 0; n < 50; n += 1) await directory.resolve(`${n}${name}@example.test`);
+        const looks = 4;
+        expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(50 * each + looks);
+      }
+      const before = embeddedRequests.value('search');
+      await directory.resolve('north@example.test');
+      await directory.resolve('team@example.test');
+      expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(3);
+    },
+  );
+
+  test(
+    `no name reaches a filter or a DN as text: lists, domains, sites, logins (${kind})`,
+    { timeout: TEST_MS },
+    async () => {
+      const directory = await open();
+      const north = accountOf(await directory.resolve('north@example.test'));
+      for (const name of HOSTILE) {
+        const label = JSON.stringify(name).slice(0, 60);
+        for (const at of [
+          '@example.test',
+          '@alias.test',
+          '@north.example.test',
+          '@sub.example.test',
+        ]) {
+          expect(await directory.resolve(`${name}${at}`), label).toEqual({ kind: 'unknown-user' });
+        }
+        expect(await directory.resolve(`north@${name}`), label).toEqual({ kind: 'unknown-domain' });
+        expect(await directory.resolve(`north@${name}.test`), label).toEqual({
+          kind: 'unknown-domain',
+        });
+        expect(await directory.account(name), label).toBeUndefined();
+        expect(await directory.account(`${name}@example.test`), label).toBeUndefined();
+        expect(await directory.node(name), label).toBeUndefined();
+        expect(await directory.verifyPassword(north, name), label).toBe('refused');
+      }
+      expect(accountOf(await directory.resolve('north@example.test')).id).toBe(north.id);
+      expect(await directory.verifyPassword(north, 'secret of north@example.test')).toBe(
+        'accepted',
+      );
+    },
+  );
+}
 
 const HOSTILE = [
   '*',

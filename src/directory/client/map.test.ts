@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'ldapts';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { runInPeers, startInPeers } from '../../../test/harness/in-peers.ts';
 import { steadyPort } from '../../../test/harness/slapd.ts';
 import type { SeedEntry } from '../frame.ts';
@@ -191,8 +191,13 @@ async function accountOf(directory: Directory, address: string): Promise<Account
   return resolution.account;
 }
 
-describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () => {
-  test('[S1-26] posix: inetOrgPerson and posixAccount as they stand', async () => {
+const TEST_MS = 60_000;
+const onSlapd = test.runIf(TEST_SERVERS.includes('slapd'));
+
+onSlapd(
+  '[S1-26] posix: inetOrgPerson and posixAccount as they stand',
+  { timeout: TEST_MS },
+  async () => {
     const url = await siteDirectory('', [
       person('tevie', ['posixAccount'], {
         ...posix('tevie', 2001),
@@ -236,9 +241,13 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     expect((await accountOf(byNumber, 'golde@example.test')).id).toBe('2002');
     const byName = await open(url, { ...MAPS.posix, id: 'mail' });
     await expect(byName.resolve('golde@example.test')).rejects.toThrow('MF-DIR-004');
-  });
+  },
+);
 
-  test('[S1-26] qmail-ldap: aliases, forwards, store, quota, status', async () => {
+onSlapd(
+  '[S1-26] qmail-ldap: aliases, forwards, store, quota, status',
+  { timeout: TEST_MS },
+  async () => {
     const qmail = (name: string, more: Attributes): SeedEntry =>
       person(name, ['qmailUser'], {
         mail: `${name}@example.test`,
@@ -286,9 +295,13 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     const store = { attribute: 'mailMessageStore', below: '/mail2/store' };
     const absolute = await open(url, { ...MAPS['qmail-ldap'], paths: [store] });
     expect((await absolute.account('relative'))?.path).toBe('/mail2/store/relative');
-  });
+  },
+);
 
-  test('[S1-26] courier: mailbox, quota, services, alias entries', async () => {
+onSlapd(
+  '[S1-26] courier: mailbox, quota, services, alias entries',
+  { timeout: TEST_MS },
+  async () => {
     const courier = (name: string, more: Attributes): SeedEntry =>
       person(name, ['CourierMailAccount'], {
         mail: `${name}@example.test`,
@@ -325,9 +338,13 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
       'x@far.test',
     ]);
     expect(await directory.resolve('nobody@example.test')).toEqual({ kind: 'unknown-user' });
-  });
+  },
+);
 
-  test('[S1-06] nothing is written: the place is the path, or what a rule says, or nowhere', async () => {
+onSlapd(
+  '[S1-06] nothing is written: the place is the path, or what a rule says, or nowhere',
+  { timeout: TEST_MS },
+  async () => {
     const bare = (name: string, uidNumber: string): SeedEntry =>
       person(name, ['qmailUser'], { mail: `${name}@example.test`, qmailUID: uidNumber });
     const url = await siteDirectory(QMAIL, [
@@ -350,5 +367,5 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     const nowhere = await accountOf(directory, 'nowhere@example.test');
     await expect(directory.assignVolume(nowhere, 'mail1')).rejects.toThrow('MF-DIR-009');
     expect((await directory.account('nowhere'))?.volume).toBeUndefined();
-  });
-});
+  },
+);

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Attribute, Change, Client } from 'ldapts';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { startSlapd, startSlapdPair, type Slapd } from '../../../test/harness/slapd.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
 import type { SeedEntry } from '../frame.ts';
@@ -139,8 +139,13 @@ async function way(
   };
 }
 
-describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () => {
-  test('[N-10] a replica that is cut off cannot say "unknown user"; the current one is asked', async () => {
+const TEST_MS = 60_000;
+const onSlapd = test.runIf(TEST_SERVERS.includes('slapd'));
+
+onSlapd(
+  '[N-10] a replica that is cut off cannot say "unknown user"; the current one is asked',
+  { timeout: TEST_MS },
+  async () => {
     const [one, two] = await cutOff();
     const warnings: string[] = [];
     const logger: Logger = { ...silentLogger, warn: (_, text) => void warnings.push(text ?? '') };
@@ -165,16 +170,24 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     await expect(directory.resolve('nobody@example.test')).rejects.toThrow('MF-DIR-007');
     await expect(directory.account('new2@example.test')).rejects.toThrow(DirectoryUnavailable);
     await expect(directory.resolve('x@elsewhere.test')).rejects.toThrow(DirectoryUnavailable);
-  });
+  },
+);
 
-  test('[N-10] a process that starts hears of the newest state before it believes the nearest', async () => {
+onSlapd(
+  '[N-10] a process that starts hears of the newest state before it believes the nearest',
+  { timeout: TEST_MS },
+  async () => {
     const [one, two] = await cutOff();
     await addUser(await admin(one), 'new@example.test', 2003);
     const directory = open([two.url, one.url]);
     expect((await directory.resolve('new@example.test')).kind).toBe('account');
-  });
+  },
+);
 
-  test('[N-10] a password that was changed elsewhere is not refused by a replica that is behind', async () => {
+onSlapd(
+  '[N-10] a password that was changed elsewhere is not refused by a replica that is behind',
+  { timeout: TEST_MS },
+  async () => {
     const [one, two] = await cutOff();
     const directory = open([two.url, one.url], { options: { 'directory.password.fresh': 0 } });
     const alice = await accountOf(directory, 'alice@example.test');
@@ -188,9 +201,13 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     // Verified a moment ago by one that was current; of what was not, nobody knows.
     expect(await directory.verifyPassword(alice, 'changed')).toBe('accepted');
     await expect(directory.verifyPassword(alice, 'wrong')).rejects.toThrow(DirectoryUnavailable);
-  });
+  },
+);
 
-  test('[N-10] changes all the time make no temporary failure for unknown users', async () => {
+onSlapd(
+  '[N-10] changes all the time make no temporary failure for unknown users',
+  { timeout: TEST_MS },
+  async () => {
     const servers = await pair();
     const directory = open(servers.map(({ url }) => url));
     const writers = await Promise.all(servers.map(admin));
@@ -216,9 +233,13 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     stop.abort();
     expect(await Promise.all(writing)).toEqual([true, true]);
     expect(asked).toBeGreaterThan(500);
-  });
+  },
+);
 
-  test('[S0-26] [S2-19] a server that hangs costs one deadline, and is preferred when it is back', async () => {
+onSlapd(
+  '[S0-26] [S2-19] a server that hangs costs one deadline, and is preferred when it is back',
+  { timeout: TEST_MS },
+  async () => {
     const servers = await pair();
     const [near, far] = [await way(servers[0].url), await way(servers[1].url)];
     const deadlines = { 'directory.operation.deadline': 500, 'directory.connect.deadline': 500 };
@@ -249,9 +270,13 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
     for (let n = 0; n < 20; n += 1) {
       expect(await directory.resolve(`no${n}@example.test`)).toEqual({ kind: 'unknown-user' });
     }
-  });
+  },
+);
 
-  test('two replicas that take different placements at one moment: mail waits for the one', async () => {
+onSlapd(
+  'two replicas that take different placements at one moment: mail waits for the one',
+  { timeout: TEST_MS },
+  async () => {
     const servers = await pair();
     const [one, two] = servers.map(({ url }, index) =>
       open([url, (index === 0 ? servers[1] : servers[0]).url]),
@@ -266,5 +291,5 @@ describe.runIf(TEST_SERVERS.includes('slapd'))('slapd', { timeout: 60_000 }, () 
       ]);
       expect(new Set(stored).size).toBe(1);
     }
-  });
-});
+  },
+);

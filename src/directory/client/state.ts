@@ -1,6 +1,6 @@
 /**
- * The state of a replica: contextCSN (OpenLDAP: the entry of the suffix), one change sequence number
- * for each server that ever took a change: of that server's changes the newest this replica has.
+ * The state of a replica: contextCSN (OpenLDAP: on the entry of the suffix), one change sequence
+ * number for each server that ever took a change: the newest of that server's this replica has.
  *
  *     20261122030303.123456Z#000000#001#000000        time # count # server id # part
  *

@@ -125,8 +125,9 @@ export class Witness {
       orUndefined(connection.search(shows, { ...base, attributes: ['1.1'] })),
       orUndefined(this.#stateOf(connection)),
     ]);
-    if (!found || found.length === 0)
+    if ((found?.length ?? 0) === 0) {
       throw new NotWhole(`${connection.url} does not show ${shows}`);
+    }
     const evidence = { state, at };
     this.#evidence.set(connection, evidence);
     if (state) this.#newest = together(this.#newest, state);
