@@ -220,8 +220,7 @@ class Supervisor {
       return 'port-taken';
     }
     this.#serving = true;
-    // A node that runs on a snapshot alone has nobody to tell.
-    if (this.#options.file.directory.urls.length > 0) this.#presence?.start();
+    this.#presence?.start();
     this.#options.onReady(this.#plan.listen.map(formatListen));
     const interval = valuesOf(this.#plan)['node.settings.interval'];
     const looking = setInterval(() => void this.#reload('timer'), interval);
