@@ -4,3 +4,4 @@ export { type CourierOptions, courierSession, startCourier } from './courier.ts'
 export { type DovecotOptions, type DovecotServer, startDovecot } from './dovecot.ts';
 export { type InPeers, MAIL_GID, MAIL_UID, runInPeers, startInPeers } from './in-peers.ts';
 export { type PostfixOptions, type PostfixServer, startPostfix } from './postfix.ts';
+export { type Slapd, type SlapdOptions, startSlapd, startSlapdPair } from './slapd.ts';
