@@ -74,7 +74,9 @@ export class Addresses {
     const aliasOf = valuesOf(entry, 'mwAliasOf')[0];
     if (isA(entry, 'mwSite')) {
       const site = valuesOf(entry, 'cn')[0] ?? '';
-      const text = `${domain} is a domain of the site ${site}: its users have their address in the main domain`;
+      const text =
+        `${domain} is a domain of the site ${site}: ` +
+        'its users have their address in the main domain';
       throw new AdminError('invalid', text);
     }
     if (aliasOf === undefined) return;

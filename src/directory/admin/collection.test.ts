@@ -159,6 +159,10 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     );
     expect((await admin.users.get('m2@many.test')).aliases).toContain('extra@example.test');
     // By name a change is made to whatever is there, also while others change it.
+    const as = await admin.users.set('m2@many.test', { quotaBytes: 5 });
+    // What is so already is not written again.
+    const same = await admin.users.set('m2@many.test', { quotaBytes: 5 });
+    expect(same.revision).toBe(as.revision);
     const both = Array.from({ length: 10 }, (_, n) =>
       (n % 2 === 0 ? admin : other).users.set(
         'm2@many.test',

@@ -86,7 +86,9 @@ class Walk {
         next.push(...reached);
       }
       if (this.#cameFrom.size > ADDRESSES_MAX) {
-        const text = `More than ${ADDRESSES_MAX} addresses are behind this one: too many to check for a loop`;
+        const text =
+          `More than ${ADDRESSES_MAX} addresses are behind this one: ` +
+          'too many to check for a loop';
         throw new AdminError('invalid', text);
       }
       frontier = next;

@@ -117,7 +117,9 @@ export class RemovedUsers extends Entries<UserRecord, never> {
       const keepMs = options.force === true ? 0 : await this.#keepMs();
       if (this.#ageMs(user) < keepMs) {
         const days = Math.round(keepMs / 86_400_000);
-        const text = `${user.login} was removed at ${user.removed}; removed users are kept ${days} days (${KEEP})`;
+        const text =
+          `${user.login} was removed at ${user.removed}; ` +
+          `removed users are kept ${days} days (${KEEP})`;
         throw new AdminError('invalid', text);
       }
       await session.remove(user.dn, only);
