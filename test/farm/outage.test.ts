@@ -44,6 +44,8 @@ interface Scene {
   readonly relay: Relay;
   readonly node: FarmNode;
   readonly load: DirectoryLoad;
+  /** Starts the node once more, after it was stopped. */
+  again(): Promise<FarmNode>;
 }
 
 /** One node on one slapd or on a pair, with clients that ask. */
@@ -61,8 +63,12 @@ async function scene(ctx: TestContext, servers: 1 | 2, others = 0): Promise<Scen
   const relay = await startRelay(first.url);
   ctx.onTestFinished(() => relay.close());
   const at = { ...first, urls: [relay.url, ...all.slice(1).map(({ url }) => url)] };
-  const node = await startNode({ dir, name: 'node1', at, base: seed.base });
-  ctx.onTestFinished(() => node.stop());
+  const again = async (): Promise<FarmNode> => {
+    const started = await startNode({ dir, name: 'node1', at, base: seed.base });
+    ctx.onTestFinished(() => started.stop());
+    return started;
+  };
+  const node = await again();
   const load = startLoad({ ports: [node.ports], users: logins });
   ctx.onTestFinished(() => load.stop());
   // Every user has been asked for, of each worker: there is a last known good answer.
@@ -72,7 +78,7 @@ async function scene(ctx: TestContext, servers: 1 | 2, others = 0): Promise<Scen
   expect([load.violations, warm.mail.temporary, warm.login.temporary]).toEqual([[], 0, 0]);
   const refused = [warm['mail-to-nobody'].permanent, warm['login-wrong'].permanent];
   expect(Math.min(...refused)).toBeGreaterThan(0);
-  return { servers: all, relay, node, load };
+  return { servers: all, relay, node, load, again };
 }
 
 /** Everything as in a sound farm: nothing temporary for two seconds, within `ms`. */
@@ -167,6 +173,22 @@ test('[N-10] a directory that takes connections and answers nothing: the same', 
   await load.stop();
   expect(load.violations).toEqual([]);
   expect(node.process.running()).toBe(true);
+});
+
+test('[N-10] [S2-08] a node ends and starts again while the directory hangs: nothing waits for it', async (ctx) => {
+  const { relay, node, load, again } = await scene(ctx, 1);
+  await load.stop();
+  relay.hold();
+  const began = performance.now();
+  await node.stop();
+  expect(performance.now() - began).toBeLessThan(10_000); // Its goodbye is not waited for.
+  const second = await again(); // With the settings of its last good start.
+  expect(second.process.output()).toContain('MF-NODE-004');
+  const [first = ''] = logins;
+  expect((await send(second.ports.mx, [first])).code).toBe(451);
+  relay.release();
+  const rcpt = async (): Promise<number> => (await send(second.ports.mx, [first])).code;
+  await expect.poll(rcpt, { timeout: 15_000 }).toBe(250);
 });
 
 test('[N-10] [S2-19] a replica that lags behind says "no such user" and is not believed', async (ctx) => {
