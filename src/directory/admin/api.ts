@@ -37,7 +37,7 @@ export interface Listing<R> extends Iterable<R> {
   readonly query: Query;
   readonly count: number;
   readonly items: readonly R[];
-  /** What is wrong with entries that were found and cannot be read: each named, none hides others. */
+  /** What is wrong with entries that cannot be read: each is named, none hides others. */
   readonly damaged: readonly string[];
   /** Cursor at the first; `undefined` in an empty listing. */
   head(): R | undefined;

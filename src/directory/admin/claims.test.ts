@@ -63,7 +63,8 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     const claim = await op.users.claim('alice@example.test');
     expect(claim).toMatchObject({ by: 'op@example.test', level: 'operator', held: true });
     await expect(op2.users.claim('alice@example.test')).rejects.toThrow(
-      'op@example.test (operator) is at work on cn=alice@example.test,ou=users,dc=mailfarm, until 2026-11-22T00:00:30.000Z at most',
+      'op@example.test (operator) is at work on cn=alice@example.test,ou=users,dc=mailfarm, ' +
+        'until 2026-11-22T00:00:30.000Z at most',
     );
     const again = await op.users.claim('alice@example.test');
     expect([claim.held, again.held]).toEqual([false, true]);
