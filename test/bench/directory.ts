@@ -18,6 +18,7 @@ import { startSlapd } from '../harness/slapd.ts';
 import type { BenchContext } from './context.ts';
 import { userName, USER_PASSWORD } from './directory-asker.ts';
 import type { FromAsker, Outcome, Subject, Task, ToAsker } from './directory-asker.ts';
+import { measureImport } from './directory-import.ts';
 import { compare, printRows, type Row } from './report.ts';
 
 const USERS = 200_000;
@@ -313,4 +314,10 @@ export async function benchDirectory(context: BenchContext): Promise<void> {
       await filled.close();
     }
   }
+  if (!has('slapd')) return;
+  const dir = join(context.dir, 'import');
+  mkdirSync(dir);
+  chmodSync(dir, 0o711);
+  // Each is synced to the disk by slapd: a tenth tells how many there are in a second.
+  await measureImport(dir, Math.ceil(users / 10), MAP_BYTES);
 }
