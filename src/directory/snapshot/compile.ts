@@ -5,6 +5,7 @@ import { DnError, dnKey, parseDn } from '../dn.ts';
 import { MAPS } from '../map.ts';
 import { layout } from '../schema.ts';
 import { idsSelectedBy } from './filter.ts';
+import { passwordsOf } from './passwords.ts';
 import type { Reading } from './records.ts';
 
 /** Something wrong with a text, and where. */
@@ -156,7 +157,7 @@ function compileLdif(
     users: plain(users),
     aliases: [],
     toUser: (entry) => toAccount(entry),
-    passwordsOf: (entry) => valuesOf(entry, 'userPassword'),
+    passwordsOf,
     domains: plain(domains),
     sites: plain(below(names.sites, ['mwSite'])),
     lists: plain(lists),

@@ -6,6 +6,7 @@ import { toAccount, valuesOf } from '../client/entries.ts';
 import { equal, userFilter } from '../client/filters.ts';
 import { MAPS, mapAttributes, type AttributeMap } from '../map.ts';
 import { layout, type Layout } from '../schema.ts';
+import { passwordsOf } from './passwords.ts';
 import { readWhole, type Branch, type ReadResult, type Selecting } from './read.ts';
 import type { Reading } from './records.ts';
 
@@ -86,7 +87,7 @@ export async function readDirectory(
     users: foreign?.entries.users ?? own('users'),
     aliases: foreign?.entries.aliases ?? [],
     toUser: (entry) => toAccount(entry, map),
-    passwordsOf: (entry) => valuesOf(entry, 'userPassword'),
+    passwordsOf,
     domains: own('domains'),
     sites: own('sites'),
     lists: own('lists'),

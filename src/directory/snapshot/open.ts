@@ -153,8 +153,13 @@ class OpenSnapshot implements SnapshotDirectory {
   }
 
   async assignVolume(account: Account, volume: string): Promise<string> {
-    const stored = await this.storedVolume(account);
-    if (stored !== undefined) return stored;
+    const file = await this.#current();
+    const stored = this.#account(file, KEYS.account(account.id));
+    if (stored?.volume !== undefined) return stored.volume;
+    // The explicit path says where the mail lies; there is nothing to choose or to remember.
+    if (stored?.path !== undefined && stored.path === account.path) return volume;
+    const placed = this.#find<boolean>(file, KEYS.table('placed')) ?? true;
+    if (!placed && (await this.volumeByRule(account)) === volume) return volume;
     throw new DirectoryUnavailable(
       `${account.login} has no volume yet, and a snapshot cannot store ${volume}: ` +
         'the first letter waits until the user is placed in the directory',
@@ -169,6 +174,9 @@ class OpenSnapshot implements SnapshotDirectory {
     const file = await this.#current();
     const stored = this.#find<Account>(file, KEYS.account(account.id));
     if (stored?.volume !== undefined) return stored.volume;
+    const placed = this.#find<boolean>(file, KEYS.table('placed')) ?? true;
+    if (stored?.path !== undefined) return undefined;
+    if (stored && !placed) return await this.volumeByRule(account);
     // It may have been placed since.
     throw new DirectoryUnavailable(`The snapshot knows no volume of ${account.login}`);
   }

@@ -1,3 +1,5 @@
+import type { Entry } from 'ldapts';
+import { valuesOf } from '../client/entries.ts';
 import { isHashed, PasswordVerifier, TooManyChecks, unverifiable } from '../embedded/password.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import { SnapshotError } from './format.ts';
@@ -13,6 +15,10 @@ export function storedFault(stored: string): string | undefined {
     ? 'bcrypt ($2b$) is not supported'
     : 'it has no scheme: it may be in the clear';
 }
+
+/** Stored hashes of an entry. OpenLDAP's {ARGON2} values end with the NUL of a C string. */
+export const passwordsOf = (entry: Entry): readonly string[] =>
+  valuesOf(entry, 'userPassword').map((value) => value.replace(/\0$/, ''));
 
 const SCHEME = /^\{([A-Za-z0-9-]{1,20})\}(\$\w{1,10}\$)?/;
 

@@ -30,7 +30,8 @@ export const KEYS = {
   ofSite: (site: string, domain: string) => `ss:${site} ${domain}`,
   ofList: (key: string) => `sl:${key}`,
   node: (name: string) => `n:${name}`,
-  table: (name: 'volumes' | 'rules' | 'settings' | 'postmaster' | 'about') => `t:${name}`,
+  table: (name: 'volumes' | 'rules' | 'settings' | 'postmaster' | 'placed' | 'about') =>
+    `t:${name}`,
 } as const;
 
 /** Everything that front ends ask for, as entries; from a server or from a text. */
@@ -281,6 +282,8 @@ export class Records {
     const usable = volumes.flatMap((entry) => this.#usable(entry, toVolume));
     this.#counts.volumes = usable.length;
     await table('volumes', usable);
+    // Whether users carry a volume; in a site's own directory the path or a rule says it.
+    await table('placed', this.#reading.map.volume !== undefined);
     await this.#rules(rules);
     for (const entry of nodes) {
       const name = valuesOf(entry, 'cn')[0] ?? '';

@@ -1,6 +1,7 @@
 import type { Entry } from 'ldapts';
-import { toAccount, valuesOf } from '../client/entries.ts';
+import { toAccount } from '../client/entries.ts';
 import { MAPS } from '../map.ts';
+import { passwordsOf } from './passwords.ts';
 import type { Reading } from './records.ts';
 
 /** A reading for tests that need no server; what is not given is empty. */
@@ -13,7 +14,7 @@ export const readingOf = (given: Partial<Reading>): Reading => ({
   users: [],
   aliases: [],
   toUser: (entry) => toAccount(entry),
-  passwordsOf: (entry) => valuesOf(entry, 'userPassword'),
+  passwordsOf,
   domains: [
     { dn: 'cn=example.test,ou=domains,dc=mailfarm', cn: 'example.test', objectClass: ['mwDomain'] },
   ],
