@@ -134,12 +134,12 @@ describe('output', () => {
     expect([textWidth('e\u0301'), textWidth('👍'), textWidth('ｱ')]).toEqual([1, 2, 1]);
     expect(cutToWidth('漢字漢字', 5)).toBe('漢字…');
     expect(padToWidth('漢', 4, 'right')).toBe('  漢');
-    expect([0, 999, 1_500, 999_999, 5e9, 123e9].map(humanBytes)).toEqual([
-      ...['0 B', '999 B', '1.5 KB', '1 MB', '5 GB', '123 GB'],
-    ]);
-    expect([0, 59_999, 3_600_000, 2 * 86_400_000].map(humanDuration)).toEqual([
-      ...['0 s', '59 s', '1 h', '2 d'],
-    ]);
+    expect([0, 999, 1_500, 999_999, 5e9, 123e9].map(humanBytes)).toEqual(
+      '0 B,999 B,1.5 KB,1 MB,5 GB,123 GB'.split(','),
+    );
+    expect([0, 59_999, 3_600_000, 2 * 86_400_000].map(humanDuration)).toEqual(
+      '0 s,59 s,1 h,2 d'.split(','),
+    );
     expect(editDistance('lsit', 'list')).toBe(1);
     expect(nearest('zzz', ['list', 'add'])).toBeUndefined();
     expect(helpFor('x', { usage: '', summary: 's', args: [0, 0], run: async () => {} })).toBe(

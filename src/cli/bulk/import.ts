@@ -100,17 +100,22 @@ async function pass(work: Work, mode: 'check' | 'write'): Promise<Tally> {
   const what = mode === 'check' ? 'users checked' : 'users';
   const progress = new Progress({ out: call.out, clock, what, total });
   const bulk = await work.open();
+  // One chunk is written while the next one is planned: the plan knows what came before it.
+  let writing = Promise.resolve();
   try {
     let chunk: FileRecord[] = [];
     const flush = async (): Promise<void> => {
-      const plans = await bulk.plan(chunk);
-      const count = chunk.length;
+      const given = chunk;
       chunk = [];
-      if (mode === 'write') await apply(work, { bulk, plans, done, progress });
-      else {
-        for (const plan of plans) judge(work, plan, done);
-        progress.add(count);
+      const plans = await bulk.plan(given);
+      await writing;
+      if (mode === 'write') {
+        writing = apply(work, { bulk, plans, done, progress });
+        writing.catch(() => {}); // Thrown where it is waited for.
+        return;
       }
+      for (const plan of plans) judge(work, plan, done);
+      progress.add(given.length);
     };
     for (const read of work.reads()) {
       if (read.kind === 'problem') done.problems.push(read.problem);
@@ -119,7 +124,9 @@ async function pass(work: Work, mode: 'check' | 'write'): Promise<Tally> {
       if (chunk.length === CHUNK) await flush();
     }
     await flush();
+    await writing;
   } finally {
+    await writing.catch(() => {});
     progress.end();
     await bulk.close();
   }

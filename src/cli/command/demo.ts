@@ -76,6 +76,7 @@ The farm is running, on loopback only.
   LDAP       ${at('ldap')}     health, metrics  http://${at('health')}
 
   users      ${users}, password ${DEMO_PASSWORD}
+  list       team@${DEMO_DOMAIN}, which is alice and bob
   volumes    ${demo.volumes.map(({ path }) => path).join(', ')}
   commands   export MAILFARM_CONFIG=${quoted(demo.adminFile)}
 
@@ -84,6 +85,7 @@ Send and fetch a first letter, in another terminal:
   printf 'From: me@example.org\\r\\nSubject: Hello\\r\\n\\r\\nFirst letter.\\r\\n' |
     curl smtp://${at('mx')} --mail-from me@example.org --mail-rcpt alice@${DEMO_DOMAIN} --upload-file -
   curl pop3://${at('pop3')}/1 --user alice@${DEMO_DOMAIN}:${DEMO_PASSWORD}
+  mailfarm resolve team@${DEMO_DOMAIN}
 
 Ctrl-C ends it; the next start finds everything again.`;
 }

@@ -32,6 +32,10 @@ export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
       const login = `${name}@${DEMO_DOMAIN}`;
       await unlessThere(() => admin.users.add({ login, password: DEMO_PASSWORD }));
     }
+    // A list and a second name of the domain: something to look at, and to send to.
+    await unlessThere(() => admin.domains.add(`www.${DEMO_DOMAIN}`, { aliasOf: DEMO_DOMAIN }));
+    const members = ['alice', 'bob'].map((name) => `${name}@${DEMO_DOMAIN}`);
+    await unlessThere(() => admin.lists.add(`team@${DEMO_DOMAIN}`, { members }));
     await unlessThere(() =>
       admin.users.addAlias(`admin@${DEMO_DOMAIN}`, `postmaster@${DEMO_DOMAIN}`),
     );
