@@ -16,9 +16,9 @@ export function storedFault(stored: string): string | undefined {
     : 'it has no scheme: it may be in the clear';
 }
 
-/** Stored hashes of an entry. OpenLDAP's {ARGON2} values end with the NUL of a C string. */
+/** Stored hashes of an entry. OpenLDAP's {ARGON2} values end with the NULs of a C string. */
 export const passwordsOf = (entry: Entry): readonly string[] =>
-  valuesOf(entry, 'userPassword').map((value) => value.replace(/\0$/, ''));
+  valuesOf(entry, 'userPassword').map((value) => value.replace(/\0+$/, ''));
 
 const SCHEME = /^\{([A-Za-z0-9-]{1,20})\}(\$\w{1,10}\$)?/;
 
