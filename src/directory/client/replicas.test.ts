@@ -242,7 +242,10 @@ onSlapd(
   async () => {
     const servers = await pair();
     const [near, far] = [await way(servers[0].url), await way(servers[1].url)];
-    const deadlines = { 'directory.operation.deadline': 500, 'directory.connect.deadline': 500 };
+    const deadlines = {
+      'directory.operation.deadline': 1_000,
+      'directory.connect.deadline': 1_000,
+    };
     const directory = open([near.url, far.url], { options: deadlines });
     expect((await directory.resolve('alice@example.test')).kind).toBe('account');
     near.hang();
@@ -252,10 +255,11 @@ onSlapd(
       const at = performance.now();
       expect((await directory.resolve('bob@example.test')).kind).toBe('account');
       expect(await directory.resolve(`no${n}@example.test`)).toEqual({ kind: 'unknown-user' });
-      if (performance.now() - at > 400) slow.push(performance.now() - at);
+      if (performance.now() - at > 900) slow.push(performance.now() - at);
     }
-    expect(slow).toHaveLength(1);
-    expect(performance.now() - begun).toBeGreaterThan(500);
+    expect(slow.length).toBeGreaterThan(0);
+    expect(slow.length).toBeLessThan(4); // One; a busy machine may add to it.
+    expect(performance.now() - begun).toBeGreaterThan(1_000);
     near.go();
     far.hang();
     // The nearest is back by itself, and the far one is not needed.
