@@ -50,7 +50,8 @@ export type ToAsker =
 export type FromAsker =
   | { readonly kind: 'opened' }
   | { readonly kind: 'done'; readonly outcome: Outcome }
-  | { readonly kind: 'memory'; readonly bytes: number }
+  /** Octets: what V8 keeps after a collection, and what the system has given. */
+  | { readonly kind: 'memory'; readonly kept: number; readonly resident: number }
   /** Answers of the client so far, by where they came from. */
   | { readonly kind: 'hits'; readonly answers: Readonly<Record<string, number>> };
 
@@ -161,10 +162,11 @@ async function open(message: Extract<ToAsker, { kind: 'open' }>): Promise<Asked>
 }
 
 /** After two collections: what is kept, not what is left to collect. */
-function memory(): number {
+function memory(): FromAsker {
   globalThis.gc?.();
   globalThis.gc?.();
-  return process.memoryUsage.rss();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { kind: 'memory', kept: heapUsed + external, resident: rss };
 }
 
 function serve(): void {
@@ -177,7 +179,7 @@ function serve(): void {
     } else if (message.kind === 'run' && asked) {
       tell({ kind: 'done', outcome: await run(asked, message.task) });
     } else if (message.kind === 'memory') {
-      tell({ kind: 'memory', bytes: memory() });
+      tell(memory());
     } else {
       tell({ kind: 'hits', answers: await hits() });
     }
