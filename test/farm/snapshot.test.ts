@@ -22,8 +22,8 @@ const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/cli/main.ts');
 const PLACED = 'tevie@example.test';
 const LATER = 'later@example.test';
-const STALE_MS = 40_000;
-const NEGATIVE_MS = 25_000;
+const STALE_MS = 60_000;
+const NEGATIVE_MS = 30_000;
 
 const reply = async (port: number, to: string): Promise<number> => (await send(port, [to])).code;
 const login = async (port: number, user: string, password = 'demo'): Promise<string> =>
