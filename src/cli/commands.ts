@@ -22,7 +22,9 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   config: async () => (await import('./command/setting.ts')).CONFIG_COMMANDS,
   directory: async () => (await import('./command/directory.ts')).DIRECTORY_COMMANDS,
   schema: async () => ({ schema: (await import('./command/schema.ts')).schema }),
-  completion: async () => ({ completion: (await import('./command/completion.ts')).completion }),
+  completion: async () => ({
+    completion: (await import('./command/completion.ts')).completionOf(allCommands),
+  }),
   version: async () => ({ version: (await import('./command/version.ts')).version }),
 };
 

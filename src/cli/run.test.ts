@@ -19,7 +19,7 @@ test.each(Object.keys(commands))('help of %s has usage, summary and an example',
   expect(await runCli([...name.split(' '), '--help'])).toEqual(said);
 });
 
-test('help: of a group, of exit codes, of everything', async () => {
+test('[S0-06] one command for all of it; help of a group, of exit codes, of everything', async () => {
   expect((await runCli(['help', 'list'])).out).toMatch(/list member add +Adds members/);
   expect((await runCli(['help', 'exit-codes'])).out).toMatch(/67 {2}no-user +No such user/);
   expect((await runCli(['help'])).out).toMatch(/user purge/);

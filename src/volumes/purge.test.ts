@@ -26,7 +26,7 @@ async function farm(more: { readonly path?: (root: string) => string } = {}) {
   return { alice, maildir, root, purge };
 }
 
-test('[S2-04] a mailbox goes whole, however many letters it has; then there is none', async () => {
+test('a mailbox goes whole, however many letters it has; then there is none', async () => {
   const { alice, maildir, purge: open } = await farm();
   expect(await open.mailbox(alice)).toBe('removed');
   expect(readdirSync(dirname(maildir))).toEqual([]);

@@ -84,7 +84,8 @@ test('LDIF that is written is read again, whatever the values are', () => {
 
 test('CSV: names for people, several values, quotes, semicolons, a byte order mark', () => {
   const text =
-    '\ufefflogin;alias;note;password\r\na@x.test;one@x.test two@x.test;"say ""hi""\nand more"; p w \r\n\r\nb@x.test;;;\r\n';
+    '\ufefflogin;alias;note;password\r\n' +
+    'a@x.test;one@x.test two@x.test;"say ""hi""\nand more"; p w \r\n\r\nb@x.test;;;\r\n';
   const [a, b] = csv(text);
   expect(record(a)).toEqual({
     line: 2,

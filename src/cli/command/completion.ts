@@ -1,7 +1,8 @@
 import { completionScript, SHELLS } from '../completion.ts';
-import { quoted, UsageError, word, type Command } from '../command.ts';
+import { quoted, UsageError, word, type Command, type Group } from '../command.ts';
 
-export const completion: Command = {
+/** Given the whole table of commands, which this row is part of. */
+export const completionOf = (allCommands: () => Promise<Group>): Command => ({
   usage: 'bash|zsh|fish',
   summary: 'Prints what lets a shell complete commands and options',
   examples: [
@@ -14,7 +15,6 @@ export const completion: Command = {
   run: async (call) => {
     const shell = SHELLS.find((known) => known === word(call, 0));
     if (!shell) throw new UsageError(`${quoted(word(call, 0))} is not one of ${SHELLS.join(', ')}`);
-    const { allCommands } = await import('../commands.ts');
     await call.out.raw(completionScript(shell, await allCommands()));
   },
-};
+});
