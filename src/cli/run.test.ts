@@ -46,6 +46,18 @@ test.each([
   expect(said.err.length).toBeLessThan(3_000);
 });
 
+test('the command itself, read by somebody who stops reading, ends well', () => {
+  const mailfarm = join(import.meta.dirname, 'mailfarm');
+  const piped = spawnSync('bash', [
+    '-c',
+    `set -o pipefail; '${mailfarm}' completion bash | head -1`,
+  ]);
+  expect(piped.stdout.toString()).toMatch(/^# bash completion of mailfarm/);
+  expect(piped).toMatchObject({ status: 0, stderr: Buffer.of() });
+  const wrong = spawnSync(mailfarm, ['usr']);
+  expect(wrong).toMatchObject({ status: 64, stdout: Buffer.of() });
+});
+
 describe('completion', () => {
   const bash = (line: string): string[] => {
     const words = line.split(' ');

@@ -110,7 +110,7 @@ test.each([
   expect(problems(csv(text))).toContainEqual({ line, message: expect.stringMatching(message) });
 });
 
-test('CSV that is written is read again', () => {
+test('CSV that is written is read again (RFC 4180)', () => {
   const value = fc.string({ minLength: 1, unit: 'grapheme' }).filter((s) => !/[\r\n]/.test(s));
   fc.assert(
     fc.property(fc.array(value, { minLength: 1, maxLength: 3 }), (values) => {
