@@ -16,12 +16,20 @@ import type {
   VolumeEntry,
 } from '../types.ts';
 
-/** Values of an attribute as text; names compare without case. */
+/** Values of an attribute as text; names compare without case. The hottest of the client. */
 export function valuesOf(entry: Entry, name: string): readonly string[] {
-  const lower = name.toLowerCase();
-  const found = Object.entries(entry).find(([key]) => key.toLowerCase() === lower)?.[1];
+  const found = Object.hasOwn(entry, name) ? entry[name] : entry[spellingIn(entry, name) ?? ''];
   const list = Array.isArray(found) ? found : found === undefined ? [] : [found];
   return list.map((value) => (typeof value === 'string' ? value : value.toString('utf8')));
+}
+
+/** How a server that does not spell the name as we do has spelled it. */
+function spellingIn(entry: Entry, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  for (const key of Object.keys(entry)) {
+    if (key.length === lower.length && key.toLowerCase() === lower) return key;
+  }
+  return undefined;
 }
 
 const first = (entry: Entry, name: string): string | undefined => valuesOf(entry, name)[0];
