@@ -95,6 +95,8 @@ export class Presence {
     } else if (outcome === 'no-entry') {
       const text = 'the entry of this node was taken away; it serves until it ends';
       logger.warn({ code: 'MF-NODE-007', node }, text);
+    } else if (this.#ending.signal.aborted) {
+      logger.info({ err }, 'the directory was not told that this node ends');
     } else {
       const text = 'the directory was not told how this node is';
       logger.warn({ code: 'MF-NODE-007', err }, text);
