@@ -69,7 +69,7 @@ export function checkedRow(row: BulkRow): CheckedRow {
     addresses,
     uid: uid.length === 0 ? undefined : number(one('uid', uid)),
     password: passwordOf(row),
-    objectClass: [...new Set([...(classes.length > 0 ? classes : ['top', 'mwUser'])])],
+    objectClass: [...new Set(classes.length > 0 ? classes : ['top', 'mwUser'])],
     values: written,
   };
 }
