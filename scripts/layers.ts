@@ -62,6 +62,7 @@ export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
   'src/config/last-good.ts': 'the last good settings, a cache on the local disk of the node',
   'src/directory/embedded/server.ts': 'the folder of the embedded directory, on a local disk',
   'src/directory/embedded/store.ts': 'the data of the embedded directory, on a local disk',
+  'src/directory/registration.ts': 'the key of a node, on the local disk of the node',
   'src/directory/snapshot/build.ts': 'a snapshot of the directory, on a local disk',
   'src/roles/worker.ts': 'the state folder of the node, on a local disk',
 };

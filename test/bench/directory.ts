@@ -190,6 +190,10 @@ function tasks(users: number): Readonly<Record<'cold' | 'warm' | 'few' | 'login'
   };
 }
 
+/** A figure that has no peer. */
+const alone = (what: string, ours: number, unit: string): Row =>
+  compare({ what, ours, peer: undefined, unit });
+
 async function measure(at: Filled, users: number): Promise<void> {
   const { cold, warm, few, login } = tasks(users);
   const bare = await Asker.open('bare', at.options);
@@ -213,9 +217,8 @@ async function measure(at: Filled, users: number): Promise<void> {
     await ours.run(few);
     const to = await ours.hits();
     const rate = (to.cache - from.cache) / (to.all - from.all);
-    const alone = { peer: undefined };
     const rows: Row[] = [
-      compare({ what: `filled with ${users} users`, ours: at.seconds, ...alone, unit: 's' }),
+      alone(`filled with ${users} users`, at.seconds, 's'),
       ...lookUpRows(cold, oursCold, bareCold),
       ...(at.cpuSeconds
         ? [
@@ -228,32 +231,17 @@ async function measure(at: Filled, users: number): Promise<void> {
             }),
           ]
         : []),
-      compare({
-        what: 'look-ups of the same 1,000',
-        ours: perSecond(warm, oursWarm),
-        ...alone,
-        unit: '/s',
-      }),
+      alone('look-ups of the same 1,000', perSecond(warm, oursWarm), '/s'),
       compare({
         what: 'logins by bind ({SSHA512})',
         ours: perSecond(login, oursLogin),
         peer: perSecond(login, bareLogin),
         unit: '/s',
       }),
-      compare({
-        what: 'logins again, within seconds',
-        ours: perSecond(again, oursAgain),
-        ...alone,
-        unit: '/s',
-      }),
-      compare({ what: 'hits of the cache, few get most', ours: rate * 100, ...alone, unit: '%' }),
-      compare({ what: 'memory kept before', ours: before.kept, ...alone, unit: 'MB' }),
-      compare({
-        what: 'memory kept, everybody asked once',
-        ours: once1.kept,
-        ...alone,
-        unit: 'MB',
-      }),
+      alone('logins again, within seconds', perSecond(again, oursAgain), '/s'),
+      alone('hits of the cache, few get most', rate * 100, '%'),
+      alone('memory kept before', before.kept, 'MB'),
+      alone('memory kept, everybody asked once', once1.kept, 'MB'),
       compare({
         what: 'memory kept, asked twice, to once',
         ours: twice.kept,
@@ -261,7 +249,7 @@ async function measure(at: Filled, users: number): Promise<void> {
         unit: 'MB',
         aim: '< 1.15',
       }),
-      compare({ what: 'memory resident then', ours: twice.resident, ...alone, unit: 'MB' }),
+      alone('memory resident then', twice.resident, 'MB'),
     ];
     printRows(`directory, ${at.name}`, rows);
   } finally {
@@ -298,17 +286,11 @@ async function measureSnapshot(at: Filled, users: number, output: string): Promi
     const before = await asker.memory();
     const outcome = await asker.run(cold);
     const after = await asker.memory();
-    const alone = { peer: undefined };
     printRows(`directory, snapshot of ${at.name}`, [
-      compare({ what: `written, ${users} users`, ours: seconds, ...alone, unit: 's' }),
-      compare({
-        what: 'look-ups, all different',
-        ours: perSecond(cold, outcome),
-        ...alone,
-        unit: '/s',
-      }),
-      compare({ what: 'CPU of one', ours: cpuMicros(cold, outcome), ...alone, unit: 'us' }),
-      compare({ what: 'p99 with 64 under way', ours: outcome.p99Ms, ...alone, unit: 'ms' }),
+      alone(`written, ${users} users`, seconds, 's'),
+      alone('look-ups, all different', perSecond(cold, outcome), '/s'),
+      alone('CPU of one', cpuMicros(cold, outcome), 'us'),
+      alone('p99 with 64 under way', outcome.p99Ms, 'ms'),
       compare({
         what: 'memory kept, everybody asked, to before',
         ours: after.kept,

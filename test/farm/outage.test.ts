@@ -147,7 +147,7 @@ async function whileAway(load: DirectoryLoad): Promise<void> {
   load.since();
   await sleep(FAILURE_MS);
   const away = load.since();
-  // Users known from before go on: mail by the last known good answer, logins as they were verified.
+  // Users known from before go on: mail by the last good answer, logins as they were verified.
   expect(away.mail.accepted).toBeGreaterThan(0);
   expect(away.login.accepted).toBeGreaterThan(0);
   const { 'mail-to-nobody': nobody, 'login-wrong': wrong } = away;
