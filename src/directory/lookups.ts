@@ -20,7 +20,7 @@ export interface Lookups {
   list(key: AddressKey): Promise<ListEntry | undefined>;
   /** The domain of this name (A-labels): an mwDomain, or a domain of an mwSite. */
   domain(name: string): Promise<DomainEntry | undefined>;
-  /** @throws DirectoryUnavailable when there are more than `limit`: a part would be a wrong answer */
+  /** @throws DirectoryUnavailable for more than `limit`: a part would be a wrong answer */
   select(selection: Selection, limit: number): Promise<readonly Account[]>;
   /** All rules, in their order. */
   rules(): Promise<readonly RuleEntry[]>;

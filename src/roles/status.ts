@@ -51,9 +51,9 @@ export interface BeatSettings {
  * every beat is copied to every replica (0.8 kB with syncrepl, measured between two slapd), and
  * what replicas say to each other shall stay below 2 MB a day (S3-23) however many nodes there are:
  * 1,500 beats are 1.2 MB. A beat also moves contextCSN, so it makes every replica that has not got
- * it yet one that is behind, for the time it takes to arrive; another is asked meanwhile. With the defaults a farm of one node
- * beats every minute, one of ten every 10 minutes. Health is no matter of beats: balancers ask
- * /health/ready, and a changed status is written at once.
+ * it yet one that is behind, for the time it takes to arrive; another is asked meanwhile. With the
+ * defaults a farm of one node beats every minute, one of ten every 10 minutes. Health is no matter
+ * of beats: balancers ask /health/ready, and a changed status is written at once.
  */
 export const beatMs = (settings: BeatSettings, nodes: number): number =>
   Math.max(settings['node.beat'], Math.ceil((nodes * DAY_MS) / settings['node.beats.day']));
