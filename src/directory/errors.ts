@@ -78,6 +78,11 @@ export const DIRECTORY_ERRORS = {
     means: 'Mail for addresses of the domain that have no entry of their own is deferred.',
     mend: 'Correct mwAliasOf or mwCatchAll of the domain that the log names.',
   },
+  'MF-DIR-023': {
+    what: 'A user has more than 100 forwards',
+    means: 'None of them is followed; the mail of that user stays in the mailbox.',
+    mend: 'Take forwards from the user that the log names, or make a list of them.',
+  },
   'MF-DIR-010': {
     what: 'The last record of the directory journal was torn and was dropped',
     means: 'The host stopped while a change was written. That change had not been acknowledged.',

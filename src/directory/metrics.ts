@@ -13,7 +13,7 @@ export const leftOut = counter({
   name: 'mailfarm_directory_left_out_total',
   help: 'Addresses that a list, forward or catch-all names and that got nothing, by reason',
   label: 'reason',
-  values: ['unknown', 'malformed', 'refused'],
+  values: ['unknown', 'malformed', 'refused', 'too-many'],
 });
 
 export const serverFailures = counter({

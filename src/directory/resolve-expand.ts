@@ -10,6 +10,10 @@ import type { Account, ListEntry, Resolution } from './types.ts';
 
 /** Lists in lists, forwards of forwards: more than people can follow. */
 export const EXPANSION_DEPTH_MAX = 32;
+/** Forwards that one user may have; users write their own. Of more none is followed (MF-DIR-023). */
+export const FORWARDS_MAX = 100;
+/** Steps over the graph for each link that may be in it: an ordinary list takes two or three. */
+const STEPS_FOR_EACH_LINK = 5;
 
 export interface ExpansionParts {
   readonly limits: ExpansionLimits;
@@ -38,7 +42,7 @@ export class Expansion {
   readonly #ask: Lookups;
   readonly #parts: ExpansionParts;
   readonly #sender: SenderView;
-  readonly #ways = new Ways();
+  readonly #ways: Ways;
   #next: Step[] = [];
   #refused = false;
   /** Named by errors. */
@@ -49,6 +53,9 @@ export class Expansion {
   constructor(ask: Lookups, parts: ExpansionParts) {
     this.#ask = ask;
     this.#parts = parts;
+    this.#ways = new Ways(STEPS_FOR_EACH_LINK * this.#linksMax, () =>
+      this.#tooLarge('leads to lists and forwards that lead to each other in too many ways'),
+    );
     this.#sender = new SenderView(ask, {
       address: parts.sender,
       selectMax: parts.limits.destinations,
@@ -139,11 +146,13 @@ export class Expansion {
 
   #user(from: Stop, account: Account): void {
     const { keepsForwarded } = account;
-    const forwards = forwardsOf(account);
+    const given = forwardsOf(account);
+    const forwards = given.length > FORWARDS_MAX ? [] : given;
     const ends = forwards.length === 0 || keepsForwarded;
     const { stop, isNew } = this.#ways.stop(`user ${account.id}`, { account, ends });
     this.#ways.link(from, stop);
     if (!isNew) return;
+    if (forwards !== given) this.#keepAll(account, given.length);
     this.#checkSize(this.#ways.ends);
     this.#go({ from: stop, by: account.login, trusted: false, first: false }, forwards);
   }
@@ -213,6 +222,13 @@ export class Expansion {
     if (why === 'refused') this.#refused = true;
     leftOut.inc(why);
     this.#parts.onLeftOut?.({ by, address, why });
+  }
+
+  /** The mailbox gets it in their place: one user's forwards neither hold up nor fill a list. */
+  #keepAll({ login: by }: Account, count: number): void {
+    leftOut.inc('too-many');
+    const address = `${count} forwards`;
+    this.#parts.onLeftOut?.({ by, address, why: 'too-many', code: 'MF-DIR-023' });
   }
 
   #checkSize(ends: number): void {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { resolveAddress } from './resolve.ts';
+import { FORWARDS_MAX } from './resolve-expand.ts';
+import { resolveAddress, type LeftOut } from './resolve.ts';
 import { resolved, smallFarm, type SmallFarm } from './testing/resolution.ts';
 
 const keep = { keepsForwarded: true };
@@ -110,4 +111,23 @@ test.each(FALLBACKS)('who holds what cannot be sent on yet: %s', async (address,
     return [logins?.join(',') ?? '-'];
   });
   expect(texts).toEqual(result);
+});
+
+const out = (count: number): string[] => Array.from({ length: count }, (_, n) => `o${n}@else.test`);
+
+test('more forwards than a user may have are not followed: kept, said, and nobody else waits', async () => {
+  const said: LeftOut[] = [];
+  const users = {
+    most: { forwards: out(FORWARDS_MAX) },
+    more: { forwards: out(FORWARDS_MAX + 1) },
+    plain: {},
+  };
+  const farm = smallFarm({ users, lists: { both: { members: ['more', 'plain'] } } });
+  expect((await resolved('most', farm)).split(' + ')).toHaveLength(FORWARDS_MAX);
+  expect(await resolved('more', farm)).toBe('more');
+  const onLeftOut = (what: LeftOut): void => void said.push(what);
+  expect(await resolved('both', farm, { onLeftOut })).toBe('both: more + plain');
+  expect(said).toEqual([
+    { by: 'more@example.test', address: '101 forwards', why: 'too-many', code: 'MF-DIR-023' },
+  ]);
 });

@@ -26,12 +26,18 @@ export interface Stop {
  * adds nothing and a mailbox gets one copy.
  */
 export class Ways {
+  readonly #walk: Walk;
   /** In the order in which they were found, which is the order of destinations. */
   readonly #stops = new Map<string, Stop>();
   /** Stops at which the letter ends. */
   ends = 0;
   /** How often a stop was named by another. */
   links = 0;
+
+  /** @param steps what finding the ends may cost; @param tooMany what is thrown beyond it */
+  constructor(steps: number, tooMany: () => Error) {
+    this.#walk = new Walk(steps, tooMany);
+  }
 
   get size(): number {
     return this.#stops.size;
@@ -60,14 +66,14 @@ export class Ways {
    */
   destinations(): readonly Destination[] {
     const users = [...this.#stops.values()].filter(({ account }) => account !== undefined);
-    for (const user of users) user.ends ||= leadsBack(user);
+    for (const user of users) user.ends ||= this.#walk.leadsBack(user);
     const served = new Set<Stop>();
-    for (const stop of this.#stops.values()) if (stop.ends) addAll(served, stop, 'from');
+    for (const stop of this.#stops.values()) if (stop.ends) this.#walk.addAll(served, stop, 'from');
     for (const user of users) {
       if (served.has(user)) continue;
-      const last = lastResort(user, users);
+      const last = this.#walk.lastResort(user, users);
       last.ends = true;
-      addAll(served, last, 'from');
+      this.#walk.addAll(served, last, 'from');
     }
     const ends = [...this.#stops.values()].filter((stop) => stop.ends);
     return ends.flatMap((stop) => this.#destination(stop));
@@ -85,6 +91,7 @@ export class Ways {
     const seen = new Set<Stop>();
     const open = [stop];
     for (let one = open.pop(); one; one = open.pop()) {
+      this.#walk.step();
       if (seen.has(one)) continue;
       seen.add(one);
       if (one.account) users.add(one.account);
@@ -95,39 +102,57 @@ export class Ways {
   }
 }
 
-/** Adds a stop and all that a way leads to from it, or all from which one leads to it. */
-function addAll(stops: Set<Stop>, stop: Stop, way: 'next' | 'from'): void {
-  const open = [stop];
-  for (let one = open.pop(); one; one = open.pop()) {
-    if (stops.has(one)) continue;
-    stops.add(one);
-    open.push(...one[way]);
-  }
-}
+/** Walks over one graph, all of them within so many steps: graphs of lists can be made dense. */
+class Walk {
+  #left: number;
+  readonly #tooMany: () => Error;
 
-/** Of users from whom no way leads to an end: the first of those behind whom nobody else comes. */
-function lastResort(user: Stop, users: readonly Stop[]): Stop {
-  for (let at = user; ;) {
-    const [on, back] = [new Set<Stop>(), new Set<Stop>()];
-    addAll(on, at, 'next');
-    addAll(back, at, 'from');
-    const further = users.find((one) => on.has(one) && !back.has(one));
-    if (!further) return users.find((one) => on.has(one)) ?? at;
-    at = further;
+  constructor(steps: number, tooMany: () => Error) {
+    this.#left = steps;
+    this.#tooMany = tooMany;
   }
-}
 
-/** Whether the forwards of a user lead to that user, past lists and aliases. */
-function leadsBack(user: Stop): boolean {
-  const seen = new Set<Stop>();
-  const open = [user];
-  for (let one = open.pop(); one; one = open.pop()) {
-    if (one.from.has(user)) return true;
-    for (const before of one.from) {
-      if (seen.has(before) || before.account !== undefined) continue;
-      seen.add(before);
-      open.push(before);
+  step(): void {
+    this.#left -= 1;
+    if (this.#left < 0) throw this.#tooMany();
+  }
+
+  /** Adds a stop and all that a way leads to from it, or all from which one leads to it. */
+  addAll(stops: Set<Stop>, stop: Stop, way: 'next' | 'from'): void {
+    const open = [stop];
+    for (let one = open.pop(); one; one = open.pop()) {
+      this.step();
+      if (stops.has(one)) continue;
+      stops.add(one);
+      open.push(...one[way]);
     }
   }
-  return false;
+
+  /** Of users from whom no way leads to an end: the first of those behind whom nobody else comes. */
+  lastResort(user: Stop, users: readonly Stop[]): Stop {
+    for (let at = user; ;) {
+      const [on, back] = [new Set<Stop>(), new Set<Stop>()];
+      this.addAll(on, at, 'next');
+      this.addAll(back, at, 'from');
+      const further = users.find((one) => on.has(one) && !back.has(one));
+      if (!further) return users.find((one) => on.has(one)) ?? at;
+      at = further;
+    }
+  }
+
+  /** Whether the forwards of a user lead to that user, past lists and aliases. */
+  leadsBack(user: Stop): boolean {
+    const seen = new Set<Stop>();
+    const open = [user];
+    for (let one = open.pop(); one; one = open.pop()) {
+      if (one.from.has(user)) return true;
+      for (const before of one.from) {
+        this.step();
+        if (seen.has(before) || before.account !== undefined) continue;
+        seen.add(before);
+        open.push(before);
+      }
+    }
+    return false;
+  }
 }

@@ -181,3 +181,15 @@ test('names of nobody are bounded too, and so is the depth', async () => {
   expect(await resolved('l0', smallFarm(chain(5)), { limits })).toBe('l0: u');
   expect(await resolved('l0', smallFarm(chain(6)), { limits })).toBe('deferred MF-DIR-020');
 });
+
+test('a dense graph of lists below users who forward is bounded work', async () => {
+  const users = names(900).map((name) => [name, { forwards: ['l0'] }] as const);
+  const below = (n: number): string[] =>
+    Array.from({ length: 24 }, (_, k) => `l${(n + 1 + k * 37) % 950}`);
+  const lists = Array.from({ length: 950 }, (_, n) => [`l${n}`, { members: below(n) }] as const);
+  const farm = smallFarm({
+    users: Object.fromEntries(users),
+    lists: { ...Object.fromEntries(lists), top: { members: names(900) } },
+  });
+  expect(await resolved('top', farm)).toBe('deferred MF-DIR-020');
+});

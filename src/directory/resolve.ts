@@ -18,7 +18,9 @@ export interface LeftOut {
   /** Where it is named: the address of the list or the login of the user. */
   readonly by: string;
   readonly address: string;
-  readonly why: 'unknown' | 'malformed' | 'refused';
+  /** too-many: more forwards than a user may have, so that none was followed. */
+  readonly why: 'unknown' | 'malformed' | 'refused' | 'too-many';
+  readonly code?: 'MF-DIR-023';
 }
 
 export interface ResolveOptions {

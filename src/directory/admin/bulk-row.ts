@@ -38,7 +38,7 @@ const bad = (text: string): AdminError => new AdminError('invalid', text);
 
 const CHECKS: Readonly<Record<string, (given: readonly string[]) => NewValues[string]>> = {
   mailAlias: values.addresses,
-  mailForward: values.addresses,
+  mailForward: values.forwards,
   mwForwardKeep: (given) => keep(one('mwForwardKeep', given)),
   mwQuota: (given) => octets(one('mwQuota', given)),
   mwSuspended: names.checkedServices,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nameDn } from '../dn.ts';
 import { ldapDirectory } from '../client/directory.ts';
+import { FORWARDS_MAX } from '../resolve-expand.ts';
 import { startTestDirectory, TEST_SERVERS, type TestDirectory } from '../testing.ts';
 import { AdminError, openAdmin, type Admin, type AdminErrorKind } from './admin.ts';
 import { AdminSession } from './session.ts';
@@ -166,6 +167,15 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     expect(await admin.users.suspend({ customerId: 'c-77' }, ['mail'])).toHaveLength(2);
     expect(await kindOf(admin.users.suspend({ customerId: 'none' }, ['mail']))).toBe('not-found');
     expect(await kindOf(admin.users.suspend({ login: at('pay2') }, ['ftp']))).toBe('invalid');
+  });
+
+  test('a user has at most so many forwards, however they are written', async () => {
+    const most = Array.from({ length: FORWARDS_MAX }, (_, n) => `o${n}@else.test`);
+    const user = await admin.users.add({ login: at('fan'), password: 'x', forwards: most });
+    const more = { forwards: [...most, 'one@more.test'] };
+    await expect(admin.users.set(user.login, more)).rejects.toThrow(/MF-DIR-023/);
+    await expect(admin.users.addForward(user.login, 'one@more.test')).rejects.toThrow(/MF-DIR-023/);
+    expect((await admin.users.get(user.login)).forwards).toHaveLength(FORWARDS_MAX);
   });
 
   test('forwards are added, kept and taken away', async () => {

@@ -254,6 +254,7 @@ export class Users extends Entries<UserRecord, UserValues> {
     const before = await this.get(login);
     const text = names.checkedAddress(to).text;
     const { addresses } = before;
+    values.forwards([...before.forwards, text]);
     await this.#loops.refuse([text], { addresses }, `A forward of ${before.login} to ${text}`);
     try {
       return await this.changeValue(before, 'add', { attribute: 'mailForward', text });
@@ -387,7 +388,7 @@ class UserKind implements Kind<UserRecord, UserValues> {
       customerID: values.given(user.customerId, values.text('A customer id')),
       mwSite: values.given(user.site, (name) => names.checkedName(name, 'site').toLowerCase()),
       mailAlias: values.given(user.aliases, values.addresses),
-      mailForward: values.given(user.forwards, values.addresses),
+      mailForward: values.given(user.forwards, values.forwards),
       mwForwardKeep: values.given(user.keepsForwarded, (keep) => (keep ? 'TRUE' : [])),
       description: values.given(user.description, values.text('A description')),
     };

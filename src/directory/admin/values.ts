@@ -1,5 +1,6 @@
 import type { Entry } from 'ldapts';
 import { valuesOf } from '../client/entries.ts';
+import { FORWARDS_MAX } from '../resolve-expand.ts';
 import type { Given } from './api.ts';
 import { AdminError } from './error.ts';
 import { checkedAddress, checkedText, printable } from './names.ts';
@@ -17,6 +18,14 @@ export function given<T, W extends string | number | readonly string[]>(
 export const addresses = (values: readonly string[]): readonly string[] => [
   ...new Set(values.map((value) => checkedAddress(value).text)),
 ];
+
+/** Forwards of one user, each once. @throws AdminError invalid */
+export function forwards(values: readonly string[]): readonly string[] {
+  const each = addresses(values);
+  if (each.length <= FORWARDS_MAX) return each;
+  const text = `A user has at most ${FORWARDS_MAX} forwards, not ${each.length}; make a list of them`;
+  throw new AdminError('invalid', `${text} (MF-DIR-023)`);
+}
 
 export const address = (value: string): string => checkedAddress(value).text;
 
