@@ -126,6 +126,26 @@ test.each(TABLE)('%s: %j', async (_, to, replies, stored, from) => {
   await farm.close();
 });
 
+const TOLD: readonly [name: string, to: readonly string[], told: string | undefined][] = [
+  ['one address', ['bob'], 'bob'],
+  ['the address that is forwarded', ['via'], 'via'],
+  ['two spellings of one', ['bob', 'Bob'], undefined],
+  ['the same address again', ['bob', 'bob'], 'bob'],
+  ['somebody who forwards to bob may be a Bcc', ['via', 'bob'], undefined],
+  ['and named last', ['bob', 'via'], undefined],
+  ['a list of bob may be a Bcc', ['just-bob', 'bob'], undefined],
+];
+test.each(TOLD)('Delivered-To and for: %s', async (_, to, told) => {
+  const lists = [list('just-bob', ['bob'])];
+  const farm = await openFarm({ contents: { ...CONTENTS, lists } });
+  expect((await send(farm, to)).stored).toEqual(['bob']);
+  const [{ header } = { header: '' }] = farm.delivery.stored;
+  const name = told === undefined ? undefined : full(told);
+  expect(/^Delivered-To: (.*)$/m.exec(header)?.[1]).toBe(name);
+  expect(/\tfor <(.*)>/.exec(header)?.[1]).toBe(name);
+  await farm.close();
+});
+
 test('[S1-03] a bad rule defers addresses without an entry, and no others', async () => {
   const farm = await openFarm({ contents: CONTENTS });
   const target = parseRuleTarget('host:h.test:25');
@@ -233,6 +253,14 @@ test('mailboxes of one message are bounded: the rest is asked for in another', a
     '452 4.5.3',
     OK,
   ]);
+  // Nobody is asked about their mailboxes then: this comes before the checks.
+  farm.delivery.checkFails.set('carol@farm.test', 'volume-down');
+  expect((await send(farm, ['alice', 'team', 'bob', 'pair'])).replies).toEqual([
+    '452 4.5.3',
+    '452 4.5.3',
+    OK,
+  ]);
+  farm.delivery.checkFails.clear();
   // The first is always taken, or its sender could never send it; and the next letter starts anew.
   expect((await send(farm, ['team', 'alice'])).replies).toEqual(['452 4.5.3', OK]);
   await farm.close();

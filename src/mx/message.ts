@@ -53,13 +53,15 @@ class MxMessage implements MessageSink {
       smtpUtf8: sender.smtpUtf8,
       at: policy.clock.now(),
     };
+    const named = addressesByAccount(envelope.recipients);
     this.#incoming = policy.delivery.begin({
       id,
       recipients: oneForEachAccount(envelope.recipients),
       leaving: oneForEachPlace(envelope.recipients),
       // Before anything is visible, one failure fails all where one reply stands for all.
       failure: session.mode === 'lmtp' ? 'each' : 'all',
-      header: (share) => Buffer.from(traceHeader({ ...facts, recipients: addressesOf(share) })),
+      header: (share) =>
+        Buffer.from(traceHeader({ ...facts, recipients: addressesOf(share, named) })),
     });
   }
 
@@ -165,9 +167,30 @@ function oneForEachPlace(accepted: readonly AcceptedRecipient[]): readonly Leavi
   return [...new Map(all.map((one) => [`${one.kind} ${one.address}`, one])).values()];
 }
 
-/** Addresses that a share was sent to. Of a list it is the list's: its members stay unnamed. */
-const addressesOf = (share: readonly Recipient[]): readonly string[] => [
-  ...new Set(share.map(({ address }) => address)),
+/** Every address of this letter that leads to an account; undefined where there is only one. */
+function addressesByAccount(
+  accepted: readonly AcceptedRecipient[],
+): ReadonlyMap<string, readonly string[]> | undefined {
+  if (accepted.length === 1) return undefined;
+  const named = new Map<string, string[]>();
+  for (const { address, account } of accepted.flatMap(({ mailboxes }) => mailboxes)) {
+    const known = named.get(account.id);
+    if (known === undefined) named.set(account.id, [address]);
+    else known.push(address);
+  }
+  return named;
+}
+
+/**
+ * Addresses that a share was sent to. Of a list it is the list's: its members stay unnamed. Where
+ * several lead to one mailbox (a list, a forward of somebody else) all count, so that none is told:
+ * one of them may be a Bcc, and which one stands in the letter is not known here.
+ */
+const addressesOf = (
+  share: readonly Recipient[],
+  named: ReadonlyMap<string, readonly string[]> | undefined,
+): readonly string[] => [
+  ...new Set(share.flatMap(({ address, account }) => named?.get(account.id) ?? [address])),
 ];
 
 /** The one reply of SMTP. Permanent only when it is so for all. */

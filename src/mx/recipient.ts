@@ -57,10 +57,17 @@ export async function acceptRecipient(
   const { address } = mailbox;
   try {
     const resolution = await resolve(policy, sender, mailbox);
+    if (resolution.kind === 'account') {
+      const { account } = resolution;
+      requireRoom(policy, taken, 1);
+      const judged = await judge(policy, account, sender.size);
+      if (judged.refused !== undefined) throw refusalOf(policy, judged);
+      recipients.inc('accepted');
+      return { address, mailboxes: [{ address, account }], leaving: NOTHING, kept: NOTHING };
+    }
     const found = await placesOf(policy, sender, resolution);
+    requireRoom(policy, taken, found.accounts.length);
     const accounts = await takers(policy, { session, sender, address, ...found });
-    const max = policy.options['mx.mailboxes.max'];
-    if (taken > 0 && taken + accounts.length > max) throw refusal('too-many', 'tooManyRecipients');
     recipients.inc('accepted');
     const mailboxes = accounts.map((account) => ({ address, account }));
     return { address, mailboxes, leaving: found.leaving, kept: found.kept };
@@ -72,6 +79,14 @@ export async function acceptRecipient(
     const reply = storeErrorReply(error.kind, policy.options);
     throw refusal(storeErrorResult(error.kind), reply, error);
   }
+}
+
+const NOTHING: readonly never[] = [];
+
+/** Before anybody's mailbox is looked at: a thousand of them for each RCPT would be work. */
+function requireRoom({ options }: RecipientPolicy, taken: number, more: number): void {
+  if (taken === 0 || taken + more <= options['mx.mailboxes.max']) return;
+  throw refusal('too-many', 'tooManyRecipients');
 }
 
 type Accepted = Extract<Resolution, { kind: 'account' | 'expanded' }>;
@@ -113,11 +128,8 @@ interface Places {
 async function placesOf(
   { outbound }: RecipientPolicy,
   sender: Sender,
-  resolution: Accepted,
+  resolution: Extract<Resolution, { kind: 'expanded' }>,
 ): Promise<Places> {
-  if (resolution.kind === 'account') {
-    return { accounts: [resolution.account], leaving: [], kept: [] };
-  }
   const accounts = new Map<string, Account>();
   const leaving: Leaving[] = [];
   const kept = new Set<string>();
