@@ -33,6 +33,7 @@ const FARM: SmallFarm = {
     open: { members: ['secret', 'news'] },
     both: { members: ['max', 'secret'] },
     everybody: { members: ['all'] },
+    northern: { members: ['all@north.example.test'], posting: 'members' },
     forwarding: { members: ['dora', 'bob'] },
   },
   domains: [
@@ -82,6 +83,9 @@ const TABLE: readonly [name: string, address: string, sender: string, result: st
   ['members only: one of ours who is none', 'staff', 'carl', 'refused members-only'],
   ['members only: a member by filter', 'selected', 'carl', 'selected: bob + carl + zoe@other.test'],
   ['members only: no member by filter', 'selected', 'alice', 'refused members-only'],
+  ['members only: a member by all@', 'northern', 'bob', 'northern: bob + carl'],
+  ['members only: no member by all@', 'northern', 'moe', 'refused members-only'],
+  ['members only: a stranger to all@', 'northern', 'x@else.test', 'refused members-only'],
   ['members only: through a catch-all', 'x@catch.test', 'alice', 'refused members-only'],
   ['members only: nobody may be assumed', 'staff', 'undefined', 'refused members-only'],
 

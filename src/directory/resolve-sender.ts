@@ -1,5 +1,5 @@
 import { addressKey, keyText, type AddressKey } from './address.ts';
-import type { Lookups } from './lookups.ts';
+import type { Lookups, Selection } from './lookups.ts';
 import { meaningOf, type Meaning } from './resolve-meaning.ts';
 import { DirectoryUnavailable } from './types.ts';
 import type { Account, ListEntry } from './types.ts';
@@ -62,9 +62,13 @@ export class SenderView {
   }
 
   async #isSelected(list: ListEntry): Promise<boolean> {
-    const account = list.filter === undefined ? undefined : await this.account();
+    return list.filter !== undefined && (await this.#isIn({ kind: 'list', list }));
+  }
+
+  async #isIn(selection: Selection): Promise<boolean> {
+    const account = await this.account();
     if (!account) return false;
-    const users = await this.#ask.select({ kind: 'list', list }, this.#selectMax);
+    const users = await this.#ask.select(selection, this.#selectMax);
     return users.some(({ id }) => id === account.id);
   }
 
@@ -83,6 +87,7 @@ export class SenderView {
         const some = level.slice(at, at + ASKED_AT_ONCE);
         for (const meaning of await Promise.all(some.map((key) => this.#meaning(key)))) {
           if (meaning?.kind === 'user' && meaning.account.id === account?.id) return true;
+          if (meaning?.kind === 'all' && (await this.#isIn(meaning.selection))) return true;
           if (meaning?.kind !== 'list') continue;
           if (await this.#isSelected(meaning.list)) return true;
           below.push(...meaning.list.members);

@@ -112,6 +112,12 @@ test.each(TABLE)('%s: %s', async (_, address, result) => {
   expect(await resolved(address, FARM)).toBe(result);
 });
 
+test('a stand-in for postmaster without mail defers: RFC 5321 §4.5.1 wants it accepted', async () => {
+  const farm = smallFarm({ users: { carl: { suspended: ['mail'] } }, postmaster: 'carl' });
+  expect(await resolved('postmaster', farm)).toBe('deferred MF-DIR-005');
+  expect(await resolved('carl', farm)).toBe('carl');
+});
+
 test('names without a domain: postmaster only (RFC 5321 §4.1.1.3)', async () => {
   const kinds = ['PostMaster', '"postmaster"', 'alice', '', '@', 'alice@'].map(async (name) => {
     return (await resolveAddress(name, FARM)).kind;
