@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock as clock } from '../base/clock.ts';
@@ -57,4 +57,25 @@ test('a path that names more than one mailbox is refused, and every letter stays
   await expect(open.mailbox({ ...alice, path: '/etc' })).rejects.toThrow(/no volume/);
   await expect(open.mailbox({ ...alice, volume: 'gone' })).rejects.toThrow(/gone/);
   expect(readdirSync(join(maildir, 'new'))).toHaveLength(450);
+});
+
+test('an explicit path that is somebody else’s place, or in it, is refused', async () => {
+  const { maildir, purge: open } = await farm();
+  for (const path of [maildir, `${maildir}/.Sent`]) {
+    const bob = owner('bob', { volume: 'v1', path });
+    await expect(open.mailbox(bob)).rejects.toThrow(/is the place of account/);
+  }
+  expect(readdirSync(join(maildir, 'new'))).toHaveLength(450);
+});
+
+test('what is a link is removed, and not what it leads to', async () => {
+  const { alice, maildir, root, purge: open } = await farm();
+  const real = join(root, 'v2', 'real');
+  renameSync(maildir, real);
+  symlinkSync(real, maildir);
+  symlinkSync(join(root, 'v2'), join(real, 'cur', 'up'));
+  await open.mailbox(alice);
+  expect(existsSync(maildir)).toBe(false);
+  expect(readdirSync(join(real, 'new'))).toHaveLength(450);
+  expect(existsSync(join(root, 'v2', SENTINEL_NAME))).toBe(true);
 });

@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import { silentLogger } from '../log/types.ts';
 import { StoreError } from './error.ts';
 import { openVolumes } from './open.ts';
-import { asidePath } from './placement.ts';
+import { asidePath, hashedOwner } from './placement.ts';
 import type { MailboxOwner, VolumeEntry } from './types.ts';
 
 /** Files removed by one operation, each within the deadline of a volume. */
@@ -16,7 +16,7 @@ export interface Purge {
    * placement. To be repeated after a crash, until the entry is gone too.
    * @returns `none` when the user never had one
    * @throws StoreError volume-down: not mounted, another volume's sentinel, offline, no such
-   *   volume, or what lies there is not a Maildir; nothing was removed then that is anybody else's
+   *   volume, the path is another account's, or what lies there is not a Maildir; nothing was removed then that is anybody else's
    */
   mailbox(account: MailboxOwner): Promise<'removed' | 'none'>;
   close(): void;
@@ -42,6 +42,11 @@ export async function openPurge(options: {
     const { volume, maildir } = located;
     if (!maildir.startsWith(`${volume.entry.path}/`)) {
       throw new StoreError('volume-down', `${maildir} is not on volume ${volume.name}`);
+    }
+    const holder = hashedOwner(maildir, volume.entry.path);
+    if (holder !== undefined && holder !== account.id) {
+      const text = `The path ${maildir} is the place of account ${holder}, not of ${account.id}`;
+      throw new StoreError('volume-down', text);
     }
     const request = { maildir, aside: asidePath(maildir, account.id), max: FILES_AT_ONCE };
     let removed = false;
