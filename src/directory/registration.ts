@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import { Attribute, Change, EqualityFilter } from 'ldapts';
 import { systemClock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { toTime } from './admin/time.ts';
+import { toTime } from './time.ts';
 import { serverAccess, type LdapDirectoryOptions } from './client/directory.ts';
 import { CredentialsRefused, LdapConnection, resultCode } from './client/connection.ts';
 import type { ServerAccess } from './client/connection.ts';

@@ -10,7 +10,7 @@ import { AdminError, isKind } from './error.ts';
 import type { Events } from './events.ts';
 import type { Identity } from './identity.ts';
 import type { AdminSession } from './session.ts';
-import { fromTime, toTime } from './time.ts';
+import { fromTime, toTime } from '../time.ts';
 
 /** Somebody's claim as it stands in the directory. */
 export interface Holder {

@@ -12,7 +12,7 @@ import type { Loops } from './loops.ts';
 import * as names from './names.ts';
 import { anyOf } from './query.ts';
 import { fieldOf } from './record.ts';
-import { fromTime } from './time.ts';
+import { fromTime } from '../time.ts';
 import { toUser, type UserRecord } from './user-record.ts';
 
 export interface RestoreOptions {

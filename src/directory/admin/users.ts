@@ -13,7 +13,7 @@ import { fieldOf } from './record.ts';
 import { References, type Reference } from './references.ts';
 import { RemovedUsers, type PurgeOptions, type RestoreOptions } from './removed.ts';
 import { followRights, requireNoRights } from './administrators.ts';
-import { toTime } from './time.ts';
+import { toTime } from '../time.ts';
 import { Uids } from './uids.ts';
 import { toUser, type UserRecord } from './user-record.ts';
 import * as values from './values.ts';

@@ -1,6 +1,6 @@
 import type { Entry } from 'ldapts';
 import { domainKey } from '../address.ts';
-import { fromTime } from '../admin/time.ts';
+import { fromTime } from '../time.ts';
 import { plainDomain } from '../lookups.ts';
 import { MAPS, type AttributeMap, type QuotaRow } from '../map.ts';
 import { parseRuleTarget, RuleError } from '../rules.ts';
