@@ -32,7 +32,6 @@ export class Answers<T> {
   /** Insertion order is age of use: the first is the least recently used. */
   readonly #kept = new Map<string, Kept<T>>();
   readonly #asking = new Map<string, Promise<T | undefined>>();
-  #generation = 0;
 
   constructor(options: AnswersOptions<T>) {
     this.#options = options;
@@ -58,6 +57,11 @@ export class Answers<T> {
 
   /** Replaces an answer that is known to have changed. */
   put(key: string, value: T): void {
+    this.#asking.delete(key);
+    this.#keep(key, value);
+  }
+
+  #keep(key: string, value: T): void {
     this.#kept.delete(key);
     this.#kept.set(key, { value, at: this.#options.clock.now() });
     if (this.#kept.size <= this.#options.entriesMax) return;
@@ -65,9 +69,19 @@ export class Answers<T> {
     if (oldest !== undefined) this.#kept.delete(oldest);
   }
 
+  /** What is kept, however old, without asking. */
+  peek(key: string): T | undefined {
+    return this.#kept.get(key)?.value;
+  }
+
+  /** An answer that was found wrong: not even a last known good one. */
+  forget(key: string): void {
+    this.#kept.delete(key);
+    this.#asking.delete(key);
+  }
+
   /** Nothing is fresh any more; last known good answers stay for an outage. */
   invalidate(): void {
-    this.#generation += 1;
     this.#asking.clear();
     for (const [key, kept] of this.#kept) {
       const at = Math.min(kept.at, this.#options.clock.now() - this.#options.freshMs);
@@ -78,12 +92,12 @@ export class Answers<T> {
   #ask(key: string, ask: () => Promise<T | undefined>): Promise<T | undefined> {
     const running = this.#asking.get(key);
     if (running) return running;
-    const generation = this.#generation;
     const question = ask().then((answer) => {
-      if (generation !== this.#generation) return answer;
+      // Asked before something that outdates it: told to who asked, and not kept.
+      if (this.#asking.get(key) !== question) return answer;
       const kept = answer !== undefined && this.#options.keeps?.(answer) !== false;
       if (answer === undefined || !kept) this.#kept.delete(key);
-      else this.put(key, answer);
+      else this.#keep(key, answer);
       return answer;
     });
     this.#asking.set(key, question);

@@ -31,6 +31,9 @@ export interface SearchOptions {
   readonly sizeLimit: number;
 }
 
+/** Entries of one page; some servers give no more at once. */
+const PAGE_MAX = 1_000;
+
 /** The server said no such entry (RFC 4511 §A.2). */
 export const NO_SUCH_OBJECT = 32;
 
@@ -44,6 +47,9 @@ export const resultCode = (error: unknown): number | undefined =>
 /** The server did not take the identity we search with. */
 export class CredentialsRefused extends Error {}
 
+/** The server says that what is asked for is, in part, on another (RFC 4511 §4.5.3). */
+export class Elsewhere extends Error {}
+
 /**
  * One connection to one server, bound once. It is used until it breaks and then thrown away: the
  * library would connect again by itself, but as nobody.
@@ -54,6 +60,8 @@ export class LdapConnection {
   #inFlight = 0;
   #closed = false;
   #timedOut = false;
+  /** The reading in pages that is under way: a server keeps the place of one (RFC 2696 §3). */
+  #paging: Promise<void> = Promise.resolve();
 
   private constructor(url: string, client: Client) {
     this.url = url;
@@ -66,6 +74,8 @@ export class LdapConnection {
     const tls = {
       ...(access.ca !== undefined && { ca: access.ca }),
       servername: access.servername ?? tlsName(access.url),
+      // StartTLS: whom the certificate has to name where the URL has an address.
+      host: hostOf(access.url).replace(/^\[|\]$/g, ''),
     };
     const client = new Client({
       url: access.url,
@@ -82,6 +92,12 @@ export class LdapConnection {
       await withDeadline(ready(), { ms: access.connectDeadlineMs, what: access.url });
     } catch (error) {
       void client.unbind().catch(() => {});
+      // A result here says that this server is of no use, not what the answer to a question is.
+      if (error instanceof ResultCodeError && !(error instanceof InvalidCredentialsError)) {
+        throw new Error(`${access.url} takes no connection of ours: ${error.message}`, {
+          cause: error,
+        });
+      }
       if (!(error instanceof InvalidCredentialsError)) throw error;
       throw new CredentialsRefused(`${access.url} refuses our credentials`, { cause: error });
     }
@@ -102,16 +118,21 @@ export class LdapConnection {
     return this.#inFlight;
   }
 
-  /** Entries below a base that match; none when the base does not exist. */
+  /**
+   * Entries below a base that match; none when the base does not exist. With a `sizeLimit` the
+   * library takes what came up to the server's own limit for the whole: see `all`.
+   * @throws Elsewhere when there is none, and the server says that another may have it
+   */
   async search(base: string, options: SearchOptions): Promise<readonly Entry[]> {
     try {
-      const { searchEntries } = await this.#carry(() =>
+      const { searchEntries, searchReferences } = await this.#carry(() =>
         this.#client.search(base, {
           ...options,
           attributes: [...options.attributes],
           explicitBufferAttributes: [],
         }),
       );
+      if (searchEntries.length === 0) requireHere(base, searchReferences);
       return searchEntries;
     } catch (error) {
       if (resultCode(error) === NO_SUCH_OBJECT) return [];
@@ -123,7 +144,36 @@ export class LdapConnection {
     await this.#carry(() => this.#client.bind(dn, password));
   }
 
-  /** As `search`, page by page (RFC 2696); one page where the server knows no pages. */
+  /**
+   * All entries that match, never a part of them: undefined when there are more than `max`.
+   * @throws Elsewhere; sizeLimitExceeded when the server gives us fewer than there are
+   */
+  async all(
+    base: string,
+    options: Omit<SearchOptions, 'sizeLimit'> & { readonly max: number },
+  ): Promise<readonly Entry[] | undefined> {
+    const { max, ...rest } = options;
+    const before = this.#paging;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#paging = promise;
+    await before;
+    try {
+      const pageSize = Math.min(max + 1, PAGE_MAX);
+      const found: Entry[] = [];
+      for await (const page of this.pages(base, { ...rest, sizeLimit: 0, pageSize })) {
+        found.push(...page);
+        if (found.length > max) return undefined;
+      }
+      return found;
+    } finally {
+      resolve();
+    }
+  }
+
+  /**
+   * As `search`, page by page (RFC 2696); one page where the server knows no pages.
+   * @throws Elsewhere when a part of it is on another server
+   */
   async *pages(
     base: string,
     options: SearchOptions & { readonly pageSize: number },
@@ -139,6 +189,7 @@ export class LdapConnection {
       for (;;) {
         const page = await this.#carry(() => found.next());
         if (page.done) return;
+        requireHere(base, page.value.searchReferences);
         yield page.value.searchEntries;
       }
     } catch (error) {
@@ -196,8 +247,15 @@ async function greet(client: Client): Promise<void> {
   }
 }
 
+function requireHere(base: string, references: readonly string[]): void {
+  if (references.length === 0) return;
+  throw new Elsewhere(`A part of ${base} is elsewhere: ${references.slice(0, 3).join(', ')}`);
+}
+
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).hostname : '');
+
 /** An address is no server name (RFC 6066 §3). */
 function tlsName(url: string): string {
-  const host = URL.canParse(url) ? new URL(url).hostname : '';
+  const host = hostOf(url);
   return /^[[\d.]/.test(host) ? '' : host;
 }

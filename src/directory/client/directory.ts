@@ -60,7 +60,6 @@ export interface LdapDirectoryOptions extends LdapAccess {
 
 /** More entries than this of one name are not read. */
 const NAMED_MAX = 4;
-const VOLUMES_MAX = 10_000;
 /** How long replicas may take to agree where a new mailbox lies. */
 const SETTLE_WAIT_MS = 50;
 const SETTLE_WAITS = 20;
@@ -194,7 +193,7 @@ class LdapDirectory implements Directory {
           scope: 'one',
           filter: equal('objectClass', 'mwVolume'),
           attributes,
-          sizeLimit: VOLUMES_MAX,
+          sizeLimit: 0, // A limit of ours would make one of the server's own look like the end.
         });
         if (found.length === 0) await whole();
         return found.flatMap((entry) => this.#usableVolume(entry));

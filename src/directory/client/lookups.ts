@@ -1,4 +1,4 @@
-import type { Entry, Filter } from 'ldapts';
+import type { Filter } from 'ldapts';
 import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
 import type { AddressKey } from '../address.ts';
 import type { Lookups, Selection } from '../lookups.ts';
@@ -8,7 +8,6 @@ import type { Layout } from '../schema.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import type { Account, DomainEntry, ListEntry, RuleEntry } from '../types.ts';
 import { Answers, type AnswersLimits } from './cache.ts';
-import { resultCode } from './connection.ts';
 import { aliasToList, hasClass, toAccount, toDomain, toList, toRule, valuesOf } from './entries.ts';
 import { all, any, domainUsersFilter, equal, holderFilter, parseFilter } from './filters.ts';
 import { userFilter } from './filters.ts';
@@ -40,9 +39,6 @@ interface Held {
 
 /** More holders than this of one address are not read; two are already one too many. */
 const HOLDERS_MAX = 4;
-const RULES_MAX = 10_000;
-/** sizeLimitExceeded (RFC 4511 §A.1). */
-const TOO_MANY = 4;
 /** Selections of so many users are remembered; `all@` of a large domain is asked each time. */
 const SELECTION_KEPT_MAX = 500;
 const SELECTIONS_KEPT = 100;
@@ -111,12 +107,22 @@ export class LdapLookups {
     return (await this.#holdersOf(key))?.account;
   }
 
-  /** Replaces what is known about a user. */
+  /**
+   * Replaces what is known about a user. Only that: an address of theirs may be the login of
+   * somebody else, who outranks them, and who holds it is for the directory to say.
+   */
   put(account: Account): void {
     for (const address of account.addresses) {
       const key = addressKey(address);
-      if (key) this.#held.put(keyText(key), { account, list: undefined });
+      if (key === undefined) continue;
+      const known = this.#held.peek(keyText(key));
+      if (known?.account?.id === account.id) this.#held.put(keyText(key), { ...known, account });
     }
+  }
+
+  /** Asks afresh who holds an address, and has no last known good answer. */
+  forget(key: AddressKey): void {
+    this.#held.forget(keyText(key));
   }
 
   invalidate(): void {
@@ -144,7 +150,7 @@ export class LdapLookups {
           scope: 'one',
           filter: equal('objectClass', 'mwRule'),
           attributes: ['cn', 'mwOrder', 'mwPattern', 'mwTarget'],
-          sizeLimit: RULES_MAX,
+          sizeLimit: 0, // A limit of ours would make one of the server's own look like the end.
         });
         await whole(); // A rule that is missing changes the answer of those behind it.
         return inOrder(found.map(toRule));
@@ -246,19 +252,13 @@ export class LdapLookups {
     if (selection.kind === 'site' && map.site === undefined) return [];
     const filter = selectionFilter(map, selection);
     if (!filter) return [];
-    const tooMany = (cause?: unknown): DirectoryUnavailable =>
-      new DirectoryUnavailable(`${selectionKey(selection)} selects more than ${limit} users`, {
-        cause,
-      });
     return await ask(async (connection, whole) => {
       const options = { scope: 'sub', filter, attributes: mapAttributes(map) } as const;
-      let found: readonly Entry[];
-      try {
-        found = await connection.search(base, { ...options, sizeLimit: limit + 1 });
-      } catch (error) {
-        throw resultCode(error) === TOO_MANY ? tooMany(error) : error;
+      const found = await connection.all(base, { ...options, max: limit });
+      if (!found) {
+        const text = `${selectionKey(selection)} selects more than ${limit} users`;
+        throw new DirectoryUnavailable(text);
       }
-      if (found.length > limit) throw tooMany();
       await whole();
       return found.map((entry) => toAccount(entry, map));
     });

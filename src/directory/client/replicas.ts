@@ -1,8 +1,9 @@
+import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../log/types.ts';
 import { serverFailures } from '../metrics.ts';
 import { DirectoryUnavailable } from '../types.ts';
-import { CredentialsRefused, LdapConnection, resultCode } from './connection.ts';
+import { CredentialsRefused, Elsewhere, LdapConnection, resultCode } from './connection.ts';
 import type { ServerAccess } from './connection.ts';
 import type { ServerState } from './state.ts';
 import {
@@ -45,6 +46,9 @@ export interface Replica {
   lookedAt: number;
 }
 
+const isUnfit = (error: unknown): boolean =>
+  error instanceof NotWhole || error instanceof NotCurrent;
+
 /** Questions under way on one connection; more would only wait in the server, on our deadline. */
 export const IN_FLIGHT_MAX = 64;
 /** Questions that wait for their turn; beyond it the directory counts as too slow. */
@@ -65,9 +69,23 @@ class NoneCurrent extends DirectoryUnavailable {
 /** What was found has no evidence yet that counts. Never leaves this module. */
 class Unproven extends Error {}
 
+/** protocolError, referral, confidentialityRequired, unwillingToPerform: another may do it. */
+const ANOTHER_MAY: ReadonlySet<number | undefined> = new Set([2, 10, 13, 53]);
+
 /** The answer was taken; that it means trouble is not the server's fault. */
-const isAnswer = (error: unknown): boolean =>
-  error instanceof DirectoryUnavailable || resultCode(error) !== undefined;
+function isAnswer(error: unknown): boolean {
+  if (error instanceof DirectoryUnavailable) return true;
+  const code = resultCode(error);
+  return code !== undefined && !ANOTHER_MAY.has(code);
+}
+
+/**
+ * The server lives and could not answer this: a filter that takes it too long, a part that is
+ * elsewhere. Another is asked. Whether it can answer anything at all the next look at it says; a
+ * question that costs too much must not take the directory from all others.
+ */
+const isDeclined = (error: unknown): boolean =>
+  error instanceof ResultCodeError || error instanceof Elsewhere;
 
 /**
  * The servers of the directory, in order of preference. A question goes to the first that is not
@@ -120,7 +138,7 @@ export class Replicas {
       try {
         return await this.#put(question, replica, connection, ask);
       } catch (error) {
-        const told = isAnswer(error) || error instanceof NotWhole || error instanceof NotCurrent;
+        const told = isAnswer(error) || isDeclined(error) || isUnfit(error);
         if (told || connection.timedOut) throw error;
         // The server may have closed an idle connection at this very moment: once more, afresh.
         return await this.#put(question, replica, await this.#open(replica), ask);
@@ -259,6 +277,7 @@ export class Replicas {
       } catch (error) {
         if (isAnswer(error)) throw error;
         if (error instanceof NotCurrent) this.#fellBehind(replica, error);
+        else if (isDeclined(error)) serverFailures.inc('operation');
         else this.#blame(replica, error);
         cause = error;
       }
@@ -328,7 +347,9 @@ export class Replicas {
       replica.lookedAt = Math.max(replica.lookedAt, at);
     } catch (error) {
       void connection.close();
-      throw error;
+      if (!isDeclined(error)) throw error;
+      // Not even the look that comes first: the server is of no use.
+      throw new Error(`${connection.url} shows nothing`, { cause: error });
     }
     replica.connections.push(connection);
     return connection;

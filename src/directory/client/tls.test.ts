@@ -25,6 +25,8 @@ for (const [kind, mode] of CASES) {
       ...server.frontend,
       tls: { ...tls, servername: 'directory.test' },
     });
+    // By the address in the URL, which the certificate names.
+    const unnamed = ldapDirectory({ ...server.frontend, tls });
     const stranger = ldapDirectory({ ...server.frontend, tls: { mode: tls.mode } });
     const misnamed = ldapDirectory({
       ...server.frontend,
@@ -35,11 +37,12 @@ for (const [kind, mode] of CASES) {
       if (found.kind !== 'account') throw new Error(found.kind);
       expect(await client.verifyPassword(found.account, 'demo')).toBe('accepted');
       expect(await client.verifyPassword(found.account, 'wrong')).toBe('refused');
+      expect((await unnamed.resolve('alice@example.test')).kind).toBe('account');
       for (const other of [stranger, misnamed]) {
         await expect(other.resolve('alice@example.test')).rejects.toThrow(DirectoryUnavailable);
       }
     } finally {
-      for (const each of [client, stranger, misnamed]) await each.close();
+      for (const each of [client, unnamed, stranger, misnamed]) await each.close();
       await server.close();
     }
   });
