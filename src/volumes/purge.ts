@@ -4,6 +4,7 @@ import { silentLogger } from '../log/types.ts';
 import { StoreError } from './error.ts';
 import { openVolumes } from './open.ts';
 import { asidePath, hashedOwner } from './placement.ts';
+import type { Located } from './table.ts';
 import type { MailboxOwner, VolumeEntry } from './types.ts';
 
 /** Files removed by one operation, each within the deadline of a volume. */
@@ -11,6 +12,12 @@ const FILES_AT_ONCE = 200;
 
 /** Removes mailboxes for good. */
 export interface Purge {
+  /**
+   * Where the mailbox lies, on a volume that is there: nothing is begun where it is not.
+   * @returns undefined when the user never had one
+   * @throws StoreError as `mailbox` does
+   */
+  place(account: MailboxOwner): Promise<string | undefined>;
   /**
    * Removes the mailbox of a user who was removed: the sentinel is read first, the path is built by
    * placement. To be repeated after a crash, until the entry is gone too.
@@ -36,9 +43,9 @@ export async function openPurge(options: {
   };
   const volumes = openVolumes({ directory, clock, random, log: silentLogger, node: 'command' });
   await volumes.table.loaded();
-  const mailbox = async (account: MailboxOwner): Promise<'removed' | 'none'> => {
+  const place = async (account: MailboxOwner): Promise<Located | undefined> => {
     const located = await volumes.table.locate(account);
-    if (!located) return 'none';
+    if (!located) return undefined;
     const { volume, maildir } = located;
     if (!maildir.startsWith(`${volume.entry.path}/`)) {
       throw new StoreError('volume-down', `${maildir} is not on volume ${volume.name}`);
@@ -48,6 +55,13 @@ export async function openPurge(options: {
       const text = `The path ${maildir} is the place of account ${holder}, not of ${account.id}`;
       throw new StoreError('volume-down', text);
     }
+    await volume.verify();
+    return located;
+  };
+  const mailbox = async (account: MailboxOwner): Promise<'removed' | 'none'> => {
+    const located = await place(account);
+    if (!located) return 'none';
+    const { volume, maildir } = located;
     const request = { maildir, aside: asidePath(maildir, account.id), max: FILES_AT_ONCE };
     let removed = false;
     for (;;) {
@@ -56,5 +70,9 @@ export async function openPurge(options: {
       removed = true;
     }
   };
-  return { mailbox, close: () => volumes.close() };
+  return {
+    place: async (account) => (await place(account))?.maildir,
+    mailbox,
+    close: () => volumes.close(),
+  };
 }

@@ -60,23 +60,27 @@ async function purgeOne(
   given: { readonly id: string; readonly force: boolean },
 ): Promise<string> {
   const user = await admin.users.removed.get(given.id); // Restored meanwhile? Then not there.
-  await requireOwnPath(admin, user);
+  await requireOwnPath(admin, user, await purge.place(user));
   const mailbox = await purge.mailbox(user);
   await admin.users.purge(user, { force: given.force });
   return mailbox === 'none' ? 'there was no mailbox' : 'with its mailbox';
 }
 
-/** A path that somebody else's entry names too holds somebody else's mail. */
-async function requireOwnPath(admin: Admin, user: UserRecord): Promise<void> {
-  if (user.path === undefined) return;
-  const filter = onPath(user.path);
+/** A place that somebody else's entry names as path, by its form ours or not, holds other mail. */
+async function requireOwnPath(
+  admin: Admin,
+  user: UserRecord,
+  place: string | undefined,
+): Promise<void> {
+  if (place === undefined) return;
+  const filter = onPath(place);
   const found = [
     ...(await admin.users.find({ filter })),
     ...(await admin.users.removed.find({ filter })),
   ];
   const other = found.find(({ id }) => id !== user.id);
   if (!other) return;
-  const text = `${user.path} is also a place of ${other.login} (${other.path ?? ''})`;
+  const text = `${place} is also a place of ${other.login} (${other.path ?? ''})`;
   throw new AdminError('invalid', `${text}; give one of them another path first`);
 }
 

@@ -144,6 +144,17 @@ describe.each(TEST_SERVERS)('users, on %s', (server) => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test('nor is the place of a user by the id, where the path of somebody else leads to it', async () => {
+    const was = await add('motl@example.test', '--volume', 'v1');
+    const boxes = readdirSync(join(cli.dir, 'v1'), { recursive: true }).map(String);
+    const place = join(cli.dir, 'v1', boxes.find((name) => name.endsWith(was.id)) ?? '');
+    await cli.json(['user', 'remove', 'motl@example.test']);
+    await add('motl@example.test', '--path', place);
+    const said = await cli.run(['user', 'purge', was.id, '--older-than', '0']);
+    expect(said.err).toMatch(/is also a place of motl@example.test/);
+    expect(existsSync(join(place, 'cur'))).toBe(true);
+  });
+
   test('a path on no volume is refused before anything is written; a slash at its end is not', async () => {
     const wrong = await cli.run(
       ['user', 'add', 'new@example.test', '--password-stdin', '--path', '/elsewhere/new'],
