@@ -26,17 +26,26 @@ export class PasswordBinds {
     this.#connections = options.connections;
   }
 
-  /** A refusal counts only from a server that is whole and current. @throws DirectoryUnavailable */
-  async verify(dn: string, password: string): Promise<'accepted' | 'refused'> {
+  /**
+   * A refusal counts only from a server that is whole and current.
+   * @param holds asked afterwards, of the same server, what its entry of this name says
+   * @throws DirectoryUnavailable
+   */
+  async verify<T>(
+    dn: string,
+    password: string,
+    holds: (connection: LdapConnection) => Promise<T>,
+  ): Promise<{ readonly answer: 'accepted' | 'refused'; readonly holds: T }> {
     await this.#turn();
     try {
-      return await this.#replicas.each((replica) =>
-        this.#replicas.witnessed(
+      return await this.#replicas.each(async (replica) => {
+        const answer = await this.#replicas.witnessed(
           replica,
           () => this.#bindAt(replica.access, dn, password),
-          (answer) => answer === 'refused',
-        ),
-      );
+          (said) => said === 'refused',
+        );
+        return { answer, holds: await this.#replicas.at(replica, holds) };
+      });
     } finally {
       this.#running -= 1;
       this.#waiting.shift()?.();

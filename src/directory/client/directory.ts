@@ -1,4 +1,4 @@
-import { Attribute, Change, type Entry } from 'ldapts';
+import { Attribute, Change, ResultCodeError, type Entry } from 'ldapts';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults, type OptionValues } from '../../config/options.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
@@ -18,11 +18,12 @@ import type {
   VolumeEntry,
 } from '../types.ts';
 import { Answers } from './cache.ts';
-import { resultCode, type LdapConnection, type ServerAccess } from './connection.ts';
-import { toAccount, toNode, toSettings, toVolume } from './entries.ts';
+import { Elsewhere, resultCode } from './connection.ts';
+import type { LdapConnection, ServerAccess } from './connection.ts';
+import { toAccount, toNode, toSettings, toVolume, valuesOf as textsOf } from './entries.ts';
 import { all, equal } from './filters.ts';
 import { LdapLookups } from './lookups.ts';
-import { VerifiedPasswords } from './passwords.ts';
+import { AnotherUser, VerifiedPasswords } from './passwords.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
 
@@ -155,7 +156,7 @@ class LdapDirectory implements Directory {
       outageMs: values['directory.password.outage'],
       entriesMax: answers.entriesMax,
       clock,
-      bind: (account, password) => this.#verify(account.dn, password),
+      bind: (account, password) => this.#verify(account, password),
     });
   }
 
@@ -332,13 +333,43 @@ class LdapDirectory implements Directory {
     throw new DirectoryUnavailable(`The entry ${account.dn} was renamed or removed`);
   }
 
-  async #verify(dn: string, password: string): Promise<'accepted' | 'refused'> {
+  /**
+   * The password of this user, and of nobody else: a bind knows a name only, which may have been
+   * given to somebody else since the account was looked up.
+   */
+  async #verify(account: Account, password: string): Promise<'accepted' | 'refused'> {
     try {
-      return await this.#binds.verify(dn, password);
+      const first = await this.#bindAs(account, password);
+      if (first.holds) return first.answer;
+      const key = addressKey(account.login);
+      if (key) this.#lookups.forget(key);
+      const now = key && (await this.account(account.login));
+      if (!now) return 'refused';
+      if (now.id === account.id) {
+        const second = await this.#bindAs(now, password);
+        if (second.holds) return second.answer;
+      }
+      throw new AnotherUser(`The entry ${account.dn} is another user's now`);
     } catch (error) {
       if (error instanceof DirectoryUnavailable) throw error;
       throw new DirectoryUnavailable('The directory cannot verify a password', { cause: error });
     }
+  }
+
+  async #bindAs(
+    { dn, id }: Account,
+    password: string,
+  ): Promise<{ readonly answer: 'accepted' | 'refused'; readonly holds: boolean }> {
+    const attributes = [this.#map.id];
+    return await this.#binds.verify(dn, password, async (connection) => {
+      const options = { scope: 'base', attributes, sizeLimit: 1 } as const;
+      const [entry] = await connection.search(dn, options).catch((error: unknown) => {
+        // No name of this server's: nobody is verified as cn=nobody.
+        if (error instanceof Elsewhere || error instanceof ResultCodeError) return [];
+        throw error;
+      });
+      return entry !== undefined && textsOf(entry, this.#map.id)[0] === id;
+    });
   }
 }
 

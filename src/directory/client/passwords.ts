@@ -17,6 +17,9 @@ interface Verified {
   readonly at: number;
 }
 
+/** The name that a password was verified for is another user's now: nothing known counts. */
+export class AnotherUser extends DirectoryUnavailable {}
+
 /** A password longer than this is never verified; no client sends one. */
 export const PASSWORD_BYTES_MAX = 1_024;
 
@@ -51,6 +54,7 @@ export class VerifiedPasswords {
       passwordChecks.inc(answer);
       return answer;
     } catch (error) {
+      if (error instanceof AnotherUser) this.#verified.delete(account.id);
       const known = this.#knows(account.id, mac, this.#options.outageMs);
       const away = error instanceof DirectoryUnavailable;
       passwordChecks.inc(away && known ? 'outage' : 'unavailable');

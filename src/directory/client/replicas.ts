@@ -229,6 +229,11 @@ export class Replicas {
     }
   }
 
+  /** Asks this one server. */
+  async at<T>(replica: Replica, ask: (connection: LdapConnection) => Promise<T>): Promise<T> {
+    return await ask(await this.#connection(replica));
+  }
+
   /** Asks all servers that are up and current; leaves out those that do not answer. */
   async everywhere<T>(ask: (connection: LdapConnection) => Promise<T>): Promise<readonly T[]> {
     const current = this.#replicas.filter(

@@ -1,3 +1,4 @@
+import { Client } from 'ldapts';
 import { afterEach, expect, test } from 'vitest';
 import { serverFailures } from '../metrics.ts';
 import type { SeedEntry } from '../frame.ts';
@@ -148,3 +149,38 @@ test('what is learnt of a user replaces nothing that somebody else holds', async
   expect((await accountOf(directory, logins[1])).id).toBe(second.id);
   expect((await accountOf(directory, logins[0])).volume).toBe('mail1');
 });
+
+test('[S0-36] who has the name of a renamed user gets no mailbox of that user', async () => {
+  const server = await start([userEntry('bob@shared.test', 2110)]);
+  const directory = open(server, [server.server.url], {
+    options: { 'directory.cache.fresh': 60_000, 'directory.password.fresh': 0 },
+  });
+  const login = 'bob@shared.test';
+  const before = await accountAt(directory, login);
+  expect(await directory.verifyPassword(before, `secret of ${login}`)).toBe('accepted');
+  const admin = new Client({ url: server.server.url });
+  toClose.push(() => admin.unbind());
+  await admin.bind(server.admin.bindDn, server.admin.bindPassword);
+  await admin.modifyDN(before.dn, 'cn=robert@shared.test');
+  const { dn, attributes } = userEntry(login, 2111, { userPassword: 'of the new one' });
+  await admin.add(dn, attributes as Record<string, string | string[]>);
+  // What is cached says that it is the old one still.
+  expect((await accountAt(directory, login)).id).toBe(before.id);
+  const wrong = directory.verifyPassword(before, 'of the new one');
+  await expect(wrong).rejects.toThrow(DirectoryUnavailable);
+  await expect(directory.verifyPassword(before, `secret of ${login}`)).rejects.toThrow(
+    DirectoryUnavailable,
+  );
+  const after = await accountAt(directory, login);
+  expect(after.id).not.toBe(before.id);
+  expect(await directory.verifyPassword(after, 'of the new one')).toBe('accepted');
+  await admin.del(dn);
+  expect(await directory.verifyPassword(after, 'of the new one')).toBe('refused');
+  expect(await directory.account(login)).toBeUndefined();
+});
+
+async function accountAt(directory: Directory, login: string): Promise<Account> {
+  const account = await directory.account(login);
+  if (!account) throw new Error(`${login} is unknown`);
+  return account;
+}
