@@ -53,7 +53,7 @@ async function candidates(admin: Admin, call: Call): Promise<readonly UserRecord
   );
 }
 
-/** Files first, the entry last: a purge that was interrupted is done again from the beginning. */
+/** The mark first, then files, the entry last: a purge that was interrupted is done again from the beginning. */
 async function purgeOne(
   admin: Admin,
   purge: Purge,
@@ -61,8 +61,9 @@ async function purgeOne(
 ): Promise<string> {
   const user = await admin.users.removed.get(given.id); // Restored meanwhile? Then not there.
   await requireOwnPath(admin, user, await purge.place(user));
-  const mailbox = await purge.mailbox(user);
-  await admin.users.purge(user, { force: given.force });
+  const begun = await admin.users.beginPurge(user, { force: given.force });
+  const mailbox = await purge.mailbox(begun);
+  await admin.users.purge(begun, { force: given.force });
   return mailbox === 'none' ? 'there was no mailbox' : 'with its mailbox';
 }
 

@@ -6,6 +6,7 @@ import { startTestDirectory, TEST_SERVERS, type TestDirectory } from '../testing
 import { AdminError, openAdmin, type Admin, type AdminErrorKind } from './admin.ts';
 import { AdminSession } from './session.ts';
 import { HeldClock } from './testing.ts';
+import type { UserRecord } from './users.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -167,6 +168,26 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     expect(await admin.users.suspend({ customerId: 'c-77' }, ['mail'])).toHaveLength(2);
     expect(await kindOf(admin.users.suspend({ customerId: 'none' }, ['mail']))).toBe('not-found');
     expect(await kindOf(admin.users.suspend({ login: at('pay2') }, ['ftp']))).toBe('invalid');
+  });
+
+  test('a purge that began is not undone by a restore, nor the other way round', async () => {
+    const gone = async (name: string): Promise<UserRecord> => {
+      await admin.users.add({ login: at(name), password: 'x', volume: 'mail2' });
+      return await admin.users.remove(at(name));
+    };
+    const first = await gone('begun');
+    const begun = await admin.users.beginPurge(first, { force: true });
+    expect([begun.id, begun.login, begun.volume]).toEqual([first.id, first.login, 'mail2']);
+    await expect(admin.users.restore(first.id)).rejects.toThrow(/purge of begun.* has begun/);
+    expect((await admin.users.removed.due()).map(({ id }) => id)).toContain(first.id);
+    await admin.users.purge(begun);
+    expect(await kindOf(admin.users.removed.get(first.id))).toBe('not-found');
+
+    const second = await gone('back');
+    await expect(admin.users.beginPurge(second)).rejects.toThrow(/are kept \d+ days/);
+    await admin.users.restore(second.id);
+    expect(await kindOf(admin.users.beginPurge(second, { force: true }))).toBe('conflict');
+    expect(await admin.users.get(at('back'))).toMatchObject({ id: second.id, removed: undefined });
   });
 
   test('a user has at most so many forwards, however they are written', async () => {

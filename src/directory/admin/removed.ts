@@ -30,6 +30,8 @@ export interface PurgeOptions {
 }
 
 const KEEP = 'users.removed.keep';
+/** mwRemoved of a user whose purge has begun: due from then on, and not to be restored. */
+const PURGING = '19700101000000Z';
 const ID = /^[0-9a-fA-F-]{36}$/;
 
 /** Users taken out of service: cn=ENTRYUUID below ou=removed, until they are purged. */
@@ -88,6 +90,10 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     const { session, who, addresses } = this.farm;
     const user = await this.get(name);
     requireRight(who, { place: 'removed', levelled: false }, 'entries');
+    if (user.removed === PURGING) {
+      const text = `The purge of ${user.login} has begun: the mail is going, or gone`;
+      throw new AdminError('invalid', `${text}; finish it with mailfarm user purge ${user.id}`);
+    }
     const login = names.checkedLogin(options.as ?? user.login).text;
     await addresses.requireLocal(login);
     await addresses.requireFree(login);
@@ -96,7 +102,7 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     const aliases = await this.#aliases(user, options);
     const target = { addresses: [login, ...aliases] };
     await loops.refuse(user.forwards, target, `A forward of ${login}`);
-    await session.rename(user.dn, dn);
+    await this.onState(user, async (_, only) => await session.rename(user.dn, dn, only));
     await this.#unmark(dn, aliases, options);
     return dn;
   }
@@ -107,24 +113,39 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     return half.dn;
   }
 
+  /**
+   * Before any file goes: from here on the user cannot be restored, and who restored meanwhile was
+   * first (conflict). An interrupted purge is due again.
+   */
+  async beginPurge(of: UserRecord, options: PurgeOptions): Promise<UserRecord> {
+    const { session } = this.farm;
+    const dn = await this.onState(of, async (user, only) => {
+      await this.#requireDue(user, options);
+      await session.replace(user.dn, { mwRemoved: PURGING }, only);
+      return user.dn;
+    });
+    return await this.readBack(dn);
+  }
+
   async purge(of: UserRecord | string, options: PurgeOptions): Promise<UserRecord> {
-    const { session, who } = this.farm;
     return await this.onState(of, async (user, only) => {
-      requireRight(who, { place: 'removed', levelled: false }, 'entries');
-      if (fieldOf(user, 'mwRemoved').length === 0) {
-        throw new AdminError('invalid', `${user.login} is not removed; remove the user first`);
-      }
-      const keepMs = options.force === true ? 0 : await this.#keepMs();
-      if (this.#ageMs(user) < keepMs) {
-        const days = Math.round(keepMs / 86_400_000);
-        const text =
-          `${user.login} was removed at ${user.removed}; ` +
-          `removed users are kept ${days} days (${KEEP})`;
-        throw new AdminError('invalid', text);
-      }
-      await session.remove(user.dn, only);
+      await this.#requireDue(user, options);
+      await this.farm.session.remove(user.dn, only);
       return user;
     });
+  }
+
+  async #requireDue(user: UserRecord, { force }: PurgeOptions): Promise<void> {
+    requireRight(this.farm.who, { place: 'removed', levelled: false }, 'entries');
+    if (fieldOf(user, 'mwRemoved').length === 0) {
+      throw new AdminError('invalid', `${user.login} is not removed; remove the user first`);
+    }
+    const keepMs = force === true ? 0 : await this.#keepMs();
+    if (this.#ageMs(user) >= keepMs) return;
+    const text =
+      `${user.login} was removed at ${user.removed}; ` +
+      `removed users are kept ${Math.round(keepMs / 86_400_000)} days (${KEEP})`;
+    throw new AdminError('invalid', text);
   }
 
   async #aliases(user: UserRecord, options: RestoreOptions): Promise<readonly string[]> {

@@ -228,6 +228,11 @@ export class Users extends Entries<UserRecord, UserValues> {
     return record;
   }
 
+  /** To be called before the files go: from then on nobody restores the user. @throws AdminError */
+  async beginPurge(of: UserRecord, options: PurgeOptions = {}): Promise<UserRecord> {
+    return await this.#removed.beginPurge(of, options);
+  }
+
   /** Deletes the entry of a removed user; its files are the caller's. @throws AdminError invalid */
   async purge(of: UserRecord | string, options: PurgeOptions = {}): Promise<UserRecord> {
     return await this.#removed.purge(of, options);
