@@ -18,8 +18,8 @@ import { readLdif } from './ldif.ts';
 import type { FileProblem, FileRecord, Read } from './record.ts';
 
 /** Users planned with one question to the directory. */
-const CHUNK = 200;
-const JOBS = 32;
+const CHUNK = 500;
+const JOBS = 64;
 const JOBS_MAX = 256;
 /** Problems that are told one by one; a file of another kind would be wrong in every line. */
 const PROBLEMS_SHOWN = 50;

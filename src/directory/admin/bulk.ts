@@ -42,6 +42,8 @@ interface Frame {
 }
 
 const MAIN = 'main';
+/** Connections for changes. */
+const LANES = 32;
 
 export class Bulk {
   readonly #session: AdminSession;
@@ -51,8 +53,12 @@ export class Bulk {
   readonly #seen = new Map<string, number>();
   readonly #forwards = new Map<string, readonly string[]>();
   #nextUid: number | undefined;
+  /** A server answers one connection after the other or at once: changes go over several. */
+  readonly #lanes: readonly AdminSession[];
+  #lane = 0;
 
-  private constructor(session: AdminSession, frame: Frame) {
+  private constructor(lanes: readonly AdminSession[], session: AdminSession, frame: Frame) {
+    this.#lanes = lanes;
     this.#session = session;
     this.#frame = frame;
     this.#loops = new Loops(session, new Addresses(session));
@@ -61,21 +67,29 @@ export class Bulk {
   /** @throws AdminError denied, unavailable */
   static async open(options: LdapDirectoryOptions): Promise<Bulk> {
     const session = await AdminSession.open(options);
+    const lanes = [session];
     try {
       const { level, name } = await identify(session);
       if (level !== 'administrator' && level !== 'operator') {
         const has = level === undefined ? 'no level' : `the level ${level}`;
         throw new AdminError('denied', `${name} has ${has} and may not add users; operator may`);
       }
-      return new Bulk(session, await readFrame(session));
+      const named = { ...options, bindDn: session.dn };
+      while (lanes.length < LANES) lanes.push(await AdminSession.open(named));
+      return new Bulk(lanes, session, await readFrame(session));
     } catch (error) {
-      await session.close();
+      await Promise.all(lanes.map((lane) => lane.close()));
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    await this.#session.close();
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
+  }
+
+  #writer(): AdminSession {
+    this.#lane = (this.#lane + 1) % this.#lanes.length;
+    return this.#lanes[this.#lane] ?? this.#session;
   }
 
   /** What each row means to the directory as it is now. Rows are told apart by their lines. */
@@ -103,13 +117,13 @@ export class Bulk {
     const { row, dn, uid } = plan;
     const { mwVolume: _, ...values } = row.values;
     const objectClass = row.objectClass;
-    await this.#session.add(dn, { objectClass, cn: row.login, uid, userPassword, ...values });
+    await this.#writer().add(dn, { objectClass, cn: row.login, uid, userPassword, ...values });
   }
 
   /** @throws AdminError; conflict when the entry was changed since it was planned */
   async change(plan: BulkPlan & { kind: 'differs' }, userPassword?: string): Promise<void> {
     const only = plan.revision === '' ? undefined : unchangedSince(plan.revision);
-    await this.#session.replace(plan.dn, { ...plan.changes, userPassword }, only);
+    await this.#writer().replace(plan.dn, { ...plan.changes, userPassword }, only);
   }
 
   #check(row: BulkRow): CheckedRow | (BulkPlan & { kind: 'problem' }) {

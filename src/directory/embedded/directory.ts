@@ -11,6 +11,7 @@ import { isHashed, PasswordVerifier, TooManyChecks, type HashScheme } from './pa
 import type { Dn, Operation } from './request.ts';
 import { LdapFailure } from './result.ts';
 import { Store, StoreFailure, type StoredChange } from './store.ts';
+import { markAbove, marksOf } from './together.ts';
 import { inScope, Tree } from './tree.ts';
 import { upgradeOperations } from './upgrade.ts';
 import { entryOf, find, hashValues, planAdd, planDelete, planModify } from './write.ts';
@@ -36,6 +37,22 @@ export interface Found {
   readonly visible: Visible;
 }
 
+/** A change on its way to the disk. */
+interface Waiting {
+  readonly operation: Write;
+  readonly who: () => Identity;
+  readonly controls: Controls;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const TOGETHER_MAX = 256;
+
+const isApart = (operation: Write, taken: ReadonlySet<string>): boolean =>
+  operation.kind === 'add' &&
+  !taken.has(markAbove(operation)) &&
+  !marksOf(operation).some((mark) => taken.has(mark));
+
 /** What the embedded server serves: tree, rights, rules and disk, without the wire. */
 export class EmbeddedDirectory {
   readonly layout: Layout;
@@ -49,6 +66,7 @@ export class EmbeddedDirectory {
   readonly #suffixKey: string;
   readonly #farmKey: string;
   #store: Store | undefined;
+  readonly #waiting: Waiting[] = [];
   /** Changes go one after the other; look-ups go on meanwhile and see the last one on disk. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -196,12 +214,48 @@ export class EmbeddedDirectory {
       this.#access.mayGivePasswords(who(), operation.attributes);
     }
     const ready = await this.#hashed(operation);
-    await this.#exclusively(async () => {
-      // Rights and state are looked at again: something may have changed while we waited.
-      const entry = this.#authorise(ready, who());
-      if (controls.assertion) this.#assert(controls.assertion, entry, who());
-      await this.#commit(this.#plan(ready));
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ operation: ready, who, controls, resolve, reject });
+    this.#exclusively(() => this.#writeNext()).catch(reject);
+    await promise;
+  }
+
+  /**
+   * Makes the first change that waits, and in the same write to the disk the adds behind it that
+   * nothing connects with it: a sync costs as much for one as for a hundred.
+   */
+  async #writeNext(): Promise<void> {
+    const together: Waiting[] = [];
+    const changes: StoredChange[] = [];
+    const taken = new Set<string>();
+    while (together.length < TOGETHER_MAX) {
+      const [next] = this.#waiting;
+      if (!next || (together.length > 0 && !isApart(next.operation, taken))) break;
+      this.#waiting.shift();
+      try {
+        changes.push(...this.#planWaiting(next));
+      } catch (error) {
+        next.reject(error);
+        continue;
+      }
+      together.push(next);
+      if (next.operation.kind !== 'add') break;
+      for (const mark of marksOf(next.operation)) taken.add(mark);
+    }
+    if (together.length === 0) return;
+    try {
+      await this.#commit(changes);
+      for (const { resolve } of together) resolve();
+    } catch (error) {
+      for (const { reject } of together) reject(error);
+    }
+  }
+
+  /** Rights and state are looked at again: something may have changed while it waited. */
+  #planWaiting({ operation, who, controls }: Waiting): readonly StoredChange[] {
+    const entry = this.#authorise(operation, who());
+    if (controls.assertion) this.#assert(controls.assertion, entry, who());
+    return this.#plan(operation);
   }
 
   /**
