@@ -42,6 +42,7 @@ export type Meaning =
   | { readonly kind: 'elsewhere' };
 
 export type DomainKey = AddressKey & { readonly domain: string };
+export const hasDomain = (key: AddressKey): key is DomainKey => key.domain !== undefined;
 
 /** A domain at which the address is looked for, and the nearest one above if it is a site's. */
 interface Place {
@@ -58,11 +59,14 @@ const ALIAS_CHAIN_MAX = 16;
 export async function meaningOf(key: DomainKey, ask: Lookups): Promise<Meaning> {
   const domain = await ask.domain(key.domain);
   if (!domain) return { kind: 'elsewhere' };
+  // What nearly every address is; the same question would be the first of entryAt.
+  const account = await ask.holder(key);
+  if (account) return { kind: 'user', account };
   const plain = withoutDetail(key);
   const places: Place[] = [];
   for (let entry = domain; ;) {
     const place = await placeOf(entry, ask);
-    const found = await entryAt(key, place, ask);
+    const found = await entryAt(key, { ...place, unheld: places.length === 0 }, ask);
     if (found) return found;
     places.push(place);
     const next = entry.aliasOf && (domainKey(entry.aliasOf) ?? entry.aliasOf);
@@ -80,16 +84,18 @@ export async function meaningOf(key: DomainKey, ask: Lookups): Promise<Meaning> 
   );
 }
 
-/** Steps 2 and 3 in one domain. */
+/** Steps 2 and 3 in one domain. `unheld`: no user has the address as it is, as asked before. */
 async function entryAt(
   { local }: AddressKey,
-  { entry, main }: Place,
+  { entry, main, unheld }: Place & { readonly unheld: boolean },
   ask: Lookups,
 ): Promise<Meaning | undefined> {
   const key = { local, domain: entry.name };
   for (const one of [key, withoutDetail(key)]) {
     if (!one) continue;
-    const account = (await ask.holder(one)) ?? (await officialUser(one, { entry, main }, ask));
+    const account =
+      (unheld && one === key ? undefined : await ask.holder(one)) ??
+      (await officialUser(one, { entry, main }, ask));
     if (account) return { kind: 'user', account };
     const list = await ask.list(one);
     if (list) return { kind: 'list', list };

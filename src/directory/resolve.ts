@@ -1,7 +1,7 @@
 import { addressKey, keyText } from './address.ts';
 import type { AddressKey } from './address.ts';
 import { EXPANSION_DEPTH_MAX, Expansion, forwardsOf } from './resolve-expand.ts';
-import { meaningOf, notAnAddress, standIn, type Meaning } from './resolve-meaning.ts';
+import { hasDomain, meaningOf, notAnAddress, standIn, type Meaning } from './resolve-meaning.ts';
 import type { Lookups } from './lookups.ts';
 import type { ResolveContext, Resolution } from './types.ts';
 
@@ -46,7 +46,7 @@ export async function resolveAddress(
 ): Promise<Resolution> {
   const key = addressKey(address);
   if (!key) return await notAnAddress(address, ask);
-  const meaning = await meaningOfFirst(key, ask);
+  const meaning = await (hasDomain(key) ? meaningOf(key, ask) : meaningOfName(key, ask));
   switch (meaning.kind) {
     case 'user':
       if (forwardsOf(meaning.account).length === 0) {
@@ -69,7 +69,6 @@ export async function resolveAddress(
   return await expansion.resolve({ text: keyText(key), meaning });
 }
 
-async function meaningOfFirst(key: AddressKey, ask: Lookups): Promise<Meaning> {
-  if (key.domain !== undefined) return await meaningOf({ ...key, domain: key.domain }, ask);
-  return key.local === 'postmaster' ? await standIn(ask) : { kind: 'elsewhere' };
+async function meaningOfName({ local }: AddressKey, ask: Lookups): Promise<Meaning> {
+  return local === 'postmaster' ? await standIn(ask) : { kind: 'elsewhere' };
 }
