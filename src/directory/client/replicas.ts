@@ -1,18 +1,17 @@
-import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../log/types.ts';
 import { serverFailures } from '../metrics.ts';
 import { DirectoryUnavailable } from '../types.ts';
-import { CredentialsRefused, Elsewhere, LdapConnection, resultCode } from './connection.ts';
+import { LdapConnection } from './connection.ts';
 import type { ServerAccess } from './connection.ts';
 import type { ServerState } from './state.ts';
+import { behind, blameOf, isAnswer, isDeclined, isUnfit, NoneCurrent } from './verdicts.ts';
 import {
   BEHIND_WAIT_MS,
   BEHIND_WAITS,
   EVIDENCE_FRESH_MS,
   LOOK_EVERY_MS,
   NotCurrent,
-  NotWhole,
   OTHERS_WAIT_MS,
   PATIENCE_MS,
   PATIENCE_ROUNDS,
@@ -46,8 +45,8 @@ export interface Replica {
   lookedAt: number;
 }
 
-const isUnfit = (error: unknown): boolean =>
-  error instanceof NotWhole || error instanceof NotCurrent;
+/** What was found has no evidence yet that counts. Never leaves this module. */
+class Unproven extends Error {}
 
 /** Questions under way on one connection; more would only wait in the server, on our deadline. */
 export const IN_FLIGHT_MAX = 64;
@@ -58,34 +57,6 @@ export type Ask<T> = (connection: LdapConnection, whole: RequireWhole) => Promis
 
 /** To be called before "there is none" is believed; the question is put again where it throws. */
 export type RequireWhole = () => Promise<void>;
-
-/** Servers answer, and none of them has what another has. */
-class NoneCurrent extends DirectoryUnavailable {
-  constructor(cause: NotCurrent) {
-    super('No directory server is current (MF-DIR-007)', { cause });
-  }
-}
-
-/** What was found has no evidence yet that counts. Never leaves this module. */
-class Unproven extends Error {}
-
-/** protocolError, referral, confidentialityRequired, unwillingToPerform: another may do it. */
-const ANOTHER_MAY: ReadonlySet<number | undefined> = new Set([2, 10, 13, 53]);
-
-/** The answer was taken; that it means trouble is not the server's fault. */
-function isAnswer(error: unknown): boolean {
-  if (error instanceof DirectoryUnavailable) return true;
-  const code = resultCode(error);
-  return code !== undefined && !ANOTHER_MAY.has(code);
-}
-
-/**
- * The server lives and could not answer this: a filter that takes it too long, a part that is
- * elsewhere. Another is asked. Whether it can answer anything at all the next look at it says; a
- * question that costs too much must not take the directory from all others.
- */
-const isDeclined = (error: unknown): boolean =>
-  error instanceof ResultCodeError || error instanceof Elsewhere;
 
 /**
  * The servers of the directory, in order of preference. A question goes to the first that is not
@@ -193,7 +164,7 @@ export class Replicas {
       const evidence = await this.#witness.read(connection);
       if (this.#witness.proves(evidence, question.bar)) return evidence;
       if (waits === BEHIND_WAITS || replica.behindSince !== undefined)
-        throw behind(replica, evidence);
+        throw behind(replica.access.url, evidence);
       await this.#options.clock.sleep(BEHIND_WAIT_MS, this.#closing.signal);
     }
   }
@@ -408,6 +379,7 @@ export class Replicas {
       const looks = await Promise.all(connections.map((one) => this.#witness.read(one)));
       replica.lookedAt = Math.min(...looks.map(({ at }) => at));
       this.#praise(replica);
+      this.#forgetLost();
       const current = looks.every((look) => this.#witness.proves(look, bar));
       if (replica.behindSince !== undefined && current) {
         replica.behindSince = undefined;
@@ -416,6 +388,15 @@ export class Replicas {
     } catch (error) {
       if (!isAnswer(error) && !this.#closing.signal.aborted) this.#blame(replica, error);
     }
+  }
+
+  /** See witness.ts. */
+  #forgetLost(): void {
+    const up = this.#replicas.filter(({ state }) => state === 'up');
+    const lost = this.#witness.forgetLost(up.map(({ access }) => access.url));
+    if (lost.length === 0) return;
+    const text = 'MF-DIR-007 changes that no directory server has any more are taken for lost';
+    this.#options.logger.warn({ changes: lost }, text);
   }
 
   #praise(replica: Replica): void {
@@ -475,19 +456,4 @@ class Question {
     this.bar = bar;
     this.raised = true;
   }
-}
-
-function behind(replica: Replica, { state }: Evidence): NotCurrent {
-  const { url } = replica.access;
-  if (state) return new NotCurrent(`${url} lacks changes that another server has`);
-  return new NotCurrent(`${url} has no contextCSN: it is being filled, or lacks syncprov`);
-}
-
-function blameOf(
-  error: unknown,
-  state: Replica['state'],
-): ['credentials' | 'not-whole' | 'operation' | 'connect', string] {
-  if (error instanceof CredentialsRefused) return ['credentials', 'MF-DIR-003'];
-  if (error instanceof NotWhole) return ['not-whole', 'MF-DIR-002'];
-  return [state === 'untried' ? 'connect' : 'operation', 'MF-DIR-001'];
 }

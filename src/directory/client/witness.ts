@@ -1,3 +1,4 @@
+import type { Entry } from 'ldapts';
 import type { Clock } from '../../base/clock.ts';
 import { dnKey, parseDn } from '../dn.ts';
 import { resultCode, type LdapConnection } from './connection.ts';
@@ -42,9 +43,17 @@ import { covers, serverState, together, type ServerState } from './state.ts';
  * was found behind is asked last, so it answers only where the others are gone, and then what it
  * has (an account, a password that it accepts) is better than nothing, as in any outage.
  *
- * Rejected: forgetting the newest state after a while. After a restore of the whole farm from a
- * backup unknown addresses get 451 until each server took a change (its next beat), or the nodes
- * are restarted: that harms nobody, the opposite does.
+ * Not believed either: a replica that is being filled and took a change itself meanwhile. It has a
+ * contextCSN, of that change, but lacks in it the changes that made the suffix's entry and cn=farm,
+ * which it has (entryCSN): that alone tells a process that just started. Nor one that shows another
+ * cn=farm (entryUUID) than the first one seen: its URL leads to another farm.
+ *
+ * A server may die with a change that it handed to no other. Then nobody has it, and unknown
+ * addresses, catch-alls and rules would get 451 for ever. So a change that no server has which
+ * answers is forgotten after LOST_MS, if all that answer are whole and agree on the last one before
+ * it. The risk: the one that took it lives, and both we and the others are cut off from it for so
+ * long. But then nobody hears either of what it takes after that, so remembering would not help.
+ * After a restore of the whole farm from a backup it is what makes unknown addresses 550 again.
  */
 
 /** Evidence older than this, when a question begins, does not count for it. */
@@ -65,9 +74,14 @@ export class NotWhole extends Error {}
 /** A replica lacks changes that are known to exist, or does not say what it has. */
 export class NotCurrent extends Error {}
 
+/** A change that no server has which answers is taken for lost after this. */
+export const LOST_MS = 600_000;
+
 export interface Evidence {
   /** Undefined: the replica has no contextCSN. */
   readonly state: ServerState | undefined;
+  /** It has entries that its own contextCSN does not cover: it is being filled. */
+  readonly partial: boolean;
   /** When the look began. */
   readonly at: number;
 }
@@ -87,7 +101,13 @@ export class Witness {
   readonly #options: WitnessOptions;
   readonly #evidence = new WeakMap<LdapConnection, Evidence>();
   readonly #reading = new WeakMap<LdapConnection, Promise<Evidence>>();
+  /** The last look at each server, by URL. */
+  readonly #looks = new Map<string, Evidence>();
+  /** Since when no server that answers has a change, by the id of the server that took it. */
+  readonly #missingSince = new Map<string, number>();
   #newest: ServerState = new Map();
+  /** entryUUID of the entry that a whole replica shows, as first seen. */
+  #tree: string | undefined;
 
   constructor(options: WitnessOptions) {
     this.#options = options;
@@ -104,6 +124,7 @@ export class Witness {
 
   /** Whether a replica that gave this evidence has all of a state. */
   proves(evidence: Evidence, bar: ServerState): boolean {
+    if (evidence.partial) return false;
     if (evidence.state) return covers(evidence.state, bar);
     return !this.#options.several && bar.size === 0;
   }
@@ -121,25 +142,66 @@ export class Witness {
     const { clock, shows } = this.#options;
     const at = clock.now();
     const base = { scope: 'base', sizeLimit: 1 } as const;
-    const [found, state] = await Promise.all([
-      orUndefined(connection.search(shows, { ...base, attributes: ['1.1'] })),
-      orUndefined(this.#stateOf(connection)),
+    const [found, top] = await Promise.all([
+      orUndefined(connection.search(shows, { ...base, attributes: ['entryUUID', 'entryCSN'] })),
+      orUndefined(this.#topOf(connection)),
     ]);
-    if ((found?.length ?? 0) === 0) {
-      throw new NotWhole(`${connection.url} does not show ${shows}`);
-    }
-    const evidence = { state, at };
+    const shown = found?.[0];
+    if (!shown) throw new NotWhole(`${connection.url} does not show ${shows}`);
+    this.#requireSameTree(connection.url, valuesOf(shown, 'entryUUID')[0]);
+    const state = top && serverState(valuesOf(top, 'contextCSN'));
+    const own = serverState([shown, top].flatMap((one) => (one ? valuesOf(one, 'entryCSN') : [])));
+    const partial = state !== undefined && own !== undefined && !covers(state, own);
+    const evidence = { state, partial, at };
     this.#evidence.set(connection, evidence);
+    this.#looks.set(connection.url, evidence);
     if (state) this.#newest = together(this.#newest, state);
     return evidence;
   }
 
-  async #stateOf(connection: LdapConnection): Promise<ServerState | undefined> {
+  /** With one server there is nothing to compare: a tree that was made anew is taken as it is. */
+  #requireSameTree(url: string, id: string | undefined): void {
+    if (id === undefined) return;
+    if (!this.#options.several) this.#tree = id;
+    this.#tree ??= id;
+    if (this.#tree === id) return;
+    throw new NotWhole(`${url} shows another ${this.#options.shows} than the first one seen`);
+  }
+
+  /**
+   * Forgets changes that none of the servers that answer has had for LOST_MS, while they agree
+   * on the last one that they have. @returns the changes
+   */
+  forgetLost(urls: readonly string[]): readonly string[] {
+    const now = this.#options.clock.now();
+    const looks = urls.map((url) => this.#looks.get(url));
+    const states = looks.flatMap((look) => (look?.state && !look.partial ? [look.state] : []));
+    const lately = looks.every((look) => look && now - look.at < EVIDENCE_FRESH_MS);
+    const lost: string[] = [];
+    for (const [server, csn] of this.#newest) {
+      const [last, ...others] = new Set(states.map((state) => state.get(server)));
+      const agreed = states.length > 0 && states.length === looks.length && others.length === 0;
+      if (!agreed || (last !== undefined && last >= csn)) {
+        this.#missingSince.delete(server);
+        continue;
+      }
+      const since = this.#missingSince.get(server) ?? now;
+      this.#missingSince.set(server, since);
+      if (now - since < LOST_MS || !lately) continue;
+      const rest = [...this.#newest].filter(([id]) => id !== server);
+      this.#newest = new Map(last === undefined ? rest : [...rest, [server, last]]);
+      this.#missingSince.delete(server);
+      lost.push(csn);
+    }
+    return lost;
+  }
+
+  /** The entry with contextCSN. */
+  async #topOf(connection: LdapConnection): Promise<Entry | undefined> {
     const suffix = this.#options.suffix ?? (await this.#namingContext(connection));
-    const attributes = ['contextCSN'];
+    const attributes = ['contextCSN', 'entryCSN'];
     const options = { scope: 'base', attributes, sizeLimit: 1 } as const;
-    const [entry] = await connection.search(suffix, options);
-    return entry && serverState(valuesOf(entry, 'contextCSN'));
+    return (await connection.search(suffix, options))[0];
   }
 
   /** RFC 4512 §5.1: where the tree of a site's own directory begins, the server says. */
