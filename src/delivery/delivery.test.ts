@@ -354,6 +354,18 @@ test('a recipient costs no call on the volume in the common case', async () => {
   expect(calls.get('list')).toBe(lists);
 });
 
+test('a letter to many looks for some of their mailboxes at once: the queue is for all', async () => {
+  const many = await Promise.all(Array.from({ length: 100 }, (_, n) => user(`u${n}`, 'v1')));
+  volumes.close();
+  const limits = { 'volume.queue.max': 40, 'volume.inflight.max': 1 };
+  volumes = openTestVolumes<Account>(directory, { limits });
+  const { mailboxes } = volumes;
+  const store = new MaildirStore({ mailboxes, clock: systemClock, log: silentLogger });
+  delivery = openDelivery({ mailboxes, store, log: silentLogger });
+  const results = await send(many, 'x\n');
+  expect(results.filter(({ error }) => error !== undefined)).toEqual([]);
+});
+
 test('a piece takes what fits and grows to its limit', () => {
   const piece = new Piece(16, 20_000);
   expect(piece.add(Buffer.alloc(15_000, 1))).toBe(15_000);

@@ -31,6 +31,8 @@ export interface IncomingParts {
 
 /** Trace headers are some 400 octets; a longer one costs a copy of the first piece. */
 const HEADER_ROOM = 2048;
+/** Mailboxes looked for at once: a list must not fill the queue of a volume that all wait in. */
+const FOUND_AT_ONCE = 16;
 
 export class IncomingMessage implements Incoming {
   readonly #parts: IncomingParts;
@@ -110,7 +112,11 @@ export class IncomingMessage implements Incoming {
     if (this.#shares !== undefined) return this.#shares;
     const { recipients, header } = this.#options;
     const byMaildir = new Map<string, Member>();
-    const found = await Promise.all(recipients.map((recipient) => this.#find(recipient)));
+    const found: (Member | StoreError)[] = [];
+    for (let at = 0; at < recipients.length; at += FOUND_AT_ONCE) {
+      const some = recipients.slice(at, at + FOUND_AT_ONCE);
+      found.push(...(await Promise.all(some.map((recipient) => this.#find(recipient)))));
+    }
     for (const [index, recipient] of recipients.entries()) {
       const member = found[index] as Member | StoreError;
       const path = member instanceof StoreError ? undefined : member.mailbox.maildir;
