@@ -6,7 +6,7 @@ import { badDomain, meaningOf, standIn, type Meaning } from './resolve-meaning.t
 import { ASKED_AT_ONCE, LINKS_FOR_EACH_VISIT, SenderView } from './resolve-sender.ts';
 import type { ExpansionLimits, LeftOut } from './resolve.ts';
 import { DirectoryUnavailable } from './types.ts';
-import type { Account, ListEntry, Resolution } from './types.ts';
+import type { Account, ListEntry, Resolution, TracedStop } from './types.ts';
 
 /** Lists in lists, forwards of forwards: more than people can follow. */
 export const EXPANSION_DEPTH_MAX = 32;
@@ -19,6 +19,7 @@ export interface ExpansionParts {
   readonly limits: ExpansionLimits;
   readonly sender: string | undefined;
   readonly onLeftOut: ((what: LeftOut) => void) | undefined;
+  readonly onStop?: ((stop: TracedStop) => void) | undefined;
 }
 
 /** An address somewhere on the way, still to be looked up. */
@@ -126,6 +127,8 @@ export class Expansion {
   }
 
   async #enter(step: Step, meaning: Meaning): Promise<void> {
+    const own = meaning.kind === 'list' || meaning.kind === 'all' || meaning.kind === 'nobody';
+    if (!own) this.#tell(step, meaning);
     switch (meaning.kind) {
       case 'user':
         return this.#user(step.from, meaning.account);
@@ -161,6 +164,7 @@ export class Expansion {
     const passes = step.trusted ? 'all' : await this.#sender.mayWrite(list);
     if (passes === 'none') return this.#leaveOut(step, 'refused');
     const moderated = passes === 'moderators';
+    this.#tell(step, { kind: 'list', list, moderated });
     if (step.first) [this.#list, this.#moderated] = [list, moderated];
     const { stop, isNew } = this.#ways.stop(`${passes} of ${list.address}`);
     this.#ways.link(step.from, stop);
@@ -177,6 +181,7 @@ export class Expansion {
   async #all(step: Step, all: Extract<Meaning, { kind: 'all' }>): Promise<void> {
     const open = all.policy === 'anyone' || step.trusted || (await this.#sender.account());
     if (open === undefined) return this.#leaveOut(step, 'refused');
+    this.#tell(step, { kind: 'all', address: all.address });
     const { stop, isNew } = this.#ways.stop(`everybody ${all.address}`);
     this.#ways.link(step.from, stop);
     if (isNew) await this.#select(stop, all.selection, all.address);
@@ -218,8 +223,13 @@ export class Expansion {
     throw this.#tooLarge(`names more than ${this.#visitsMax} addresses`, on.by);
   }
 
+  #tell({ address, by }: Pick<Step, 'address' | 'by'>, is: TracedStop['is']): void {
+    this.#parts.onStop?.({ address, by, is });
+  }
+
   #leaveOut({ address, by }: Step, why: LeftOut['why']): void {
     if (why === 'refused') this.#refused = true;
+    this.#tell({ address, by }, { kind: 'left-out', why });
     leftOut.inc(why);
     this.#parts.onLeftOut?.({ by, address, why });
   }
@@ -228,6 +238,7 @@ export class Expansion {
   #keepAll({ login: by }: Account, count: number): void {
     leftOut.inc('too-many');
     const address = `${count} forwards`;
+    this.#tell({ address, by }, { kind: 'left-out', why: 'too-many' });
     this.#parts.onLeftOut?.({ by, address, why: 'too-many', code: 'MF-DIR-023' });
   }
 

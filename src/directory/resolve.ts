@@ -65,7 +65,8 @@ export async function resolveAddress(
   }
   const limits = { destinations: EXPANSION_MAX, depth: EXPANSION_DEPTH_MAX, ...options.limits };
   const { context, onLeftOut } = options;
-  const expansion = new Expansion(ask, { limits, sender: context?.sender, onLeftOut });
+  const { sender, onStop } = context ?? {};
+  const expansion = new Expansion(ask, { limits, sender, onLeftOut, onStop });
   return await expansion.resolve({ text: keyText(key), meaning });
 }
 

@@ -73,6 +73,23 @@ export type Resolution =
 export interface ResolveContext {
   /** Envelope sender; empty for the null sender. Undefined: nobody may be assumed. */
   readonly sender?: string | undefined;
+  /** Told of each address on the way, in the order of the way: for people who ask why. */
+  readonly onStop?: (stop: TracedStop) => void;
+}
+
+/** An address on the way of a letter, and what it is. A user without forwards has no way. */
+export interface TracedStop {
+  readonly address: string;
+  /** Who names it: a list, a user's login, a domain with a catch-all; of the first it is itself. */
+  readonly by: string;
+  readonly is:
+    | { readonly kind: 'user'; readonly account: Account }
+    | { readonly kind: 'list'; readonly list: ListEntry; readonly moderated: boolean }
+    | { readonly kind: 'all'; readonly address: string }
+    | { readonly kind: 'host'; readonly host: string; readonly port: number }
+    | { readonly kind: 'catch-all'; readonly domain: string; readonly address: string }
+    | { readonly kind: 'elsewhere' }
+    | { readonly kind: 'left-out'; readonly why: string };
 }
 
 export const ALL_POLICIES = ['off', 'members', 'anyone'] as const;

@@ -101,6 +101,34 @@ describe.each(TEST_SERVERS)('the farm, on %s', (server) => {
     expect((await cli.run(['resolve', 'x@unknown.test'])).out).toContain('not a domain of this');
   });
 
+  test('the whole way of a letter: lists, forwards, a loop, who is left out', async () => {
+    const user = async (name: string): Promise<void> => {
+      const words = ['user', 'add', `${name}@example.test`, '--password-stdin'];
+      await cli.run(words, { input: 'secret\n' });
+    };
+    await user('w1');
+    await user('w2');
+    await lines('forward', 'add', 'w1@example.test', 'w2@example.test');
+    await lines('forward', 'add', 'w2@example.test', 'out@far.test');
+    await lines('domain', 'add', 'way.test', '--alias-of', 'example.test');
+    const members = ['w1', 'w2', 'nobody-here'].flatMap((one) => [
+      '--member',
+      `${one}@example.test`,
+    ]);
+    await lines('list', 'add', 'way@example.test', ...members);
+    const said = await lines('resolve', 'way@way.test');
+    expect(said.slice(0, 7)).toEqual([
+      'way.test is an alias of example.test',
+      'way@way.test is a list (posting: anyone), to w1@example.test, w2@example.test, nobody-here@example.test',
+      'way@example.test → w1@example.test is a user, forwards to w2@example.test',
+      'way@example.test → w2@example.test is a user, forwards to out@far.test',
+      'way@example.test → nobody-here@example.test is nobody and left out',
+      'w1@example.test → w2@example.test is a user, forwards to out@far.test',
+      'w2@example.test → out@far.test is not of this farm: the letter leaves',
+    ]);
+    expect(said).toContain('a letter to way@way.test is accepted');
+  });
+
   test('[S1-03] rules: in their order, and which of them decides', async () => {
     const add = (name: string, order: string, pattern: string, target: string) =>
       lines('rule', 'add', name, '--order', order, '--pattern', pattern, '--target', target);

@@ -3,11 +3,13 @@ import { exitCode } from '../../config/exit.ts';
 import { addressKey } from '../../directory/address.ts';
 import { AdminError, type Admin } from '../../directory/admin/admin.ts';
 import { ldapDirectory } from '../../directory/client/directory.ts';
-import type { Destination, Resolution } from '../../directory/types.ts';
+import { DirectoryUnavailable } from '../../directory/types.ts';
+import type { Destination, Resolution, TracedStop } from '../../directory/types.ts';
 import { silentLogger as logger } from '../../log/types.ts';
 import { accessOf, withAdmin } from '../administration.ts';
 import { flagText, word, type Call, type Command } from '../command.ts';
 import { any, equals } from '../filter.ts';
+import { traceLines } from '../trace.ts';
 
 const REASONS = {
   'members-only': 'the list is for its members only, and the sender is none',
@@ -35,36 +37,31 @@ function shown(destination: Destination): Shown {
   return { kind: 'mailbox', to: account.login, note: `${place}${refused}` };
 }
 
+/** What is known of an address before anything is followed. */
+interface Steps {
+  readonly domain: readonly string[];
+  readonly holder: readonly string[];
+}
+
 /** Who holds an address, and what its domain is: the first things that a front end asks. */
-async function holders(admin: Admin, address: string): Promise<readonly string[]> {
+async function holders(admin: Admin, address: string): Promise<Steps> {
   const key = addressKey(address);
-  if (!key) return [`${address} is no address`];
-  if (key.domain === undefined) return [];
-  const steps: string[] = [];
+  if (!key) return { domain: [`${address} is no address`], holder: [] };
+  if (key.domain === undefined) return { domain: [], holder: [] };
   const domain = await admin.domains.get(key.domain).catch(unlessNotFound);
-  if (domain) {
-    if (domain.aliasOf !== undefined) steps.push(`${domain.name} is an alias of ${domain.aliasOf}`);
-    else steps.push(`${domain.name} is a domain of this farm`);
-  }
+  const named: string[] = [];
+  if (domain?.aliasOf !== undefined) named.push(`${domain.name} is an alias of ${domain.aliasOf}`);
+  else if (domain) named.push(`${domain.name} is a domain of this farm`);
   const real = `${key.local}@${domain?.aliasOf ?? key.domain}`;
   const plain = `${key.local.split('+')[0]}@${domain?.aliasOf ?? key.domain}`;
-  const list = await admin.lists.get(real).catch(unlessNotFound);
-  if (list) return [...steps, `${list.address} is a list, posting: ${list.posting}`];
   for (const text of new Set([real, plain])) {
     const filter = any([equals('cn', text), equals('mailAlias', text)]);
     const user = (await admin.users.find({ filter, limit: 2 })).items[0];
     if (!user) continue;
-    steps.push(text === user.login ? `${text} is a user` : `${text} is an alias of ${user.login}`);
-    if (user.forwards.length > 0) {
-      const keeps = user.keepsForwarded ? ', and a copy is kept' : '';
-      steps.push(`${user.login} forwards to ${user.forwards.join(', ')}${keeps}`);
-    }
-    return steps;
+    const is = text === user.login ? 'a user' : `an alias of ${user.login}`;
+    return { domain: named, holder: [`${text} is ${is}`] };
   }
-  steps.push(`nobody has ${real}`);
-  if (domain?.catchAll !== undefined)
-    steps.push(`the catch-all of ${domain.name} is ${domain.catchAll}`);
-  return steps;
+  return { domain: named, holder: [`nobody has ${real}`] };
 }
 
 function unlessNotFound(error: unknown): undefined {
@@ -78,8 +75,21 @@ const VERDICTS = {
   'unknown-domain': 'refused: 550, not a domain of this farm',
 } as const;
 
-function verdict(resolution: Resolution): string {
+interface Deferred {
+  readonly kind: 'deferred';
+  readonly reason: string;
+}
+
+/** What a sender would be told to try again for; the way until there was seen. */
+function asDeferred(error: unknown): Deferred {
+  if (error instanceof DirectoryUnavailable) return { kind: 'deferred', reason: error.message };
+  throw error;
+}
+
+function verdict(resolution: Resolution | Deferred): string {
   switch (resolution.kind) {
+    case 'deferred':
+      return `deferred, to be tried again: ${resolution.reason}`;
     case 'account':
       return 'accepted';
     case 'expanded':
@@ -92,7 +102,7 @@ function verdict(resolution: Resolution): string {
   }
 }
 
-const destinationsOf = (resolution: Resolution): readonly Shown[] =>
+const destinationsOf = (resolution: Resolution | Deferred): readonly Shown[] =>
   resolution.kind === 'account'
     ? [shown({ kind: 'mailbox', account: resolution.account })]
     : resolution.kind === 'expanded'
@@ -113,12 +123,20 @@ async function run(call: Call): Promise<number> {
   ]);
   const clock = call.clock ?? systemClock;
   const directory = ldapDirectory({ ...access, bindDn: who, logger, clock });
+  const stops: TracedStop[] = [];
   try {
-    const resolution = await directory.resolve(address, sender === undefined ? {} : { sender });
+    const onStop = (stop: TracedStop): void => void stops.push(stop);
+    const context = { onStop, ...(sender !== undefined && { sender }) };
+    const resolution = await directory.resolve(address, context).catch(asDeferred);
     const destinations = destinationsOf(resolution);
     const said = verdict(resolution);
-    if (call.json) call.out.json({ address, verdict: said, steps, destinations, resolution });
-    else print(call, { address, said, steps, destinations });
+    // The way itself, where there is one, says more than the first look at the address did.
+    const way = stops.length > 0 ? traceLines(stops) : steps.holder;
+    const shown = [...steps.domain, ...way];
+    if (call.json)
+      call.out.json({ address, verdict: said, steps: shown, destinations, resolution });
+    else print(call, { address, said, steps: shown, destinations });
+    if (resolution.kind === 'deferred') return exitCode('tempfail');
     return exitCode(destinations.length > 0 ? 'ok' : 'no-user');
   } finally {
     await directory.close();
