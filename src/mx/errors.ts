@@ -17,4 +17,11 @@ export const MX_ERRORS = {
     means: 'The letter is in the mailbox of the user whose forward it is.',
     mend: 'Nothing; tell the user, or remove the forward.',
   },
+  'MF-MX-004': {
+    what: 'Members of a list have no room, so a letter to the list went to the others only.',
+    means:
+      'The sender is not told: to try again would double it for those who have it. The log names ' +
+      'the first 20 of them.',
+    mend: 'Raise their quota, or tell them; mailfarm_mx_expanded_total counts them all.',
+  },
 } as const;

@@ -175,12 +175,16 @@ test('members over quota are left out, counted and logged; all of them: as for o
   expect(await send(farm, ['team', 'some'])).toEqual({ replies: [OK], stored: ['alice', 'carol'] });
   farm.delivery.checkFails.set('carol@farm.test', 'over-quota');
   expect(await send(farm, ['pair'])).toEqual({ replies: ['452 4.2.2'], stored: [] });
+  farm.delivery.checkFails.set('alice@farm.test', 'over-quota');
+  expect((await send(farm, ['some'])).replies, 'not as for the suspended one').toEqual([
+    '452 4.2.2',
+  ]);
   const after = [expanded.value('over-quota'), expanded.value('suspended')];
   expect(after.map((value, n) => value - before[n]!)).toEqual([1, 1]);
-  const lines = farm.logged.filter(({ message }) => message === 'member left out');
+  const lines = farm.logged.filter(({ message }) => message === 'members left out');
   expect(lines.map(({ fields }) => fields)).toMatchObject([
-    { address: 'team@farm.test', to: 'bob@farm.test', why: 'over-quota' },
-    { address: 'some@farm.test', to: 'sam@farm.test', why: 'suspended' },
+    { code: 'MF-MX-004', address: 'team@farm.test', users: ['bob@farm.test'], count: 1 },
+    { address: 'some@farm.test', users: ['sam@farm.test'], count: 1, why: 'suspended' },
   ]);
   await farm.close();
 });

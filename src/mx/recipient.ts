@@ -180,14 +180,31 @@ async function takers(
     judged.push(...(await Promise.all(some.map((account) => judge(policy, account, sender.size)))));
   }
   const taking = judged.filter(({ refused }) => refused === undefined);
-  if (taking.length === 0 && leaving.length === 0) throw refusalOf(policy, judged[0]);
-  for (const { account, refused } of judged) {
-    if (refused === undefined) continue;
-    expanded.inc(refused);
-    const fields = { trace: session.id, address, to: account.login, why: refused };
-    policy.logger.info(fields, 'member left out');
-  }
+  // Room may come, so that a full mailbox among suspended ones is tried again.
+  const full = judged.find(({ refused }) => refused === 'over-quota');
+  if (taking.length === 0 && leaving.length === 0) throw refusalOf(policy, full ?? judged[0]);
+  if (taking.length < judged.length) tellLeftOut(policy, { trace: session.id, address }, judged);
   return taking.map(({ account }) => account);
+}
+
+/** Names in one line of the log; counters have them all. */
+const NAMED_MAX = 20;
+
+/** A line for each reason: what is left out for want of room is a letter that nobody sends again. */
+function tellLeftOut(
+  { logger }: RecipientPolicy,
+  what: { readonly trace: string; readonly address: string },
+  judged: readonly Judged[],
+): void {
+  for (const why of ['suspended', 'over-quota'] as const) {
+    const out = judged.filter(({ refused }) => refused === why);
+    if (out.length === 0) continue;
+    expanded.inc(why, out.length);
+    const users = out.slice(0, NAMED_MAX).map(({ account }) => account.login);
+    const fields = { ...what, why, count: out.length, users };
+    if (why === 'suspended') logger.info(fields, 'members left out');
+    else logger.warn({ code: 'MF-MX-004', ...fields }, 'members left out');
+  }
 }
 
 /** @throws StoreError for what is our own trouble, and passes */
