@@ -48,7 +48,7 @@ export class SnapshotWriter {
   async add(body: RecordBody): Promise<number> {
     const at = this.#at;
     const bytes = format.encodeRecord(body, this.#identity, at);
-    for (const key of body.keys) this.#slots.push({ digest: format.keyHash(key), at });
+    for (const key of body.keys) this.#slots.push({ hash: format.keyHash(key), at });
     this.#records += 1;
     await this.#put(bytes);
     return at;
@@ -56,7 +56,7 @@ export class SnapshotWriter {
 
   /** One more key for a record that is there already; the record must name it. */
   link(key: string, at: number): void {
-    this.#slots.push({ digest: format.keyHash(key), at });
+    this.#slots.push({ hash: format.keyHash(key), at });
   }
 
   /** Pages, header, fsync, rename, fsync of the folder. Afterwards the snapshot is in place. */
@@ -100,7 +100,7 @@ export class SnapshotWriter {
     const filled: Slot[][] = Array.from({ length: pages }, () => []);
     const more = new Set<number>();
     for (const slot of this.#slots) {
-      let index = format.pageOfHash(slot.digest, pages);
+      let index = format.pageOfHash(slot.hash, pages);
       while ((filled[index]?.length ?? 0) >= format.SLOTS_PER_PAGE) {
         more.add(index);
         index = (index + 1) % pages;

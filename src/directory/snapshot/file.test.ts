@@ -128,7 +128,7 @@ test('parts of two snapshots never make a third', async () => {
   await writeReading(readingOf({ users: [userOf(1, { mwVolume: 'mail2' })] }), { output: b });
   expect(statSync(b).size).toBe(statSync(a).size);
   writeFileSync(a, readFileSync(b));
-  await expect(directory.resolve('user1@example.test')).rejects.toThrow(/is damaged/);
+  await expect(directory.resolve('user2@example.test')).rejects.toThrow(/is damaged/);
   await directory.close();
 });
 
