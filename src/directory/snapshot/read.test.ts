@@ -42,6 +42,7 @@ async function administrator(directory: TestDirectory): Promise<LdapConnection> 
   return await LdapConnection.open(access);
 }
 
+const node = `cn=node1,${names.nodes}`;
 const aliases = (operation: 'add' | 'delete', value: string): Change =>
   new Change({ operation, modification: new Attribute({ type: 'mailAlias', values: [value] }) });
 
@@ -90,6 +91,38 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     }
     stopped = true;
     expect(await passing).toBeGreaterThan(5);
+    await connection.close();
+    await directory.close();
+  }, 60_000);
+
+  test('a farm whose nodes beat all the time is read', async () => {
+    const lists = Array.from({ length: 150 }, (_, n) => ({
+      dn: `cn=l${n}@example.test,${names.lists}`,
+      attributes: {
+        objectClass: ['top', 'mwList'],
+        cn: `l${n}@example.test`,
+        mwMemberFilter: '(uid=*)',
+      },
+    }));
+    const directory = await startTestDirectory({ server, entries: lists });
+    const connection = await administrator(directory);
+    let beats = 0;
+    const reading = { done: false };
+    const beat = async (): Promise<void> => {
+      while (!reading.done) {
+        const values = [`2026112${beats++ % 10}000000Z`];
+        const modification = new Attribute({ type: 'mwBeat', values });
+        await connection.modify(node, [new Change({ operation: 'replace', modification })]);
+      }
+    };
+    const beating = Promise.all([beat(), beat(), beat(), beat()]);
+    for (let round = 0; round < 2; round += 1) {
+      const read = await readDirectory(directory.frontend, { withPasswords: false });
+      expect(read.selected.size).toBe(150);
+    }
+    reading.done = true;
+    await beating;
+    expect(beats).toBeGreaterThan(10);
     await connection.close();
     await directory.close();
   }, 60_000);

@@ -8,7 +8,7 @@
  * 1. contextCSN, then all entries.
  * 2. contextCSN again. The same: nothing changed meanwhile, and what was read is that state.
  * 3. Else the ids of all entries, which shows what is gone, then every entry changed since
- *    (entryCSN), until contextCSN stands still between two such looks. Each takes milliseconds.
+ *    (entryCSN), until such a look finds nothing new. Each takes milliseconds.
  *
  * What is guaranteed: every entry that is in the tree at the last contextCSN is in the reading as
  * it then was. An entry that was deleted within the last moments of reading may still be in it, as
@@ -167,6 +167,9 @@ async function contextCsn(connection: LdapConnection, suffix: string): Promise<C
   return entry ? valuesOf(entry, 'contextCSN').toSorted() : [];
 }
 
+/** The branch that changes all the time without news for anybody. */
+const BEATING = 'nodes';
+const csnOf = (entry: Entry): string => valuesOf(entry, 'entryCSN')[0] ?? '';
 const idOf = (entry: Entry): string => valuesOf(entry, 'entryUUID')[0] ?? entry.dn;
 
 class Reading<B extends string> {
@@ -196,8 +199,8 @@ class Reading<B extends string> {
       const since = moved(last, now);
       if (since === undefined) return this.#result(now);
       if (round === 0) await this.#dropGone();
-      await this.#readChanged(since);
-      await this.#readRest();
+      if (!(await this.#readChanged(since))) return this.#result(now);
+      await this.#readSelected();
       last = now;
     }
     throw new SnapshotError(
@@ -234,7 +237,8 @@ class Reading<B extends string> {
       }
       this.#read.set(name, byId);
     }
-    await this.#readRest();
+    await this.#readSingle();
+    await this.#readSelected();
   }
 
   async *#pages({ base, ...branch }: Branch): AsyncGenerator<Entry> {
@@ -254,27 +258,60 @@ class Reading<B extends string> {
     }
   }
 
-  async #readChanged(since: string): Promise<void> {
+  /**
+   * All at once, for while they run nothing may change. @returns whether anything was new; when
+   * nothing is, what is held is the tree, whoever else changed something that concerns nobody.
+   */
+  async #readChanged(since: string): Promise<boolean> {
     const changed = new GreaterThanEqualsFilter({ attribute: 'entryCSN', value: since });
-    for (const [name, branch] of this.#branches) {
-      const attributes = [...new Set([...branch.attributes, ...ALWAYS])];
-      const search = { ...branch, attributes, filter: all(branch.filter, changed) };
-      for await (const entry of this.#pages(search)) this.#read.get(name)?.set(idOf(entry), entry);
-    }
     const { removed } = this.#options;
-    if (!removed) return;
-    for await (const entry of this.#pages({ ...removed, filter: all(removed.filter, changed) })) {
-      for (const byId of this.#read.values()) byId.delete(idOf(entry));
+    const [rest, gone, ...branches] = await Promise.all([
+      this.#readSingle(),
+      removed ? this.#idsOf({ ...removed, filter: all(removed.filter, changed) }) : [],
+      ...this.#branches
+        .filter(([name]) => name !== BEATING)
+        .map(([name, branch]) => this.#readChangedOf(name, branch, changed)),
+    ]);
+    let news = rest || branches.includes(true);
+    for (const id of gone) {
+      for (const byId of this.#read.values()) news = byId.delete(id) || news;
     }
+    return news;
   }
 
-  /** Single entries, and who is in lists by filter: read again whenever something changed. */
-  async #readRest(): Promise<void> {
+  async #readChangedOf(name: B, branch: Branch, changed: Filter): Promise<boolean> {
+    const attributes = [...new Set([...branch.attributes, ...ALWAYS])];
+    const byId = this.#read.get(name);
+    let news = false;
+    const search = { ...branch, attributes, filter: all(branch.filter, changed) };
+    for await (const entry of this.#pages(search)) {
+      const before = byId?.get(idOf(entry));
+      news ||= before === undefined || csnOf(before) !== csnOf(entry);
+      byId?.set(idOf(entry), entry);
+    }
+    return news;
+  }
+
+  async #idsOf(branch: Branch): Promise<readonly string[]> {
+    const ids: string[] = [];
+    for await (const entry of this.#pages(branch)) ids.push(idOf(entry));
+    return ids;
+  }
+
+  /** @returns whether one of them changed */
+  async #readSingle(): Promise<boolean> {
+    let news = false;
     for (const [dn, attribute] of Object.entries(this.#options.single)) {
       const entry = await entryAt(this.#connection, dn, attribute);
+      news ||= JSON.stringify(entry) !== JSON.stringify(this.#single.get(dn));
       if (entry) this.#single.set(dn, entry);
       else this.#single.delete(dn);
     }
+    return news;
+  }
+
+  /** Who is in lists by filter: read again whenever something changed. */
+  async #readSelected(): Promise<void> {
     const selected = new Map<string, readonly string[] | Error>();
     const filters = this.#selecting?.filters((name) => this.#entries(name)) ?? [];
     for (const [address, text] of filters) selected.set(address, await this.#select(text));
