@@ -42,8 +42,8 @@ export const DIRECTORY_ERRORS = {
     mend: 'See why mailfarm directory export does not run; directory.snapshot.stale is the limit.',
   },
   'MF-DIR-016': {
-    what: 'A snapshot with password hashes is on a node that serves no logins',
-    means: 'The node does not start with it: an MX or a relay needs no hashes.',
+    what: 'A snapshot with password hashes is on a node that does not need them',
+    means: 'The node does not start with it: no MX, no relay, nor one that has directory.urls.',
     mend: 'Export one for such nodes without --with-passwords.',
   },
   'MF-DIR-007': {

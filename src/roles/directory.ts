@@ -76,7 +76,7 @@ export function openDirectory(parts: {
     logger,
     clock,
   });
-  return snapshot ? withSnapshot(live, snapshot, { clock }) : live;
+  return snapshot ? withSnapshot(live, snapshot) : live;
 }
 
 /** Protocols in which users log in with a password. */
@@ -84,19 +84,21 @@ const LOGINS: ReadonlySet<Protocol> = new Set(['pop3']);
 
 /**
  * Why a node that listens so must not use the snapshot its file names, as a list for reports:
- * hashes have no business on an MX or a relay. A snapshot that is not there yet has no fault.
+ * hashes have no business on an MX or a relay, nor where servers verify passwords. A snapshot that
+ * is not there yet has no fault.
  */
 export async function snapshotProblems(
   file: NodeFile,
   listen: readonly { readonly service: string }[],
 ): Promise<readonly string[]> {
-  const { snapshot } = file.directory;
+  const { snapshot, urls } = file.directory;
   if (snapshot === undefined) return [];
   const logins = listen.some(
     ({ service }) => isServiceName(service) && LOGINS.has(SERVICES[service].protocol),
   );
   try {
-    return [await snapshotFault(snapshot, { logins })].filter((fault) => fault !== undefined);
+    const fault = await snapshotFault(snapshot, { logins, servers: urls.length > 0 });
+    return fault === undefined ? [] : [fault];
   } catch (error) {
     if (error instanceof SnapshotError) return [];
     throw error;

@@ -368,18 +368,21 @@ export async function inspectSnapshot(path: string): Promise<{
 }
 
 /**
- * Why a node that serves no logins does not take this snapshot, or undefined: hashes have no
- * business on an MX or a relay. A file that cannot be read is told by whoever opens it.
+ * Why a node does not take this snapshot, or undefined: hashes are for nodes that serve logins and
+ * have no directory server to ask. A file that cannot be read is told by whoever opens it.
  */
 export async function snapshotFault(
   path: string,
-  node: { readonly logins: boolean },
+  node: { readonly logins: boolean; readonly servers: boolean },
 ): Promise<string | undefined> {
-  if (node.logins) return undefined;
+  if (node.logins && !node.servers) return undefined;
   const { withPasswords } = await inspectSnapshot(path);
   if (!withPasswords) return undefined;
+  const why = node.logins
+    ? 'this node verifies passwords with the servers of directory.urls'
+    : 'this node serves no logins';
   return (
-    `${path} has password hashes, and this node serves no logins: ` +
+    `${path} has password hashes, and ${why}: ` +
     'give it a snapshot that was exported without --with-passwords (MF-DIR-016)'
   );
 }

@@ -211,9 +211,12 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     expect(await snapshot.verifyPassword(alice, 'demo')).toBe('accepted');
     expect(await snapshot.verifyPassword(alice, 'wrong')).toBe('refused');
     expect(await snapshot.verifyPassword(alice, '')).toBe('refused');
-    expect(await snapshotFault(output, { logins: true })).toBeUndefined();
-    expect(await snapshotFault(output, { logins: false })).toMatch(/MF-DIR-016/);
-    expect(await snapshotFault(path, { logins: false })).toBeUndefined();
+    const fault = (file: string, logins: boolean, servers: boolean) =>
+      snapshotFault(file, { logins, servers });
+    expect(await fault(output, true, false)).toBeUndefined();
+    expect(await fault(output, false, false)).toMatch(/serves no logins.*MF-DIR-016/);
+    expect(await fault(output, true, true)).toMatch(/with the servers of directory.urls/);
+    expect(await fault(path, false, true)).toBeUndefined();
     await snapshot.close();
   });
 });
