@@ -235,6 +235,42 @@ onSlapd(
 );
 
 onSlapd(
+  '[N-10] a half full replica that took a change itself is not believed by a process that starts',
+  { timeout: TEST_MS },
+  async () => {
+    const users = 600;
+    const [one, two] = await pair(users);
+    await two.kill();
+    two.empty();
+    await two.start();
+    const alone = open([two.url]);
+    const half = async (): Promise<boolean> =>
+      (await alone.account(login(0)).catch(() => undefined)) !== undefined;
+    await expect.poll(half, { timeout: 20_000, interval: 20 }).toBe(true);
+    await one.kill();
+    const beating = beats(two);
+    await systemClock.sleep(200);
+    await beating();
+    const states = new Client({ url: two.url });
+    await states.bind(two.admin.dn, two.admin.password);
+    const { searchEntries } = await states.search('dc=mailfarm', {
+      scope: 'base',
+      attributes: ['contextCSN'],
+    });
+    await states.unbind();
+    // It says that it has a state; else this proves nothing.
+    expect(searchEntries[0]?.['contextCSN']).not.toEqual([]);
+    const none = open([two.url]);
+    await expect(none.resolve(login(users - 1))).rejects.toThrow(DirectoryUnavailable);
+    const directory = open([one.url, two.url]);
+    expect((await directory.resolve(login(0))).kind).toBe('account');
+    await expect(directory.resolve(login(users - 1))).rejects.toThrow(DirectoryUnavailable);
+    const known = await accountOf(directory, login(0));
+    await expect(directory.verifyPassword(known, 'wrong')).rejects.toThrow(DirectoryUnavailable);
+  },
+);
+
+onSlapd(
   '[N-10] both dead: last known good, then a temporary failure; back within seconds',
   { timeout: TEST_MS },
   async () => {

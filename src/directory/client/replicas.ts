@@ -75,7 +75,7 @@ export class Replicas {
 
   constructor(options: ReplicasOptions) {
     this.#options = options;
-    this.#witness = new Witness({ ...options, several: options.servers.length > 1 });
+    this.#witness = new Witness({ ...options, urls: options.servers.map(({ url }) => url) });
     this.#replicas = options.servers.map((access) => ({
       access,
       connections: [],
@@ -302,6 +302,7 @@ export class Replicas {
     const usable = this.#usable(replica);
     const least = usable.toSorted((a, b) => a.inFlight - b.inFlight)[0];
     if (!least) return await this.#open(replica);
+    this.#witness.requireOurs(replica.access.url);
     const more = usable.length < this.#options.connections && least.inFlight > 0;
     if (more) this.#open(replica).catch(() => {});
     return least;

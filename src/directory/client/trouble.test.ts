@@ -150,6 +150,17 @@ test('what is learnt of a user replaces nothing that somebody else holds', async
   expect((await accountOf(directory, logins[0])).volume).toBe('mail1');
 });
 
+test('[N-10] a URL that leads to the directory of another farm answers nothing', async () => {
+  const ours = await start([userEntry('ours@example.test', 2106)]);
+  const other = await start();
+  const { url, close } = await lying(ours, () => undefined);
+  const directory = open(ours, [url, other.server.url]);
+  expect((await directory.resolve('ours@example.test')).kind).toBe('account');
+  await expect(directory.resolve('nobody@example.test')).rejects.toThrow(DirectoryUnavailable);
+  await close(); // Of alice nothing is known yet, and the other farm has one too.
+  await expect(directory.resolve('alice@example.test')).rejects.toThrow(DirectoryUnavailable);
+});
+
 test('[S0-36] who has the name of a renamed user gets no mailbox of that user', async () => {
   const server = await start([userEntry('bob@shared.test', 2110)]);
   const directory = open(server, [server.server.url], {

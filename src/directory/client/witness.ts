@@ -46,7 +46,7 @@ import { covers, serverState, together, type ServerState } from './state.ts';
  * Not believed either: a replica that is being filled and took a change itself meanwhile. It has a
  * contextCSN, of that change, but lacks in it the changes that made the suffix's entry and cn=farm,
  * which it has (entryCSN): that alone tells a process that just started. Nor one that shows another
- * cn=farm (entryUUID) than the first one seen: its URL leads to another farm.
+ * cn=farm (entryUUID) than the others: its URL leads to another farm.
  *
  * A server may die with a change that it handed to no other. Then nobody has it, and unknown
  * addresses, catch-alls and rules would get 451 for ever. So a change that no server has which
@@ -92,7 +92,7 @@ export interface WitnessOptions {
   /** DN of the entry that has contextCSN; undefined: the naming context above `shows`. */
   readonly suffix: string | undefined;
   /** With one server, that it has no contextCSN proves nothing against it. */
-  readonly several: boolean;
+  readonly urls: readonly string[];
   readonly clock: Clock;
 }
 
@@ -106,8 +106,9 @@ export class Witness {
   /** Since when no server that answers has a change, by the id of the server that took it. */
   readonly #missingSince = new Map<string, number>();
   #newest: ServerState = new Map();
-  /** entryUUID of the entry that a whole replica shows, as first seen. */
-  #tree: string | undefined;
+  /** entryUUID of the entry that a whole replica shows, by URL; and the one that is ours. */
+  readonly #trees = new Map<string, string>();
+  #tree: { readonly id: string; readonly at: number } | undefined;
 
   constructor(options: WitnessOptions) {
     this.#options = options;
@@ -124,9 +125,9 @@ export class Witness {
 
   /** Whether a replica that gave this evidence has all of a state. */
   proves(evidence: Evidence, bar: ServerState): boolean {
-    if (evidence.partial) return false;
+    if (evidence.partial || new Set(this.#trees.values()).size > 1) return false;
     if (evidence.state) return covers(evidence.state, bar);
-    return !this.#options.several && bar.size === 0;
+    return this.#options.urls.length === 1 && bar.size === 0;
   }
 
   /** Looks; callers at the same time share one look. @throws NotWhole, what the search throws */
@@ -159,13 +160,28 @@ export class Witness {
     return evidence;
   }
 
-  /** With one server there is nothing to compare: a tree that was made anew is taken as it is. */
+  /**
+   * The tree of the URL that stands first is ours, of those seen; one that changes its tree later
+   * changes nothing, unless all agree. While two differ no "there is none" counts (`proves`).
+   */
   #requireSameTree(url: string, id: string | undefined): void {
     if (id === undefined) return;
-    if (!this.#options.several) this.#tree = id;
-    this.#tree ??= id;
-    if (this.#tree === id) return;
-    throw new NotWhole(`${url} shows another ${this.#options.shows} than the first one seen`);
+    const isNew = !this.#trees.has(url);
+    const at = this.#options.urls.indexOf(url);
+    this.#trees.set(url, id);
+    const alike = new Set(this.#trees.values()).size === 1;
+    if (!this.#tree || alike || (isNew && at < this.#tree.at)) {
+      if (this.#tree && this.#tree.id !== id) this.#newest = new Map();
+      this.#tree = { id, at: Math.min(at, this.#tree?.at ?? at) };
+    }
+    this.requireOurs(url);
+  }
+
+  /** @throws NotWhole when the URL leads to another tree */
+  requireOurs(url: string): void {
+    const id = this.#trees.get(url);
+    if (id === undefined || id === this.#tree?.id) return;
+    throw new NotWhole(`${url} shows another ${this.#options.shows} than the others`);
   }
 
   /**
