@@ -28,6 +28,22 @@ export interface Lookups {
   postmaster(): Promise<Account | undefined>;
 }
 
+/**
+ * The same, where each domain is asked for once: that one is not ours is never kept, and a list
+ * names hundreds of addresses elsewhere. For one resolution.
+ */
+export function eachDomainOnce(ask: Lookups): Lookups {
+  const known = new Map<string, Promise<DomainEntry | undefined>>();
+  const domain = (name: string): Promise<DomainEntry | undefined> => {
+    const before = known.get(name);
+    if (before) return before;
+    const asked = ask.domain(name);
+    known.set(name, asked);
+    return asked;
+  };
+  return { ...ask, domain };
+}
+
 /** A domain without anything special. */
 export const plainDomain = (name: string): DomainEntry => ({
   name,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { resolveAddress, type LeftOut } from './resolve.ts';
-import { resolved, smallFarm, type SmallFarm } from './testing/resolution.ts';
+import { counted, resolved, smallFarm, type SmallFarm } from './testing/resolution.ts';
 
 /** `@example.test` is left out; so is the name of a user whose entry says nothing. */
 const FARM: SmallFarm = {
@@ -196,4 +196,16 @@ test('a dense graph of lists below users who forward is bounded work', async () 
     lists: { ...Object.fromEntries(lists), top: { members: names(900) } },
   });
   expect(await resolved('top', farm)).toBe('deferred MF-DIR-020');
+});
+
+test('a list of addresses elsewhere asks for each of their domains once', async () => {
+  const members = names(100).map((name, n) => `${name}@d${n % 3}.test`);
+  const { ask, asked } = counted(smallFarm({ lists: { far: { members, posting: 'members' } } }));
+  const context = { sender: 'u7@d1.test' };
+  expect((await resolved('far', ask, { context })).split(' + ')).toHaveLength(100);
+  expect(await resolved('far', ask, { context: { sender: 'x@else.test' } })).toMatch(
+    'members-only',
+  );
+  const domains = asked.filter((text) => text.startsWith('domain ') && !text.includes('example'));
+  expect(domains).toHaveLength(3 + 1 + 3);
 });

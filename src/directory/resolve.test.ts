@@ -146,7 +146,6 @@ const COSTS: readonly [name: string, address: string, asked: readonly string[]][
       'holder team@example.test',
       'list team@example.test',
       'domain example.test',
-      'domain example.test',
       'holder alice@example.test',
       'holder carl@example.test',
     ],

@@ -2,7 +2,7 @@ import { addressKey, keyText } from './address.ts';
 import type { AddressKey } from './address.ts';
 import { EXPANSION_DEPTH_MAX, Expansion, forwardsOf } from './resolve-expand.ts';
 import { hasDomain, meaningOf, notAnAddress, standIn, type Meaning } from './resolve-meaning.ts';
-import type { Lookups } from './lookups.ts';
+import { eachDomainOnce, type Lookups } from './lookups.ts';
 import type { ResolveContext, Resolution } from './types.ts';
 
 /** How far one address may expand; beyond it is deferred (MF-DIR-020). */
@@ -66,7 +66,7 @@ export async function resolveAddress(
   const limits = { destinations: EXPANSION_MAX, depth: EXPANSION_DEPTH_MAX, ...options.limits };
   const { context, onLeftOut } = options;
   const { sender, onStop } = context ?? {};
-  const expansion = new Expansion(ask, { limits, sender, onLeftOut, onStop });
+  const expansion = new Expansion(eachDomainOnce(ask), { limits, sender, onLeftOut, onStop });
   return await expansion.resolve({ text: keyText(key), meaning });
 }
 
