@@ -45,6 +45,7 @@ const MAIL_ATTRIBUTES = [
   'mwRemoved',
   'mwFormerLogin',
   'mwFormerAlias',
+  'mwFormerSuspended',
   'mwLevel',
   'customerID',
   'mwSite',
@@ -184,6 +185,9 @@ export const ATTRIBUTES = {
   }),
   mwFormerLogin: one('case-ignore', 'Login of a removed user.', eq(9)),
   mwFormerAlias: several('case-ignore', 'Alias of a removed user.', { oid: 10 }),
+  mwFormerSuspended: several('case-ignore', 'Service a removed user did not get before.', {
+    oid: 41,
+  }),
   customerID: one('case-exact', 'The customer at the billing.', eq(11)),
   mwSite: one('case-ignore', 'The site of the user or node.', eq(12)),
   mwAliasOf: one('case-ignore', 'Domain in which every address means the same.', eq(13)),

@@ -132,10 +132,10 @@ async function run(call: Call): Promise<number> {
     const said = verdict(resolution);
     // The way itself, where there is one, says more than the first look at the address did.
     const way = stops.length > 0 ? traceLines(stops) : steps.holder;
-    const shown = [...steps.domain, ...way];
+    const told = [...steps.domain, ...way];
     if (call.json)
-      call.out.json({ address, verdict: said, steps: shown, destinations, resolution });
-    else print(call, { address, said, steps: shown, destinations });
+      call.out.json({ address, verdict: said, steps: told, destinations, resolution });
+    else print(call, { address, said, steps: told, destinations });
     if (resolution.kind === 'deferred') return exitCode('tempfail');
     return exitCode(destinations.length > 0 ? 'ok' : 'no-user');
   } finally {

@@ -88,7 +88,8 @@ function compose(session: AdminSession, who: Identity, options: AdminOptions): A
   const own = new Set<string>();
   const farm: Farm = { session, who, clock, events, puts, claims, addresses, own };
   const loops = new Loops(session, addresses);
-  const users = new Users(farm, loops);
+  const users: Users = new Users(farm, loops, (login) => administrators.revoke(login));
+  const administrators = new LevelGroups(farm, users);
   const watches = new Set<Watching>();
   return {
     users,
@@ -99,7 +100,7 @@ function compose(session: AdminSession, who: Identity, options: AdminOptions): A
     sites: new Sites(farm),
     rules: new Rules(farm),
     settings: new Settings(session),
-    administrators: new LevelGroups(farm, users),
+    administrators,
     who,
     on: (handler) => events.add(handler),
     watch: async (handler) => {

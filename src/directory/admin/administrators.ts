@@ -160,6 +160,12 @@ export async function requireNoRights(session: AdminSession, dn: string): Promis
   }
 }
 
+/** Whether a group of ou=rights names the entry. */
+export const hasRights = async (
+  { session }: Pick<Farm, 'session'>,
+  { dn }: { readonly dn: string },
+): Promise<boolean> => (await groupsWith(session, dn)).length > 0;
+
 /** Memberships go along with a renamed user: added under the new name, then taken from the old. */
 export async function followRights(session: AdminSession, from: string, to: string): Promise<void> {
   for (const group of await groupsWith(session, from)) {

@@ -170,6 +170,33 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     expect(await kindOf(admin.users.suspend({ login: at('pay2') }, ['ftp']))).toBe('invalid');
   });
 
+  test('a restore gives back the services that there were, and no others', async () => {
+    await admin.users.add({ login: at('unpaid'), password: 'x', suspended: ['pop3', 'imap'] });
+    const gone = await admin.users.remove(at('unpaid'));
+    expect(gone.suspended.length).toBeGreaterThan(2);
+    const back = await admin.users.restore(gone.id);
+    expect(back.suspended.toSorted()).toEqual(['imap', 'pop3']);
+    expect(back.fields.map(({ name }) => name)).not.toContain('mwFormerSuspended');
+    await admin.users.remove(at('unpaid'));
+    expect((await admin.users.restore(at('unpaid'), { suspended: [] })).suspended).toEqual([]);
+  });
+
+  test('a removed administrator has no level any more, also after a restore', async () => {
+    await admin.users.add({ login: at('boss'), password: 'x' });
+    await admin.administrators.grant(at('boss'), 'operator');
+    const gone = await admin.users.remove(at('boss'));
+    expect((await admin.administrators.list()).map(({ dn }) => dn)).not.toContain(gone.dn);
+    expect((await admin.administrators.list()).map(({ login }) => login)).not.toContain(at('boss'));
+    const back = await admin.users.restore(gone.id);
+    expect(back.fields.map(({ name }) => name)).not.toContain('mwLevel');
+    await admin.administrators.grant(at('boss'), 'helpdesk');
+    const stale = await admin.users.get(at('boss'));
+    await admin.users.set(at('boss'), { description: 'changed' });
+    expect(await kindOf(admin.users.remove(stale))).not.toBe('done');
+    expect((await admin.administrators.list()).map(({ login }) => login)).toContain(at('boss'));
+    await admin.users.remove(at('boss'));
+  });
+
   test('a purge that began is not undone by a restore, nor the other way round', async () => {
     const gone = async (name: string): Promise<UserRecord> => {
       await admin.users.add({ login: at(name), password: 'x', volume: 'mail2' });

@@ -20,7 +20,7 @@ export interface RestoreOptions {
   readonly as?: string;
   /** Leaves out aliases that are somebody else's now; without it they are a refusal. */
   readonly withoutTakenAliases?: boolean;
-  /** Services that the user does not get after all; none by default. */
+  /** Services that the user does not get; by default those not given before the removal. */
   readonly suspended?: readonly string[];
 }
 
@@ -103,14 +103,16 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     const target = { addresses: [login, ...aliases] };
     await loops.refuse(user.forwards, target, `A forward of ${login}`);
     await this.onState(user, async (_, only) => await session.rename(user.dn, dn, only));
-    await this.#unmark(dn, aliases, options);
+    await this.#unmark(user, { dn, aliases }, options);
     return dn;
   }
 
   /** Completes a restore, or undoes a removal, that was interrupted. @returns the DN */
   async finishRestore(half: UserRecord, options: RestoreOptions): Promise<string> {
-    await this.#unmark(half.dn, await this.#aliases(half, options), options);
-    return half.dn;
+    const { dn } = half;
+    const aliases = await this.#aliases(half, options);
+    await this.#unmark(half, { dn, aliases }, options);
+    return dn;
   }
 
   /**
@@ -164,13 +166,19 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     return free;
   }
 
-  async #unmark(dn: string, aliases: readonly string[], options: RestoreOptions): Promise<void> {
-    await this.farm.session.replace(dn, {
-      mailAlias: aliases,
-      mwSuspended: names.checkedServices(options.suspended ?? []),
+  async #unmark(
+    user: UserRecord,
+    now: { readonly dn: string; readonly aliases: readonly string[] },
+    options: RestoreOptions,
+  ): Promise<void> {
+    const before = fieldOf(user, 'mwFormerSuspended');
+    await this.farm.session.replace(now.dn, {
+      mailAlias: now.aliases,
+      mwSuspended: names.checkedServices(options.suspended ?? before),
       mwRemoved: [],
       mwFormerLogin: [],
       mwFormerAlias: [],
+      ...(before.length > 0 && { mwFormerSuspended: [] }),
     });
   }
 

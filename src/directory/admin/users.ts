@@ -12,7 +12,7 @@ import { anyEnding, anyOf } from './query.ts';
 import { fieldOf } from './record.ts';
 import { References, type Reference } from './references.ts';
 import { RemovedUsers, type PurgeOptions, type RestoreOptions } from './removed.ts';
-import { followRights, requireNoRights } from './administrators.ts';
+import { followRights, hasRights, requireNoRights } from './administrators.ts';
 import { toTime } from '../time.ts';
 import { Uids } from './uids.ts';
 import { toUser, type UserRecord } from './user-record.ts';
@@ -59,8 +59,12 @@ export class Users extends Entries<UserRecord, UserValues> {
   readonly #removed: RemovedUsers;
   readonly #references: References;
 
-  constructor(farm: Farm, loops: Loops) {
+  /** Takes the level from whoever has one (administrators.ts, which needs users itself). */
+  readonly #revoke: (login: string) => Promise<void>;
+
+  constructor(farm: Farm, loops: Loops, revoke: (login: string) => Promise<void>) {
     super(farm, new UserKind(farm, loops));
+    this.#revoke = revoke;
     this.#loops = loops;
     this.#uids = new Uids(farm.session);
     this.#removed = new RemovedUsers(farm);
@@ -185,24 +189,39 @@ export class Users extends Entries<UserRecord, UserValues> {
 
   /**
    * Takes a user out of service: login and aliases are free at once, the mail stays until a purge.
+   * A level is revoked first, which only an administrator may do.
    * A removal that was interrupted is completed by doing it again. @throws AdminError
    */
   override async remove(of: UserRecord | string, options: SetOptions = {}): Promise<UserRecord> {
     const { session, who, clock } = this.farm;
     requireRight(who, { place: 'users', levelled: false }, 'entries');
     const mwRemoved = `${toTime(clock.now()).slice(0, 14)}Z`;
-    const marked = await this.change(of, options, async (user) => {
+    const plain = await this.#withoutLevel(of);
+    const marked = await this.change(plain, options, async (user) => {
       await requireNoRights(session, user.dn);
       const again = user.removed !== undefined;
       return {
         mwRemoved: user.removed ?? mwRemoved,
         mwFormerLogin: user.login,
         mwFormerAlias: again && user.aliases.length === 0 ? undefined : user.aliases,
+        mwFormerSuspended: again || user.suspended.length === 0 ? undefined : user.suspended,
         mwSuspended: ACCOUNT_SERVICES,
         mailAlias: [],
       };
     });
     return await this.#removed.take(marked);
+  }
+
+  /** The user as it is once the level is gone; what was given where there is none. */
+  async #withoutLevel(of: UserRecord | string): Promise<UserRecord | string> {
+    if (this.farm.who.level !== undefined && this.farm.who.level !== 'administrator') return of;
+    const user = await this.get(typeof of === 'string' ? of : of.login);
+    // Changed meanwhile: that is a conflict, and nothing is revoked.
+    if (typeof of !== 'string' && user.revision !== of.revision) return of;
+    const levelled = fieldOf(user, 'mwLevel').length > 0 || (await hasRights(this.farm, user));
+    if (!levelled) return of;
+    await this.#revoke(user.login);
+    return await this.get(user.login);
   }
 
   /** Users taken out of service and not purged yet. */
