@@ -28,6 +28,8 @@ export interface Call {
   readonly readBytes?: () => Promise<Buffer>;
   /** Asks at the terminal for what must not be shown; undefined where there is no terminal. */
   readonly askSecret?: (question: string) => Promise<string | undefined>;
+  /** Asks at the terminal whether to go on; undefined where there is no terminal. */
+  readonly confirm?: (question: string) => Promise<boolean | undefined>;
   /** The machine's clock where there is none. */
   readonly clock?: Clock;
 }

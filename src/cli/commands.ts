@@ -15,6 +15,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   list: async () => (await import('./command/list.ts')).LIST_COMMANDS,
   site: async () => (await import('./command/site.ts')).SITE_COMMANDS,
   rule: async () => (await import('./command/rule.ts')).RULE_COMMANDS,
+  message: async () => (await import('./command/message.ts')).MESSAGE_COMMANDS,
   resolve: async () => ({ resolve: (await import('./command/resolve.ts')).resolve }),
   volume: async () => (await import('./command/volume.ts')).VOLUME_COMMANDS,
   node: async () => (await import('./command/node.ts')).NODE_COMMANDS,

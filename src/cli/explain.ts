@@ -2,7 +2,7 @@ import { exitCode, type ExitName } from '../config/exit.ts';
 import { AdminError, type AdminErrorKind } from '../directory/admin/admin.ts';
 import { StoreFailure } from '../directory/embedded/store.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
-import { StoreError } from '../volumes/error.ts';
+import { StoreError, type StoreErrorKind } from '../volumes/error.ts';
 import { SentinelError } from '../volumes/sentinel.ts';
 import { ChildEnded } from './demo/children.ts';
 import { ConfigError } from './place.ts';
@@ -19,13 +19,22 @@ const OF_ADMIN: Readonly<Record<AdminErrorKind, ExitName>> = {
   uncertain: 'unavailable',
 };
 
+const OF_STORE: Readonly<Record<StoreErrorKind, ExitName>> = {
+  'volume-down': 'volume-missing',
+  'volume-full': 'tempfail',
+  'volume-busy': 'tempfail',
+  'mailbox-missing': 'volume-missing',
+  'over-quota': 'data',
+  'message-gone': 'no-input',
+};
+
 /** What went wrong, for a person, and the exit code for a program. */
 export function explain(error: unknown): { readonly text: string; readonly code: number } {
   const as = (name: ExitName, text: string) => ({ text, code: exitCode(name) });
   if (error instanceof AdminError) return as(OF_ADMIN[error.kind], error.message);
   if (error instanceof ConfigError) return as('config', error.problems.join('\nmailfarm: '));
   if (error instanceof DirectoryUnavailable) return as('unavailable', error.message);
-  if (error instanceof StoreError) return as('volume-missing', error.message);
+  if (error instanceof StoreError) return as(OF_STORE[error.kind], error.message);
   if (error instanceof ChildEnded) return { text: error.message, code: error.code };
   if (error instanceof StoreFailure) return as('io', error.message);
   if (error instanceof SentinelError) return as('volume-missing', error.message);

@@ -1,4 +1,6 @@
 import { readSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { printable } from './output.ts';
 import { runCommandLine } from './run.ts';
 
 async function readBytes(): Promise<Buffer> {
@@ -33,6 +35,19 @@ async function askSecret(question: string): Promise<string | undefined> {
   return Buffer.from(typed).toString('utf8');
 }
 
+async function confirm(question: string): Promise<boolean | undefined> {
+  const { stdin, stderr } = process;
+  if (!stdin.isTTY || !stderr.isTTY) return undefined;
+  const lines = createInterface({ input: stdin, output: stderr });
+  const answer = new Promise<string>((resolve) => {
+    lines.once('close', () => resolve('')); // Ctrl-D is no.
+    lines.question(printable(question), resolve);
+  });
+  const yes = /^y(es)?$/i.test((await answer).trim());
+  lines.close();
+  return yes;
+}
+
 // `mailfarm user list | head`: whoever reads has read enough.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -46,6 +61,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   env: process.env,
   readBytes,
   askSecret,
+  confirm,
 });
 // Pipes are written later than the call: what was said has to arrive before the end.
 await Promise.all(

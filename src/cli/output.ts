@@ -13,6 +13,8 @@ export interface Output {
   table(header: readonly (string | Column)[], rows: readonly (readonly string[])[]): void;
   /** Text for programs, as it stands: completion scripts, LDIF, CSV. Waits for a slow reader. */
   raw(text: string): Promise<void>;
+  /** Octets for programs, as they stand; on a terminal each line is made harmless. */
+  bytes(octets: Buffer): Promise<void>;
   /** Something went wrong or wants to be known. */
   note(text: string): void;
   /** A line that the next call writes over; on a terminal only, else nothing happens. */
@@ -23,7 +25,7 @@ export interface Output {
 
 /** Where output goes; process.stdout and process.stderr have this form. */
 export interface Sink {
-  write(text: string, done?: (error?: Error | null) => void): unknown;
+  write(text: string | Buffer, done?: (error?: Error | null) => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
@@ -57,6 +59,10 @@ export function createOutput(streams: {
   // https://no-color.org: present and not empty.
   const colour = out.isTTY === true && !dumb && (env['NO_COLOR'] ?? '') === '';
   const write = (text: string): void => void out.write(`${text}\n`);
+  const finish = (text: string | Buffer): Promise<void> =>
+    new Promise((resolve, reject) => {
+      out.write(text, (error) => (error ? reject(error) : resolve()));
+    });
   let shown = false;
   const clear = (): string => (shown ? ((shown = false), '\r\u001b[K') : '');
   return {
@@ -69,10 +75,11 @@ export function createOutput(streams: {
       const lines = layTable({ header, rows, width, clean: printable });
       lines.forEach((text, i) => write(colour && i === 0 ? BOLD.join(text) : text));
     },
-    raw: (text) =>
-      new Promise((resolve, reject) => {
-        out.write(text, (error) => (error ? reject(error) : resolve()));
-      }),
+    raw: finish,
+    bytes: async (octets) => {
+      if (out.isTTY !== true) return await finish(octets);
+      await finish(printableLines(octets.toString('utf8').replaceAll('\r\n', '\n')));
+    },
     note: (text) => void err.write(`${clear()}${printableLines(text)}\n`),
     status: (text) => {
       if (!live) return;

@@ -14,6 +14,7 @@ export interface Surroundings {
   readonly env: NodeJS.ProcessEnv;
   readonly readBytes: () => Promise<Buffer>;
   readonly askSecret: (question: string) => Promise<string | undefined>;
+  readonly confirm?: (question: string) => Promise<boolean | undefined>;
 }
 
 /** Runs one command line. @returns the exit code; every error was told */
@@ -94,7 +95,13 @@ function parse(
   const readInput = async (): Promise<string> =>
     (await readBytes()).toString('utf8').replace(/\r?\n$/, '');
   const json = flags['json'] === true;
-  return { args: parsed.positionals, flags, out, json, env, readInput, readBytes, askSecret };
+  const ways = {
+    readInput,
+    readBytes,
+    askSecret,
+    ...(around.confirm && { confirm: around.confirm }),
+  };
+  return { args: parsed.positionals, flags, out, json, env, ...ways };
 }
 
 /** What parseArgs did not like, shorter than it says it. */

@@ -51,6 +51,11 @@ export class MaildirMaildrop implements Maildrop {
     return this.#parts.sizes[index] as number;
   }
 
+  /** The file's name and directory, as they were seen last. */
+  entry(index: number): Entry {
+    return this.#entry(index);
+  }
+
   uidl(index: number): string {
     return uidlOf(this.#entry(index).name);
   }

@@ -14,6 +14,8 @@ import { runCommandLine } from '../run.ts';
 export interface Said {
   readonly code: number;
   readonly out: string;
+  /** Standard output as it is. */
+  readonly bytes: Buffer;
   readonly err: string;
 }
 
@@ -25,6 +27,8 @@ export interface Around {
   /** Whether standard error is a terminal. */
   readonly live?: boolean;
   readonly secret?: string;
+  /** What a person at the terminal answers; without one there is no terminal. */
+  readonly yes?: boolean;
 }
 
 /** The command line over a real directory. */
@@ -42,22 +46,25 @@ export interface TestCli {
 }
 
 export async function runCli(words: readonly string[], around: Around = {}): Promise<Said> {
-  let [out, err] = ['', ''];
+  const out: Buffer[] = [];
+  let err = '';
   const code = await runCommandLine(words, {
     out: {
       write: (text, done) => {
-        out += text;
+        out.push(Buffer.from(text));
         done?.();
       },
       isTTY: around.columns !== undefined,
       columns: around.columns,
     },
-    err: { write: (text) => void (err += text), isTTY: around.live === true },
+    err: { write: (text) => void (err += text.toString()), isTTY: around.live === true },
     env: around.env ?? {},
     readBytes: async () => Buffer.from(around.input ?? ''),
     askSecret: async () => around.secret,
+    confirm: async () => around.yes,
   });
-  return { code, out, err };
+  const bytes = Buffer.concat(out);
+  return { code, out: bytes.toString('utf8'), bytes, err };
 }
 
 export async function startTestCli(given: {
