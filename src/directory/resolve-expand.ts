@@ -10,7 +10,7 @@ import type { Account, ListEntry, Resolution, TracedStop } from './types.ts';
 
 /** Lists in lists, forwards of forwards: more than people can follow. */
 export const EXPANSION_DEPTH_MAX = 32;
-/** Forwards that one user may have; users write their own. Of more none is followed (MF-DIR-023). */
+/** Forwards of one user; users write their own. Of more none is followed (MF-DIR-023). */
 export const FORWARDS_MAX = 100;
 /** Steps over the graph for each link that may be in it: an ordinary list takes two or three. */
 const STEPS_FOR_EACH_LINK = 5;

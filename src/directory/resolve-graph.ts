@@ -128,7 +128,7 @@ class Walk {
     }
   }
 
-  /** Of users from whom no way leads to an end: the first of those behind whom nobody else comes. */
+  /** Of users from whom no way leads to an end: the first of those behind whom nobody comes. */
   lastResort(user: Stop, users: readonly Stop[]): Stop {
     for (let at = user; ;) {
       const [on, back] = [new Set<Stop>(), new Set<Stop>()];

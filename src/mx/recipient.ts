@@ -190,7 +190,7 @@ async function takers(
 /** Names in one line of the log; counters have them all. */
 const NAMED_MAX = 20;
 
-/** A line for each reason: what is left out for want of room is a letter that nobody sends again. */
+/** A line for each reason: what is left out for want of room is a letter nobody sends again. */
 function tellLeftOut(
   { logger }: RecipientPolicy,
   what: { readonly trace: string; readonly address: string },

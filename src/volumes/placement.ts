@@ -93,7 +93,7 @@ export function asidePath(maildir: string, accountId: string): string {
   return `${maildir.slice(0, maildir.lastIndexOf('/'))}/.purge-${accountId}`;
 }
 
-/** Whose mailbox an explicit path is, or lies in, by its form: the place of an account by its id. */
+/** Whose mailbox a path is, or lies in, by its form: the place of an account by its id. */
 export function hashedOwner(path: string, volumePath: string): string | undefined {
   const [first, second, id] = path.slice(volumePath.length + 1).split('/');
   if (id === undefined || !ACCOUNT_ID.test(id)) return undefined;

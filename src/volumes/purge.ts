@@ -23,7 +23,8 @@ export interface Purge {
    * placement. To be repeated after a crash, until the entry is gone too.
    * @returns `none` when the user never had one
    * @throws StoreError volume-down: not mounted, another volume's sentinel, offline, no such
-   *   volume, the path is another account's, or what lies there is not a Maildir; nothing was removed then that is anybody else's
+   *   volume, the path is another account's, or what lies there is not a Maildir; nothing was
+   *   removed then that is anybody else's
    */
   mailbox(account: MailboxOwner): Promise<'removed' | 'none'>;
   close(): void;

@@ -53,7 +53,7 @@ async function candidates(admin: Admin, call: Call): Promise<readonly UserRecord
   );
 }
 
-/** The mark first, then files, the entry last: a purge that was interrupted is done again from the beginning. */
+/** The mark, then the files, the entry last: interrupted, it is done again from the beginning. */
 async function purgeOne(
   admin: Admin,
   purge: Purge,
