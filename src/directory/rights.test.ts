@@ -2,12 +2,13 @@
  * Who may do what, asked of both servers over LDAP. The tables here are written from what the
  * farm promises, not from rights.ts, so that a wrong row there fails.
  */
-import { Attribute, Change, Client, ResultCodeError } from 'ldapts';
+import { Client } from 'ldapts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SeedEntry } from './frame.ts';
 import { startTestDirectory, TEST_SERVERS, userEntry, type TestDirectory } from './testing.ts';
+import { adds, binds, creates, deletes, finds, moves, outcome } from './testing/deeds.ts';
+import { reads, removes, replaces, SUFFIX, type Deed, type Outcome } from './testing/deeds.ts';
 
-const SUFFIX = 'dc=mailfarm';
 const user = (name: string): string => `cn=${name}@example.test,ou=users,${SUFFIX}`;
 const node = (name: string): string => `cn=${name},ou=nodes,${SUFFIX}`;
 const GONE = `cn=11111111-1111-4111-8111-111111111111,ou=removed,${SUFFIX}`;
@@ -84,80 +85,15 @@ const ENTRIES: readonly SeedEntry[] = [
   },
 ];
 
-/** Something that an actor tries; it throws when it is refused. */
-interface Deed {
-  readonly what: string;
-  readonly run: (client: Client) => Promise<void>;
-}
-
-const short = (dn: string): string => dn.replace(`,${SUFFIX}`, '');
-
-const reads = (dn: string, attribute: string): Deed => ({
-  what: `reads ${attribute} of ${short(dn)}`,
-  run: async (client) => {
-    const { searchEntries } = await client.search(dn, { scope: 'base', attributes: [attribute] });
-    const value = searchEntries[0]?.[attribute] ?? [];
-    if (value.length === 0) throw new Refused();
-  },
-});
-/** A filter tells as much as an answer. */
-const finds = (filter: string): Deed => ({
-  what: `finds ${filter}`,
-  run: async (client) => {
-    const { searchEntries } = await client.search(SUFFIX, { filter, attributes: ['1.1'] });
-    if (searchEntries.length === 0) throw new Refused();
-  },
-});
-const changes =
-  (operation: 'add' | 'replace' | 'delete') =>
-  (dn: string, type: string, ...values: string[]): Deed => ({
-    what: `${operation}s ${type} of ${short(dn)}`,
-    run: async (client) => {
-      const modification = new Attribute({ type, values });
-      await client.modify(dn, new Change({ operation, modification }));
-    },
-  });
-const [adds, replaces, deletes] = [changes('add'), changes('replace'), changes('delete')];
-const creates = ({ dn, attributes }: SeedEntry): Deed => ({
-  what: `creates ${short(dn)}`,
-  run: async (client) => await client.add(dn, attributes as Record<string, string | string[]>),
-});
-const removes = (dn: string): Deed => ({
-  what: `removes ${short(dn)}`,
-  run: async (client) => await client.del(dn),
-});
-const moves = (from: string, to: string): Deed => ({
-  what: `moves ${short(from)} to ${short(to)}`,
-  run: async (client) => await client.modifyDN(from, to),
-});
-const binds = (dn: string, password: string): Deed => ({
-  what: `binds as ${short(dn)} with ${password}`,
-  run: async (client) => await client.bind(dn, password),
-});
-
-class Refused extends Error {}
-
-type Outcome = 'may' | 'may not' | 'is late';
-/** noSuchObject: that it exists is not told. */
-const OUTCOMES: Readonly<Record<number, Outcome>> = {
-  8: 'may not',
-  19: 'is late',
-  20: 'is late',
-  32: 'may not',
-  49: 'may not',
-  50: 'may not',
+/** Each wrong password would cost as much as the right one, whoever asks. */
+const DEAR = {
+  memory: '{ARGON2}$argon2id$v=19$m=1048576,t=2,p=1$c2FsdHNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6U',
+  passes: '{argon2}$argon2id$v=19$m=65536,t=60,p=1$c2FsdHNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6U',
+  rounds: '{CRYPT}$6$rounds=999999999$saltsalt$abcdefghij',
 };
-
-async function outcome(client: Client, deed: Deed): Promise<string> {
-  try {
-    await deed.run(client);
-    return 'may';
-  } catch (error) {
-    if (error instanceof Refused) return 'may not';
-    if (error instanceof ResultCodeError) return OUTCOMES[error.code] ?? `code ${error.code}`;
-    throw error;
-  }
-}
+/** What the farm's own tools store, and what a site brings. */
+const MODERATE =
+  '{ARGON2}$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6U';
 
 describe.each(TEST_SERVERS)('rights on %s', (kind) => {
   let directory: TestDirectory;
@@ -278,7 +214,10 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
       ['may not', replaces(CLAIM, 'mwClaimBy', 'x')],
       ['may not', removes(GONE)],
       ['may not', replaces(frontend.dn, 'description', 'x')],
+      ['may not', replaces(frontend.dn, 'userPassword', 'locks out all others')],
+      ['may not', deletes(frontend.dn, 'userPassword')],
     ]);
+    await expectOf(frontend, [['may', reads(FARM, 'cn')]]);
   });
 
   test('[S0-33] a new node adds itself, takes a key where there is none, and is that node', async () => {
@@ -293,6 +232,66 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
       ['may not', moves(node('keyed'), node('other'))],
       ['may not', binds(node('fresh'), 'key of a thief')],
       ['may', binds(node('fresh'), 'key of fresh')],
+    ]);
+  });
+
+  test('nothing but nodes stands among nodes, and no key costs much to verify', async () => {
+    const stranger = `cn=stranger,ou=nodes,${SUFFIX}`;
+    const role = { objectClass: ['organizationalRole', 'simpleSecurityObject'], cn: 'stranger' };
+    const referral = { objectClass: ['referral', 'extensibleObject'], cn: 'stranger' };
+    const levelled = nodeEntry('levelled', 24, { mwLevel: '40' });
+    const classes = ['top', 'mwNode', 'mwLevelGroup'];
+    await expectOf(frontend, [
+      ['is late', creates({ dn: stranger, attributes: { ...role, userPassword: 'x' } })],
+      ['is late', creates({ dn: stranger, attributes: { ...referral, ref: 'ldap://a.test/' } })],
+      [
+        'is late',
+        creates({ ...levelled, attributes: { ...levelled.attributes, objectClass: classes } }),
+      ],
+      ['is late', creates(nodeEntry('dear', 25, { userPassword: DEAR.rounds }))],
+      ['is late', creates(nodeEntry('huge', 25, { nid: '9'.repeat(40) }))],
+    ]);
+  });
+
+  test('no password costs the server so much that the logins of others wait', async () => {
+    const own = person('chava');
+    await expectOf(own, [
+      ['may not', replaces(user('chava'), 'userPassword', DEAR.memory)],
+      ['may not', replaces(user('chava'), 'userPassword', DEAR.passes)],
+      ['may not', replaces(user('chava'), 'userPassword', DEAR.rounds)],
+    ]);
+    await expectOf(person('helga'), [
+      ['may not', replaces(user('chava'), 'userPassword', DEAR.memory)],
+      ['may not', replaces(user('chava'), 'userPassword', DEAR.rounds)],
+      ['may', replaces(user('chava'), 'userPassword', MODERATE)],
+      ['may', replaces(user('chava'), 'userPassword', '{SSHA}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA')],
+      ['may', replaces(user('chava'), 'userPassword', '{CRYPT}$6$rounds=5000$saltsalt$abc')],
+      ['may', replaces(user('chava'), 'userPassword', own.password)],
+    ]);
+    await expectOf(own, [['may', reads(user('chava'), 'cn')]]);
+  });
+
+  test('an operator chooses no mailbox by its path: it could be that of an administrator', async () => {
+    const path = '/mail1/12/34/boss';
+    const made = userEntry('thief@example.test', 3200);
+    const withPath = userEntry('thief@example.test', 3200, { mwPath: path });
+    await expectOf(person('otto'), [
+      ['may not', replaces(user('golde'), 'mwPath', path)],
+      ['may not', replaces(GONE, 'mwPath', path)],
+      ['may not', creates(withPath)],
+      ['may', creates(made)],
+      ['may', replaces(made.dn, 'mwVolume', 'mail2')],
+      ['may', removes(made.dn)],
+    ]);
+    await expectOf(person('boss'), [
+      ['may', creates(withPath)],
+      ['may', replaces(made.dn, 'mwPath', '/mail1/12/35/thief')],
+      ['may', removes(made.dn)],
+    ]);
+    const admin = { dn: directory.admin.bindDn, password: directory.admin.bindPassword };
+    await expectOf(admin, [
+      ['may', creates(withPath)],
+      ['may', removes(made.dn)],
     ]);
   });
 

@@ -130,6 +130,12 @@ export const RIGHTS: readonly RightsRow[] = [
   },
   {
     place: 'users',
+    of: ['mwPath'],
+    rights: { ...READERS, self: 'read', operator: 'read' },
+    doc: 'Whoever chose it for a user could choose the mailbox of an administrator.',
+  },
+  {
+    place: 'users',
     of: 'entries',
     rights: { ...READERS, self: 'read', operator: 'write' },
     doc: 'Users are added, renamed and removed by operators.',
@@ -147,6 +153,12 @@ export const RIGHTS: readonly RightsRow[] = [
     of: 'all',
     rights: { auditor: 'read', helpdesk: 'read', operator: 'read' },
     doc: 'Who unmarked and restored an administrator could then set the password and become one.',
+  },
+  {
+    place: 'removed',
+    of: ['mwPath'],
+    rights: { auditor: 'read', helpdesk: 'read', operator: 'read' },
+    doc: 'Or it would be chosen on the way through here.',
   },
   { place: 'removed', of: 'entries', rights: MANAGERS, doc: 'Removal and restore move entries.' },
   { place: 'removed', of: 'all', rights: MANAGERS, doc: 'Users taken out of service.' },
@@ -198,8 +210,8 @@ export const RIGHTS: readonly RightsRow[] = [
   {
     place: 'everywhere',
     of: ['userPassword'],
-    rights: { anonymous: 'auth', self: 'put' },
-    doc: 'Service identities.',
+    rights: { anonymous: 'auth' },
+    doc: 'Service identities: who steals the one of all front ends must not lock them out.',
   },
   {
     place: 'everywhere',

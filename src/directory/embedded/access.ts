@@ -20,6 +20,8 @@ export interface Identity {
 /** Adding and removing what stands below an entry; `ATTRIBUTE_ENTRY` is the entry itself. */
 const CHILDREN = '@children';
 const PASSWORD = 'userpassword';
+/** With it a new entry would take somebody's mailbox; what else it brings takes nothing. */
+const PATH = 'mwpath';
 const PASSWORD_BYTES_MAX = 1_024;
 
 /** From strong to weak: of two columns that fit somebody, the stronger counts. */
@@ -129,7 +131,8 @@ export class Access {
   mayAdd(who: Identity, entry: Entry): void {
     if (who.administrator) return;
     const [above, here] = [this.#rights(who, entry.parent), this.#rights(who, entry.key, entry)];
-    if (ADDS.has(above(CHILDREN)) && ADDS.has(here(ATTRIBUTE_ENTRY))) return;
+    const mayPlace = entry.get(PATH).length === 0 || ADDS.has(here(PATH));
+    if (ADDS.has(above(CHILDREN)) && ADDS.has(here(ATTRIBUTE_ENTRY)) && mayPlace) return;
     throw denied('This identity may not add entries here');
   }
 

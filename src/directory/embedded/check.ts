@@ -35,7 +35,7 @@ export function checkEntry(
   if (entry.isA('mwDomain') && !domainKey(entry.get('cn')[0] ?? '')) {
     throw new LdapFailure('constraintViolation', 'cn is not a domain');
   }
-  if (entry.isA('mwNode')) checkNode(entry, layout);
+  if (entry.isA('mwNode') || isBelow(entry, layout.nodes)) checkNode(entry, layout);
   if (entry.isA('mwNode') && changed('nid')) checkUnique({ entry, tree }, 'nid', 'mwNode');
 }
 
@@ -121,10 +121,16 @@ function checkUser(entry: Entry, layout: Layout): void {
   throw new LdapFailure('namingViolation', `Users stand below ${layout.users}`);
 }
 
+const NODE_CLASSES: ReadonlySet<string> = new Set(['top', 'mwnode']);
+
 /** A node is a front end by where it stands, and every bind as it verifies what it has. */
 function checkNode(entry: Entry, layout: Layout): void {
   if (!isBelow(entry, layout.nodes)) {
     throw new LdapFailure('namingViolation', `Nodes stand below ${layout.nodes}`);
+  }
+  const other = entry.get('objectclass').find((name) => !NODE_CLASSES.has(name.toLowerCase()));
+  if (other !== undefined) {
+    throw new LdapFailure('constraintViolation', `${other} does not stand among nodes`);
   }
   if (entry.get('userpassword').length > 1) {
     throw new LdapFailure('constraintViolation', 'userPassword of a node is one value');

@@ -83,8 +83,10 @@ export class Tree {
    * does not come twice: sets are copied before they are walked.
    */
   *candidates(filter: Filter, base: Entry, scope: Scope): Generator<Entry> {
-    const indexed = scope === 'base' ? undefined : this.#indexed(filter);
-    if (scope === 'base') yield base;
+    // Most people see nothing but their own entry: no filter of theirs costs more than that.
+    const alone = scope === 'base' || !this.hasChildren(base.key);
+    const indexed = alone ? undefined : this.#indexed(filter, { left: this.size });
+    if (alone) yield base;
     else if (indexed) yield* Array.from(indexed.entries);
     else if (scope === 'one') yield* Array.from(this.#children.get(base.key) ?? []);
     else yield* this.#below(base);
@@ -98,8 +100,14 @@ export class Tree {
     }
   }
 
-  /** Candidates by index with their number, or undefined where no index helps. */
-  #indexed(filter: Filter): { size: number; entries: Iterable<Entry> } | undefined {
+  /**
+   * Candidates by index with their number, or undefined where no index helps.
+   * @param budget entries that may be looked at meanwhile: then the whole scope costs less
+   */
+  #indexed(
+    filter: Filter,
+    budget: { left: number },
+  ): { size: number; entries: Iterable<Entry> } | undefined {
     if (filter.kind === 'equal') {
       const index = this.#index.get(filter.attribute);
       if (!index) return undefined;
@@ -107,26 +115,38 @@ export class Tree {
       if (found instanceof Set) return { size: found.size, entries: found };
       return found ? { size: 1, entries: [found] } : { size: 0, entries: [] };
     }
+    if (budget.left <= 0) return undefined;
     if (filter.kind === 'at-least' && filter.attribute === 'entrycsn') {
       const entries = this.#changes.since(filter.value);
+      budget.left -= entries.length;
       return { size: entries.length, entries };
     }
     if (filter.kind === 'present' && PRESENCE.has(filter.attribute)) {
       const held = [...(this.#index.get(filter.attribute)?.values() ?? [])];
-      const entries = held.flatMap((one) => (one instanceof Set ? [...one] : [one]));
-      return { size: entries.length, entries: new Set(entries) };
+      const entries = new Set(held.flatMap((one) => (one instanceof Set ? [...one] : [one])));
+      budget.left -= entries.size;
+      return { size: entries.size, entries };
     }
     if (filter.kind === 'and') {
-      const parts = filter.filters.map((part) => this.#indexed(part)).filter((part) => !!part);
-      return parts.toSorted((a, b) => a.size - b.size)[0];
+      const parts = filter.filters.map((part) => this.#indexed(part, budget));
+      return parts.filter((part) => !!part).toSorted((a, b) => a.size - b.size)[0];
     }
-    if (filter.kind === 'or') {
-      const parts = filter.filters.map((part) => this.#indexed(part));
-      if (!parts.every((part) => part !== undefined)) return undefined;
-      const union = new Set(parts.flatMap((part) => [...part.entries]));
-      return { size: union.size, entries: union };
+    return filter.kind === 'or' ? this.#union(filter.filters, budget) : undefined;
+  }
+
+  #union(
+    filters: readonly Filter[],
+    budget: { left: number },
+  ): { size: number; entries: Iterable<Entry> } | undefined {
+    const union = new Set<Entry>();
+    for (const filter of filters) {
+      const part = this.#indexed(filter, budget);
+      if (!part) return undefined;
+      budget.left -= part.size;
+      if (budget.left < 0) return undefined;
+      for (const entry of part.entries) union.add(entry);
     }
-    return undefined;
+    return { size: union.size, entries: union };
   }
 }
 

@@ -45,6 +45,17 @@ export function configurable(suffix: string): Layout {
 /** A DN as it stands in an LDAP URL. */
 const inUrl = (dn: string): string => encodeURIComponent(dn).replaceAll('%3D', '=');
 
+/**
+ * What a stored password may cost: users store theirs, also as a hash that they made. One that
+ * wants a GiB, or {CRYPT} with 999,999,999 rounds, would hold up the logins of all: each wrong
+ * password costs the same. slapo-ppolicy has hashed what came in the clear before this is asked.
+ */
+const HASHES = [
+  '^[{]([Ss]?[Ss][Hh][Aa](256|384|512)?|[Ss]?[Mm][Dd]5|[Ss][Aa][Ss][Ll])[}]',
+  '^[{][Aa][Rr][Gg][Oo][Nn]2[}][$]argon2id?[$]v=19[$]m=[0-9]{1,5},t=[1-4],p=[1-4][$]',
+  '^[{][Cc][Rr][Yy][Pp][Tt][}][$][156][$](rounds=[0-9]{1,5}[$])?[^$=]*[$][^$]*$',
+].join('|');
+
 /** In their order; `syncprov` is the last to be told, thus the first to see an operation. */
 export function overlays(names: Layout): readonly Overlay[] {
   const unique = (value: string): Setting => ({
@@ -76,6 +87,13 @@ export function overlays(names: Layout): readonly Overlay[] {
       objectClass: 'olcConstraintConfig',
       settings: [
         constraint(`userPassword count 1 restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
+        constraint(
+          `objectClass regex ^(top|mwNode)$ restrict="ldap:///${nodes}??one?(objectClass=*)"`,
+        ),
+        constraint(`nid regex ^[0-9]{1,15}$ restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
+        constraint(`userPassword regex ${HASHES}`),
+        // Rules of access are not asked about the attributes of a new entry.
+        constraint(`mwPath set "user & ([${names.admin}] | [${names.administrators}]/member)"`),
         constraint(`cn count 1 ${isUser}`),
         constraint(`uid count 1 ${isUser}`),
         constraint(`uid regex ^[0-9]{1,19}$ ${isUser}`),
