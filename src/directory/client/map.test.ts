@@ -11,7 +11,9 @@ import { MAPS, type AttributeMap } from '../map.ts';
 import { ldifRecord } from '../openldap/ldif.ts';
 import { startTestDirectory, TEST_SERVERS } from '../testing.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
-import { ldapDirectory } from './directory.ts';
+import { openSnapshot } from '../snapshot/open.ts';
+import { writeSnapshot } from '../snapshot/write.ts';
+import { ldapDirectory, type LdapDirectoryOptions } from './directory.ts';
 
 const toClose: (() => unknown)[] = [];
 afterEach(async () => {
@@ -180,9 +182,31 @@ async function open(url: string, map: AttributeMap): Promise<Directory> {
   toClose.push(() => farm.close());
   const bind = { bindDn: `cn=reader,${BASE}`, bindPassword: 'reading' };
   const users = { urls: [url], base: BASE, ...bind, map };
-  const directory = ldapDirectory({ ...farm.frontend, users });
+  const options = { ...farm.frontend, users };
+  const directory = ldapDirectory(options);
   toClose.push(() => directory.close());
+  optionsOf.set(directory, options);
   return directory;
+}
+
+const optionsOf = new WeakMap<Directory, LdapDirectoryOptions>();
+
+/** A snapshot of the two directories answers as they do (S2-17). */
+async function agrees(live: Directory, names: readonly string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'mailfarm-site-'));
+  toClose.push(() => rmSync(folder, { recursive: true }));
+  const output = join(folder, 'site.snapshot');
+  const directory = optionsOf.get(live);
+  if (!directory) throw new Error('not opened here');
+  await writeSnapshot({ directory, output });
+  const snapshot = openSnapshot(output);
+  const said = async (ask: Promise<unknown>): Promise<unknown> =>
+    await ask.catch((error: Error) => error.name);
+  for (const name of names) {
+    expect(await said(snapshot.resolve(name)), name).toEqual(await said(live.resolve(name)));
+    expect(await said(snapshot.account(name)), name).toEqual(await said(live.account(name)));
+  }
+  await snapshot.close();
 }
 
 async function accountOf(directory: Directory, address: string): Promise<Account> {
@@ -237,6 +261,12 @@ onSlapd(
     const team = await directory.resolve('team@example.test');
     expect(team.kind === 'expanded' && team.destinations).toHaveLength(2);
     await expect(directory.account('nomail')).rejects.toThrow('MF-DIR-004');
+    await agrees(directory, ['tevie', 'TEVIE', 'golde', 'nomail', 'twice', 'nobody', '']);
+    const locals = ['tevie', 't', 'golde', 'nobody', 'team', 'nomail'];
+    await agrees(
+      directory,
+      locals.map((local) => `${local}@example.test`),
+    );
     const byNumber = await open(url, { ...MAPS.posix, id: 'uidNumber' });
     expect((await accountOf(byNumber, 'golde@example.test')).id).toBe('2002');
     const byName = await open(url, { ...MAPS.posix, id: 'mail' });
@@ -292,6 +322,9 @@ onSlapd(
     expect(await of('away')).toMatchObject({ forwards: ['x@far.test'], keepsForwarded: false });
     expect(await of('stay')).toMatchObject({ forwards: [] });
     await expect(of('relative')).rejects.toThrow(DirectoryUnavailable);
+    const names = ['tevie', 'noaccess', 'disabled', 'odd', 'both', 'away', 'stay', 'relative'];
+    await agrees(directory, [...names, ...names.map((name) => `${name}@example.test`)]);
+    await agrees(directory, ['milk@example.test', 't.x@example.test', 'milk']);
     const store = { attribute: 'mailMessageStore', below: '/mail2/store' };
     const absolute = await open(url, { ...MAPS['qmail-ldap'], paths: [store] });
     expect((await absolute.account('relative'))?.path).toBe('/mail2/store/relative');
@@ -337,6 +370,9 @@ onSlapd(
       'golde@example.test',
       'x@far.test',
     ]);
+    const locals = ['tevie', 'golde', 'motel', 'sales', 'no'];
+    await agrees(directory, [...locals, ...locals.map((local) => `${local}@example.test`)]);
+    await agrees(directory, ['SALES+x@example.test']);
     expect(await directory.resolve('nobody@example.test')).toEqual({ kind: 'unknown-user' });
   },
 );

@@ -180,7 +180,8 @@ export class Records {
       return { entry, account, fault: '', keys };
     } catch (error) {
       const { login, aliases } = this.#reading.map;
-      const names = [login, ...aliases].flatMap((name) => valuesOf(entry, name));
+      const addresses = [login, ...aliases].flatMap((name) => valuesOf(entry, name));
+      const names = [...addresses, ...this.#short(entry)];
       return { entry, account: undefined, fault: (error as Error).message, keys: keysOf(names) };
     }
   }
