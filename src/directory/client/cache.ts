@@ -37,14 +37,19 @@ export class Answers<T> {
     this.#options = options;
   }
 
-  /** @throws what `ask` throws, unless a last known good answer can stand in */
-  async get(key: string, ask: () => Promise<T | undefined>): Promise<T | undefined> {
+  /** An answer that needs no asking, at once: most of them, and a promise costs as much. */
+  fresh(key: string): T | undefined {
     const { freshMs, clock } = this.#options;
     const kept = this.#kept.get(key);
-    if (kept && clock.now() - kept.at < freshMs) {
-      lookups.inc('cache');
-      return this.#touch(key, kept);
-    }
+    if (!kept || clock.now() - kept.at >= freshMs) return undefined;
+    lookups.inc('cache');
+    return this.#touch(key, kept);
+  }
+
+  /** @throws what `ask` throws, unless a last known good answer can stand in */
+  async get(key: string, ask: () => Promise<T | undefined>): Promise<T | undefined> {
+    const fresh = this.fresh(key);
+    if (fresh !== undefined) return fresh;
     try {
       const joined = this.#asking.get(key);
       const answer = (joined && (await joined)) ?? (await this.#ask(key, ask));

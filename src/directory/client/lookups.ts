@@ -84,16 +84,16 @@ export class LdapLookups {
    * found to hold it: that is known then, and is not asked again.
    */
   forOne(): Lookups {
-    const unheld = new Set<string>();
+    let unheld: Set<string> | undefined;
     return {
       holder: async (key) => {
-        const held = await this.#holdersOf(key);
-        if (!held) unheld.add(keyText(key));
+        const held = this.#fresh(key) ?? (await this.#holdersOf(key));
+        if (!held) (unheld ??= new Set()).add(keyText(key));
         return held?.account;
       },
       list: async (key) => {
         if (!this.#options.people.own) return await this.#foreignList(key);
-        return unheld.has(keyText(key)) ? undefined : (await this.#holdersOf(key))?.list;
+        return unheld?.has(keyText(key)) ? undefined : (await this.#holdersOf(key))?.list;
       },
       domain: (name) => this.domain(name),
       select: (selection, limit) => this.select(selection, limit),
@@ -104,7 +104,17 @@ export class LdapLookups {
 
   /** @throws DirectoryUnavailable */
   async holder(key: AddressKey): Promise<Account | undefined> {
-    return (await this.#holdersOf(key))?.account;
+    return (this.#fresh(key) ?? (await this.#holdersOf(key)))?.account;
+  }
+
+  /** As `#holdersOf`, of what needs no asking. */
+  #fresh(key: AddressKey): Held | undefined {
+    return this.#held.fresh(keyText(key));
+  }
+
+  /** Both that may hold an address. @throws DirectoryUnavailable */
+  async #holdersOf(key: AddressKey): Promise<Held | undefined> {
+    return await this.#held.get(keyText(key), () => this.#findHolders(key));
   }
 
   /**
@@ -132,7 +142,9 @@ export class LdapLookups {
 
   /** @throws DirectoryUnavailable */
   async domain(name: string): Promise<DomainEntry | undefined> {
-    return await this.#domains.get(name, () => this.#findDomain(name));
+    return (
+      this.#domains.fresh(name) ?? (await this.#domains.get(name, () => this.#findDomain(name)))
+    );
   }
 
   /** @throws DirectoryUnavailable: MF-DIR-008, or more than `limit` */
@@ -167,10 +179,6 @@ export class LdapLookups {
     return (await this.#held.get('\0postmaster', find))?.account;
   }
 
-  async #holdersOf(key: AddressKey): Promise<Held | undefined> {
-    return await this.#held.get(keyText(key), () => this.#findHolders(key));
-  }
-
   async #findHolders(key: AddressKey): Promise<Held | undefined> {
     const { people, layout } = this.#options;
     const spellings = addressSpellings(key);
@@ -197,7 +205,10 @@ export class LdapLookups {
     return account || list ? { account, list: list && toList(list) } : undefined;
   }
 
-  /** A list of the farm, or an alias entry of the site's own directory. */
+  /**
+   * A list of the farm, or an alias entry of the site's own directory.
+   * @throws DirectoryUnavailable
+   */
   async #foreignList(key: AddressKey): Promise<ListEntry | undefined> {
     const { people, layout, ask } = this.#options;
     const { map } = people;

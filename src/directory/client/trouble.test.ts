@@ -1,11 +1,13 @@
 import { Client } from 'ldapts';
 import { afterEach, expect, test } from 'vitest';
+import { systemClock, type Clock } from '../../base/clock.ts';
 import { serverFailures } from '../metrics.ts';
 import type { SeedEntry } from '../frame.ts';
 import { startTestDirectory, userEntry, type TestDirectory } from '../testing.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
 import { ldapDirectory, type LdapDirectoryOptions } from './directory.ts';
 import { done, entryOf, lyingServer, reference, type Lie, type LyingServer } from './testing.ts';
+import { BEHIND_WAIT_MS } from './witness.ts';
 
 const toClose: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -159,6 +161,38 @@ test('[N-10] a URL that leads to the directory of another farm answers nothing',
   await expect(directory.resolve('nobody@example.test')).rejects.toThrow(DirectoryUnavailable);
   await close(); // Of alice nothing is known yet, and the other farm has one too.
   await expect(directory.resolve('alice@example.test')).rejects.toThrow(DirectoryUnavailable);
+});
+
+test('[N-10] two that lack something of each other for a moment: the question waits', async () => {
+  const server = await start();
+  let now = 1_000_000;
+  const clock: Clock = {
+    now: () => now,
+    // The waits for a server that lags take no time here; all others are real.
+    sleep: async (ms, signal) => {
+      if (ms > BEHIND_WAIT_MS) return await systemClock.sleep(ms, signal);
+      now += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+  const caughtUp = now + 10 * BEHIND_WAIT_MS;
+  const csn = (second: number, id: string): string =>
+    `2099112203030${second}.000000Z#000000#${id}#000000`;
+  const lagging =
+    (ahead: string, behind: string): Lie =>
+    (operation, id) => {
+      if (operation.kind !== 'search' || !operation.attributes.includes('contextCSN')) {
+        return undefined;
+      }
+      const last = csn(now < caughtUp ? 1 : 2, behind);
+      const contextCSN = [csn(2, '000'), csn(2, ahead), last];
+      return Buffer.concat([entryOf(id, 'dc=mailfarm', { contextCSN }), done(id, 0)]);
+    };
+  const one = await lying(server, lagging('001', '002'));
+  const two = await lying(server, lagging('002', '001'));
+  const directory = open(server, [one.url, two.url], { clock });
+  expect(await directory.resolve('nobody@example.test')).toEqual({ kind: 'unknown-user' });
+  expect(now).toBeGreaterThanOrEqual(caughtUp);
 });
 
 test('[S0-36] who has the name of a renamed user gets no mailbox of that user', async () => {
