@@ -61,7 +61,9 @@ export function toAccount(entry: Entry, map: AttributeMap = MAPS.mailfarm): Acco
   const id = first(entry, map.id) ?? '';
   if (!ID.test(id)) throw damaged(entry, `no usable ${map.id}`);
   const [login, ...more] = valuesOf(entry, map.login).map(lower);
-  if (login === undefined) throw damaged(entry, `no ${map.login}`);
+  if (login === undefined || /[\p{Cc}\u{fffd}]/u.test(login)) {
+    throw damaged(entry, `no usable ${map.login}`);
+  }
   const aliases = map.aliases.flatMap((name) => valuesOf(entry, name).map(lower));
   const forwarding = forwardingOf(entry, map);
   return {
@@ -113,7 +115,10 @@ function pathOf(entry: Entry, map: AttributeMap): string | undefined {
     const whole = said.startsWith('/') || below === undefined ? said : `${below}/${said}`;
     // `/home/tevie/` and `/home//tevie` name the same directory as the plain form.
     const path = `${whole}${append ?? ''}`.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '');
-    if (!isSafePath(path)) throw damaged(entry, `no usable ${attribute}`);
+    // Without a value of its own it would be what all others lie below.
+    if (said.replace(/\/+/g, '') === '' || !isSafePath(path)) {
+      throw damaged(entry, `no usable ${attribute}`);
+    }
     return path;
   }
   return undefined;
@@ -128,11 +133,11 @@ function quotaOf(entry: Entry, { attribute, unit }: QuotaRow): number {
   return Number(parts.find((part) => part?.[2] === 'S' || part?.[2] === '')?.[1] ?? 0);
 }
 
-/** Absolute, without control characters, without a step up. */
+/** Absolute, without control characters and octets that are no UTF-8, without a step up. */
 const isSafePath = (path: string): boolean =>
   path.startsWith('/') &&
   path.length <= 1024 &&
-  !/\p{Cc}/u.test(path) &&
+  !/[\p{Cc}\u{fffd}]/u.test(path) &&
   !path.split('/').some((part) => part === '..' || part === '.');
 
 /** @throws DirectoryUnavailable (MF-DIR-004) */
