@@ -69,6 +69,7 @@ export function overlays(names: Layout): readonly Overlay[] {
     value,
   });
   const [all, users, nodes] = [names.suffix, names.users, names.nodes].map(inUrl);
+  const whoAdministrates = `"user & ([${names.admin}] | [${names.administrators}]/member)"`;
   const isUser = `restrict="ldap:///${users}??sub?(objectClass=mwUser)"`;
   return [
     {
@@ -93,7 +94,7 @@ export function overlays(names: Layout): readonly Overlay[] {
         constraint(`nid regex ^[0-9]{1,15}$ restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
         constraint(`userPassword regex ${HASHES}`),
         // Rules of access are not asked about the attributes of a new entry.
-        constraint(`mwPath set "user & ([${names.admin}] | [${names.administrators}]/member)"`),
+        constraint(`mwPath set ${whoAdministrates}`),
         constraint(`cn count 1 ${isUser}`),
         constraint(`uid count 1 ${isUser}`),
         constraint(`uid regex ^[0-9]{1,19}$ ${isUser}`),
