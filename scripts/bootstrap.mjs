@@ -20,6 +20,7 @@ const TARGETS = {
   bench: ['test/bench/main.ts'],
   fuzz: ['scripts/fuzz.ts'],
   chaos: ['test/chaos/main.ts'],
+  'lab:nfs': ['test/lab/main.ts'],
 };
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];

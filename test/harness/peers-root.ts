@@ -89,7 +89,7 @@ export async function buildPeersRoot(): Promise<void> {
 }
 
 /** The Debian mirror of this machine's apt, whose lists may have to be fetched first. */
-async function mirror(): Promise<string> {
+export async function mirror(): Promise<string> {
   const found = await knownMirror();
   if (found !== undefined) return found;
   await run(['apt-get', 'update', '-q'], { ms: 300_000 });

@@ -1,0 +1,120 @@
+/** Boots the laboratory's kernel, waits for its end and reads what it left. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { start } from '../harness/process.ts';
+import { type Kernel, kernelCommand } from './kernel.ts';
+import type { BudgetRow } from './protocol.ts';
+
+const HERE = import.meta.dirname;
+const MEMORY = '2G';
+
+export interface LabTest {
+  readonly title: string;
+  readonly file: string;
+  readonly state: 'passed' | 'failed' | 'skipped';
+  readonly ms: number;
+  readonly messages: readonly string[];
+}
+
+export interface LabReport {
+  readonly tests: readonly LabTest[];
+  /** Files that could not even be read, and the like. */
+  readonly trouble: readonly string[];
+  readonly budget: readonly BudgetRow[];
+  readonly folder: string;
+}
+
+export interface BootOptions {
+  readonly kernel: Kernel;
+  /** Given to vitest inside: files, `-t`. */
+  readonly args: readonly string[];
+  readonly long: boolean;
+  readonly ms: number;
+  /** Each line that the kernel prints, as it comes. */
+  readonly onLine: (line: string) => void;
+}
+
+/**
+ * Runs the laboratory once. The report's folder is the caller's to remove.
+ * @throws Error with the end of its output when it does not come up, dies or takes too long
+ */
+export async function runLaboratory(options: BootOptions): Promise<LabReport> {
+  const folder = mkdtempSync(join(tmpdir(), 'mailfarm-lab-'));
+  const words = [
+    `mem=${MEMORY}`,
+    'quiet',
+    `init=${join(HERE, 'init.sh')}`,
+    `lab_run=${folder}`,
+    `lab_kernel=${options.kernel.folder}`,
+    `lab_args=${options.args.join(',')}`,
+    ...(options.long ? ['MAILFARM_LAB_LONG=1'] : []),
+  ];
+  const odd = words.find((word) => /[\s"']/.test(word));
+  if (odd !== undefined) throw new Error(`a kernel's command line cannot carry ${odd}`);
+  mkdirSync(join(folder, 'uml'));
+  const kernel = start(kernelCommand(options.kernel, [...words, `uml_dir=${folder}/uml`]), {
+    withParent: 'KILL',
+  });
+  let printed = 0;
+  const print = (all: boolean): void => {
+    const lines = kernel.output().slice(printed).split('\n');
+    const rest = all ? '' : (lines.pop() ?? '');
+    for (const line of lines) options.onLine(line.trimEnd());
+    printed = kernel.output().length - rest.length;
+  };
+  const ticker = setInterval(() => print(false), 200);
+  const timer = setTimeout(() => kernel.kill('SIGKILL'), options.ms);
+  try {
+    await kernel.exited;
+  } finally {
+    clearInterval(ticker);
+    clearTimeout(timer);
+    kernel.kill('SIGKILL'); // Whatever of its group is left.
+    print(true);
+  }
+  writeFileSync(join(folder, 'console'), kernel.output());
+  const results = join(folder, 'results.json');
+  if (existsSync(results)) return { ...readReport(results), folder };
+  const end = kernel.output().slice(-3000);
+  rmSync(folder, { recursive: true, force: true });
+  throw new Error(`the laboratory ended without a report (${options.ms / 1000} s at most)\n${end}`);
+}
+
+interface VitestReport {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly duration?: number;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
+}
+
+function readReport(path: string): Omit<LabReport, 'folder'> {
+  const report = JSON.parse(readFileSync(path, 'utf8')) as VitestReport;
+  const tests: LabTest[] = [];
+  const trouble: string[] = [];
+  for (const file of report.testResults) {
+    const name = file.name.replace('/mnt/tree/', '');
+    if (file.status === 'failed' && file.assertionResults.every((a) => a.status === 'passed')) {
+      trouble.push(`${name}: ${file.message}`);
+    }
+    for (const { fullName, status, duration, failureMessages } of file.assertionResults) {
+      tests.push({
+        title: fullName,
+        file: name,
+        state: status === 'passed' || status === 'failed' ? status : 'skipped',
+        ms: duration ?? 0,
+        messages: failureMessages,
+      });
+    }
+  }
+  const budget = join(path, '..', 'budget.json');
+  const rows = existsSync(budget) ? (JSON.parse(readFileSync(budget, 'utf8')) as BudgetRow[]) : [];
+  return { tests, trouble, budget: rows };
+}

@@ -1,0 +1,99 @@
+/**
+ * `npm run lab:nfs [-- --keep] [-- FILE …]`: boots the laboratory, runs the tests inside it and
+ * prints what they found. Exit code 0 when every test passed.
+ */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { run } from '../harness/process.ts';
+import { type LabReport, runLaboratory } from './boot.ts';
+import { obtainKernel } from './kernel.ts';
+import { missingForLab } from './needs.ts';
+
+const USAGE = `Usage: npm run lab:nfs -- [--keep] [--long] [-t TITLE] [FILE …]
+
+  --keep     leave the folder with the console, logs and results
+  --long     more rounds of what is repeated
+  --verbose  the kernel's own words too
+  -t TITLE   only tests whose title has it (no spaces)
+  FILE       only test files whose path has it, such as budget
+`;
+const MINUTES = 15;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function printBudget(report: LabReport): void {
+  if (report.budget.length === 0) return;
+  say('');
+  say('Calls on the wire, counted by the client (/proc/self/mountstats):');
+  for (const { what, counted, allowed, calls } of report.budget) {
+    say(`  ${what.padEnd(52)} ${String(counted).padStart(4)} of ${allowed}  ${calls}`);
+  }
+}
+
+/** @returns whether all is well */
+function printReport(report: LabReport): boolean {
+  printBudget(report);
+  const of = (state: string): number => report.tests.filter((t) => t.state === state).length;
+  say('');
+  for (const { title, file } of report.tests.filter((t) => t.state === 'failed')) {
+    say(`  failed: ${file}: ${title}`);
+  }
+  for (const line of report.trouble) say(`  ${line}`);
+  say(`lab: ${of('passed')} passed, ${of('failed')} failed, ${of('skipped')} skipped`);
+  return of('failed') === 0 && report.trouble.length === 0 && of('passed') > 0;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      keep: { type: 'boolean', default: false },
+      long: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      title: { type: 'string', short: 't' },
+    },
+  });
+  if (values.help) {
+    say(USAGE);
+    return 0;
+  }
+  const missing = missingForLab();
+  if (missing.length > 0) {
+    const install = ['bash', '-c', `exec "$0" test/harness/install.ts lab`, process.execPath];
+    say((await run(install, { cwd: join(import.meta.dirname, '../..') })).stdout.toString('utf8'));
+  }
+  const absent = missingForLab();
+  if (absent.length > 0) {
+    say(`lab: missing here: ${absent.join(', ')} (as root: apt-get install ${absent.join(' ')})`);
+    return 69;
+  }
+  const kernel = await obtainKernel(say);
+  say(`lab: Linux ${kernel.release} of Debian ${kernel.suite} in ${kernel.folder}`);
+  const title = values.title === undefined ? [] : ['-t', values.title];
+  const report = await runLaboratory({
+    kernel,
+    args: [...positionals, ...title],
+    long: values.long,
+    ms: MINUTES * 60_000,
+    onLine: (line) => {
+      if (values.verbose || !/^(epollctl|\[?\s*\d+\.\d+\]|Core dump|Checking)/.test(line)) say(line);
+    },
+  });
+  if (values.keep) {
+    const kept = `${report.folder}.kept`;
+    cpSync(report.folder, kept, { recursive: true });
+    say(`lab: everything is in ${kept}`);
+  }
+  rmSync(report.folder, { recursive: true, force: true });
+  return printReport(report) ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  say(`lab: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 70;
+}

@@ -1,0 +1,66 @@
+import { defineConfig } from 'vitest/config';
+
+// Run inside the laboratory's kernel only. One processor: one worker, one file after the other.
+const common = {
+  isolate: false,
+  pool: 'forks',
+  maxWorkers: 1,
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+} as const;
+
+const LONG = process.env['MAILFARM_LAB_LONG'] !== undefined;
+
+/** Tests that work in a directory of their own; the quickest four always run. */
+const ON_DISK = [
+  'src/mailbox/store.test.ts',
+  'src/mailbox/maildrop.test.ts',
+  'src/volumes/mailboxes.test.ts',
+  'src/volumes/volume.test.ts',
+  'src/volumes/purge.test.ts',
+  'maildir/test/processes.test.ts',
+  'maildir/test/python.test.ts',
+];
+
+export default defineConfig({
+  cacheDir: '/tmp/vite',
+  test: {
+    watch: false,
+    reporters: ['default', 'json'],
+    outputFile: { json: '/tmp/out/results.json' },
+    pool: 'forks',
+    maxWorkers: 1,
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'lab',
+          include: ['test/lab/**/*.lab.ts'],
+          exclude: ['test/lab/last.lab.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // The storage engine's own tests, with their directories on NFS.
+        test: {
+          ...common,
+          name: 'on NFS',
+          include: LONG ? ON_DISK : ON_DISK.slice(0, 4),
+          setupFiles: ['test/lab/on-nfs.setup.ts'],
+          env: { TMPDIR: '/mnt/c1/mail1', MAILFARM_TEST_SECONDS: '8' },
+          execArgv: ['--expose-gc'],
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'last',
+          include: ['test/lab/last.lab.ts'],
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
