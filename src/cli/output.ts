@@ -21,6 +21,8 @@ export interface Output {
   status(text: string): void;
   /** Whether standard error is a terminal, where `status` shows. */
   readonly live: boolean;
+  /** Whether standard output is a terminal. */
+  readonly terminal: boolean;
 }
 
 /** Where output goes; process.stdout and process.stderr have this form. */
@@ -67,6 +69,7 @@ export function createOutput(streams: {
   const clear = (): string => (shown ? ((shown = false), '\r\u001b[K') : '');
   return {
     live,
+    terminal: out.isTTY === true,
     line: (text) => write(printableLines(text)),
     // JSON escapes C0; C1 and the marks of direction it does not.
     json: (value) => write(escaped(JSON.stringify(value, null, 2))),

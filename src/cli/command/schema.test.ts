@@ -17,6 +17,7 @@ async function run(flags: Call['flags']): Promise<{ out: string; notes: string }
       table: () => undefined,
       status: () => undefined,
       live: false,
+      terminal: false,
       bytes: () => Promise.resolve(),
       raw: (text) => {
         said.out += text;

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { systemClock } from '../../base/clock.ts';
 import { exitCode } from '../../config/exit.ts';
 import { parseValue } from '../../config/values.ts';
@@ -48,6 +48,10 @@ async function runExport(call: Call): Promise<number> {
   const directory = { ...directoryAccess(file), clock };
   const withPasswords = on(call, 'with-passwords');
   if (on(call, 'ldif')) {
+    if (every !== undefined) throw new UsageError('--ldif prints once: it goes without --every');
+    if (withPasswords && flagText(call, 'output') === undefined && call.out.terminal) {
+      throw new UsageError('password hashes are not printed to a terminal: give --output FILE');
+    }
     return await guarded(call, async () => {
       await printLdif(call, readingToLdif(await readDirectory(directory, { withPasswords })));
     });
@@ -96,7 +100,7 @@ async function repeated(call: Call, once: () => Promise<void>, everyMs: number):
 
 async function printLdif(call: Call, lines: Iterable<string>): Promise<void> {
   const path = flagText(call, 'output');
-  if (path !== undefined) return writeFileSync(path, [...lines].join(''), { mode: 0o600 });
+  if (path !== undefined) return writeLdif(path, lines);
   let chunk = '';
   for (const line of lines) {
     chunk += line;
@@ -105,6 +109,21 @@ async function printLdif(call: Call, lines: Iterable<string>): Promise<void> {
     chunk = '';
   }
   await call.out.raw(chunk);
+}
+
+/** In the place of what is there, with nobody's mode but its own: there may be hashes in it. */
+function writeLdif(path: string, lines: Iterable<string>): void {
+  const beside = `${path}.new`;
+  rmSync(beside, { force: true });
+  try {
+    writeFileSync(beside, [...lines].join(''), { mode: 0o600, flag: 'wx', flush: true });
+    renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw new SnapshotError(`${path} cannot be written: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 async function runCompile(call: Call): Promise<number> {
@@ -170,7 +189,7 @@ export const SNAPSHOT_COMMANDS: Readonly<Record<string, Command>> = {
       output: OUTPUT,
       every: { type: 'string', value: 'TIME', doc: 'Again and again, until it is told to end' },
       'with-passwords': PASSWORDS,
-      force: { type: 'boolean', doc: 'Replaces a newer one, or one with many more users' },
+      force: { type: 'boolean', doc: 'Replaces a newer one, or one with more users by a tenth' },
       ldif: { type: 'boolean', doc: 'Prints what is read as LDIF in place of a snapshot' },
     },
     args: [0, 0],

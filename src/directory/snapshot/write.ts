@@ -10,10 +10,13 @@ import { Records, type About, type Reading } from './records.ts';
 export interface WriteOptions {
   readonly output: string;
   readonly withPasswords?: boolean;
-  /** Replaces a newer snapshot, or one with more than twice as many users. */
+  /** Replaces a newer snapshot, or one with more users by a tenth. */
   readonly force?: boolean;
   readonly random?: Random;
 }
+
+/** So many users, and a tenth of all, may go between two snapshots without anybody's word. */
+const GONE_MAX = 10;
 
 /**
  * Reads the live directory and writes a snapshot of it, in the place of the one before.
@@ -28,9 +31,14 @@ export async function writeSnapshot(
   const reading = await readDirectory(options.directory, {
     withPasswords: options.withPasswords === true,
     notBefore,
+  }).catch((error: unknown) => {
+    if (notBefore.length === 0 || !(error instanceof SnapshotError)) throw error;
+    const hint = `${options.output} is of ${notBefore.join(' ')}; --force replaces a newer one`;
+    throw new SnapshotError(`${error.message} (${hint})`, { cause: error });
   });
   const users = before && sameTree ? before.about.counts.users : 0;
-  if (!options.force && reading.users.length * 2 < users) {
+  const gone = users - reading.users.length;
+  if (!options.force && gone > Math.max(GONE_MAX, users / 10)) {
     throw new SnapshotError(
       `${reading.source} shows ${reading.users.length} users, ${options.output} has ${users}: ` +
         'it is left as it is; --force replaces it',
