@@ -104,6 +104,13 @@ export const formatDn = (rdns: readonly Rdn[]): string => rdns.map(formatRdn).jo
 export const nameDn = (attribute: string, value: string, parent: string): string =>
   `${attribute}=${escapeDnValue(value)},${parent}`;
 
+/** The DN of what an entry stands below. @throws DnError */
+export const parentDn = (dn: string): string => formatDn(parseDn(dn).slice(1));
+
+/** Whether the first is the second or stands below it. @throws DnError */
+export const isWithin = (dn: string, branch: string): boolean =>
+  `,${dnKey(parseDn(dn))}`.endsWith(`,${dnKey(parseDn(branch))}`);
+
 /**
  * A string that two spellings of one DN share. A comma in it always separates names, so that
  * "ends with `,parent`" is "lies below parent".

@@ -31,6 +31,8 @@ const NOT_FROM_FILES: ReadonlySet<string> = new Set([
   'mwremoved',
   'mwformerlogin',
   'mwformeralias',
+  'mwformersuspended',
+  'mwformerbranch',
   'mwlevel',
 ]);
 

@@ -2,7 +2,7 @@ import { PresenceFilter, type Entry } from 'ldapts';
 import { parseValue } from '../../config/values.ts';
 import { addressKey, addressSpellings } from '../address.ts';
 import { toSettings, valuesOf } from '../client/entries.ts';
-import { nameDn } from '../dn.ts';
+import { DnError, isWithin, nameDn } from '../dn.ts';
 import { ADMIN_OPTIONS } from '../options.ts';
 import { requireNoRights } from './administrators.ts';
 import { Entries, type Farm, type Kind } from './collection.ts';
@@ -97,7 +97,7 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     const login = names.checkedLogin(options.as ?? user.login).text;
     await addresses.requireLocal(login);
     await addresses.requireFree(login);
-    const dn = nameDn('cn', login, session.names.users);
+    const dn = nameDn('cn', login, await this.#branch(user));
     await requireNoRights(session, dn);
     const aliases = await this.#aliases(user, options);
     const target = { addresses: [login, ...aliases] };
@@ -179,7 +179,17 @@ export class RemovedUsers extends Entries<UserRecord, never> {
       mwFormerLogin: [],
       mwFormerAlias: [],
       ...(before.length > 0 && { mwFormerSuspended: [] }),
+      ...(fieldOf(user, 'mwFormerBranch').length > 0 && { mwFormerBranch: [] }),
     });
+  }
+
+  /** The branch where the user stood, if it is there still; else that of all users. */
+  async #branch(user: UserRecord): Promise<string> {
+    const { session } = this.farm;
+    const { users } = session.names;
+    const [former] = fieldOf(user, 'mwFormerBranch');
+    if (former === undefined || !isBranchOf(former, users)) return users;
+    return (await session.entry(former, ['ou'])) ? former : users;
   }
 
   /** A time that nobody can read is not an old one. */
@@ -196,6 +206,15 @@ export class RemovedUsers extends Entries<UserRecord, never> {
     const parsed = parseValue(row, text);
     if (parsed.ok) return parsed.value as number;
     throw new AdminError('invalid', `The setting ${KEEP} is "${text}", not ${parsed.expected}`);
+  }
+}
+
+function isBranchOf(dn: string, users: string): boolean {
+  try {
+    return isWithin(dn, users);
+  } catch (error) {
+    if (error instanceof DnError) return false;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Entry } from 'ldapts';
 import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
-import { escapeDnValue, nameDn } from '../dn.ts';
+import { escapeDnValue, isWithin, nameDn, parentDn } from '../dn.ts';
 import { ACCOUNT_SERVICES, type AccountService } from '../types.ts';
 import type { Given } from './api.ts';
 import { Entries, type Farm, type Kind, type Proposed, type SetOptions } from './collection.ts';
@@ -161,8 +161,9 @@ export class Users extends Entries<UserRecord, UserValues> {
   ): Promise<RenamedUser> {
     const { session, who, addresses, claims } = this.farm;
     const next = names.checkedLogin(to).text;
-    const dn = nameDn('cn', next, session.names.users);
+    let dn = '';
     const before = await this.onState(of, async (user, only) => {
+      dn = nameDn('cn', next, parentDn(user.dn)); // In the branch where the user stands.
       requireRight(who, { place: 'users', levelled: false }, 'entries');
       const levelled = fieldOf(user, 'mwLevel').length > 0;
       requireRight(who, { place: 'users', levelled }, { cn: next });
@@ -205,6 +206,7 @@ export class Users extends Entries<UserRecord, UserValues> {
         mwFormerLogin: user.login,
         mwFormerAlias: again && user.aliases.length === 0 ? undefined : user.aliases,
         mwFormerSuspended: again || user.suspended.length === 0 ? undefined : user.suspended,
+        mwFormerBranch: formerBranch(user, session.names.users),
         mwSuspended: ACCOUNT_SERVICES,
         mailAlias: [],
       };
@@ -355,6 +357,12 @@ export class Users extends Entries<UserRecord, UserValues> {
     const what = attribute === 'mailAlias' ? 'an alias' : 'a forward';
     throw new AdminError('not-found', `${wanted} is not ${what} of ${before.login}`);
   }
+}
+
+/** Where a restore puts the user back; nothing for those who stand right below ou=users. */
+function formerBranch({ dn }: UserRecord, users: string): string | undefined {
+  const branch = parentDn(dn);
+  return isWithin(users, branch) ? undefined : branch;
 }
 
 class UserKind implements Kind<UserRecord, UserValues> {
