@@ -56,6 +56,12 @@ const HASHES = [
   '^[{][Cc][Rr][Yy][Pp][Tt][}][$][156][$](rounds=[0-9]{1,5}[$])?[^$=]*[$][^$]*$',
 ].join('|');
 
+const isUser = (users = ''): string => `restrict="ldap:///${users}??sub?(objectClass=mwUser)"`;
+
+/** A set of slapd.access(5) that is empty for everybody else. */
+const administrates = (names: Layout): string =>
+  `"user & ([${names.admin}] | [${names.administrators}]/member)"`;
+
 /** In their order; `syncprov` is the last to be told, thus the first to see an operation. */
 export function overlays(names: Layout): readonly Overlay[] {
   const unique = (value: string): Setting => ({
@@ -69,8 +75,6 @@ export function overlays(names: Layout): readonly Overlay[] {
     value,
   });
   const [all, users, nodes] = [names.suffix, names.users, names.nodes].map(inUrl);
-  const whoAdministrates = `"user & ([${names.admin}] | [${names.administrators}]/member)"`;
-  const isUser = `restrict="ldap:///${users}??sub?(objectClass=mwUser)"`;
   return [
     {
       name: 'unique',
@@ -94,10 +98,10 @@ export function overlays(names: Layout): readonly Overlay[] {
         constraint(`nid regex ^[0-9]{1,15}$ restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
         constraint(`userPassword regex ${HASHES}`),
         // Rules of access are not asked about the attributes of a new entry.
-        constraint(`mwPath set ${whoAdministrates}`),
-        constraint(`cn count 1 ${isUser}`),
-        constraint(`uid count 1 ${isUser}`),
-        constraint(`uid regex ^[0-9]{1,19}$ ${isUser}`),
+        constraint(`mwPath set ${administrates(names)}`),
+        constraint(`cn count 1 ${isUser(users)}`),
+        constraint(`uid count 1 ${isUser(users)}`),
+        constraint(`uid regex ^[0-9]{1,19}$ ${isUser(users)}`),
       ],
       doc: 'One key for a node, one login and one number for a user.',
     },
