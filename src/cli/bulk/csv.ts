@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { CsvError, parse } from 'csv-parse/sync';
 import { quoted } from '../command.ts';
 import { editDistance } from '../suggest.ts';
+import { csvSlices, type Slice } from './csv-slices.ts';
 import { fieldOf, FIELD_NAMES, isSpaced } from './fields.ts';
 import {
   isAttributeName,
@@ -28,42 +29,58 @@ export function* readCsv(bytes: Buffer): Generator<Read> {
     yield* notUtf8(bytes);
     return;
   }
-  const faults: FileProblem[] = [];
-  const rows = parsed(bytes, faults);
-  const [header, ...rest] = rows;
-  for (const { line, message } of faults) yield problem(line, message);
-  if (!header) {
-    yield problem(1, 'A CSV file begins with a header of field names');
-    return;
+  const body = bytes.subarray(0, 3).equals(MARK) ? bytes.subarray(3) : bytes;
+  const end = body.indexOf('\n');
+  const head = body.toString('utf8', 0, end < 0 ? body.length : end);
+  const delimiter = [',', ';', '\t'].find((mark) => head.includes(mark)) ?? ',';
+  let names: readonly string[] | undefined;
+  for (const slice of csvSlices(body, delimiter)) {
+    const faults: FileProblem[] = [];
+    const rows = parsed(slice, delimiter, faults);
+    for (const { line, message } of faults) yield problem(line, message);
+    for (const { record, info } of rows) {
+      if (names) yield readRow(slice.lines + firstLine(record, info.lines), names, record);
+      else {
+        const header = readHeader(record);
+        for (const message of header.wrong) yield problem(1, message);
+        if (header.wrong.length > 0) return;
+        names = header.names;
+      }
+    }
   }
-  const columns = header.record.map(columnOf);
+  if (!names) yield problem(1, 'A CSV file begins with a header of field names');
+}
+
+/** Where a row begins that ends in a line: its cells may have line ends in them. */
+function firstLine(record: readonly string[], last: number): number {
+  let within = 0;
+  for (const text of record) if (text.includes('\n')) within += text.split('\n').length - 1;
+  return last - within;
+}
+
+/** The byte order mark that spreadsheets write. */
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+function readHeader(record: readonly string[]): {
+  readonly names: readonly string[];
+  readonly wrong: readonly string[];
+} {
+  const columns = record.map(columnOf);
   const wrong = columns.flatMap((column) => ('message' in column ? [column.message] : []));
   const names = columns.flatMap((column) => ('field' in column ? [column.field] : []));
   if (!names.includes('cn')) wrong.push('The header names no login');
   const [twice] = names.filter((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) wrong.push(`The header has ${quoted(twice)} twice`);
-  if (wrong.length > 0) {
-    for (const message of wrong) yield problem(1, message);
-    return;
-  }
-  let line = header.info.lines + 1;
-  for (const { record, info } of rest) {
-    yield readRow(line, names, record);
-    line = info.lines + 1;
-  }
+  return { names, wrong };
 }
 
-function parsed(bytes: Buffer, faults: FileProblem[]): readonly Row[] {
-  const end = bytes.indexOf('\n');
-  const head = bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
-  const delimiter = [',', ';', '\t'].find((mark) => head.includes(mark)) ?? ',';
+function parsed(slice: Slice, delimiter: string, faults: FileProblem[]): readonly Row[] {
   const fault = (error: CsvError): void => {
     const line = typeof error['lines'] === 'number' ? error['lines'] : 1;
-    faults.push({ line, message: csvText(error) });
+    faults.push({ line: slice.lines + line, message: csvText(error) });
   };
   try {
-    return parse(bytes, {
-      bom: true,
+    return parse(slice.bytes, {
       delimiter,
       info: true,
       relax_column_count: true,

@@ -127,3 +127,27 @@ test('no octets of a stranger make a reader throw', () => {
     }),
   );
 });
+
+test('a CSV file of many megabytes: rows are whole, lines are right, one bad row is one', () => {
+  const rows: string[] = ['login,description'];
+  const expected: [line: number, login: string][] = [];
+  let line = 2;
+  for (let n = 0; n < 40_000; n += 1) {
+    const login = `u${n}@x.test`;
+    if (n % 7_000 === 6_999) {
+      rows.push(`${login},stray "quote" here`);
+    } else {
+      rows.push(`${login},"one ""${'x'.repeat(60)}"",\nu@x.test,two"`);
+      expected.push([line, login]);
+      line += 1;
+    }
+    line += 1;
+  }
+  const reads = csv(`${rows.join('\r\n')}\r\n`);
+  const found = reads.flatMap((read) =>
+    read.kind === 'record' ? [[read.record.line, read.record.values.get('cn')?.[0]]] : [],
+  );
+  const wrong = expected.findIndex((one, i) => one.join() !== found[i]?.join());
+  expect([wrong, found.length]).toEqual([-1, expected.length]);
+  expect(reads.length - found.length).toBe(5);
+});
