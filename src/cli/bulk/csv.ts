@@ -77,6 +77,8 @@ function readHeader(record: readonly string[]): {
 function parsed(slice: Slice, delimiter: string, faults: FileProblem[]): readonly Row[] {
   const fault = (error: CsvError): void => {
     const line = typeof error['lines'] === 'number' ? error['lines'] : 1;
+    // Two stray quotes are one bad row.
+    if (faults.at(-1)?.line === slice.lines + line) return;
     faults.push({ line: slice.lines + line, message: csvText(error) });
   };
   try {
