@@ -92,6 +92,19 @@ test('[N-10] [S3-23] what is not in it does not exist for two hours, then nobody
   await directory.close();
 });
 
+test('one from the future is said to be, and is trusted no more than one that is as old', async () => {
+  const place = join(dir, 'future.snapshot');
+  await write(1, place);
+  const clock = clockAt(-3 * HOUR);
+  const directory = openSnapshot(place, { clock });
+  await expect(directory.resolve('nobody@example.test')).rejects.toThrow(
+    "is dated 3.0 h ahead of this machine's clock",
+  );
+  clock.at = -25 * HOUR;
+  await expect(directory.resolve('user0@example.test')).rejects.toThrow(/25.0 h ahead.*MF-DIR-015/);
+  await directory.close();
+});
+
 test('a user without a volume cannot be placed, and may have been placed since', async () => {
   const directory = openSnapshot(path, { clock: clockAt(0) });
   const account = (await directory.account('user0@example.test')) as Account;

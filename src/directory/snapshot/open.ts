@@ -275,13 +275,19 @@ class OpenSnapshot implements SnapshotDirectory {
   #negative<T>(file: SnapshotFile, answer: T): T {
     if (this.#age(file) < this.#negativeMs) return answer;
     throw new DirectoryUnavailable(
-      `The snapshot is ${hours(this.#age(file))} old: what is not in it may exist by now`,
+      `The snapshot ${this.#dated(file)}: what is not in it may exist by now`,
     );
   }
 
   /** One from the future is as old as it is young: its clock or ours was wrong. */
   #age(file: SnapshotFile): number {
     return Math.abs(this.#clock.now() - file.header.createdAt);
+  }
+
+  #dated(file: SnapshotFile): string {
+    const age = hours(this.#age(file));
+    const future = file.header.createdAt > this.#clock.now();
+    return future ? `is dated ${age} ahead of this machine's clock` : `is ${age} old`;
   }
 
   async #current(): Promise<SnapshotFile> {
@@ -293,9 +299,7 @@ class OpenSnapshot implements SnapshotDirectory {
       throw new DirectoryUnavailable(`${why} (MF-DIR-014)`, { cause: this.#fault });
     }
     if (this.#age(file) < this.#maxAgeMs) return file;
-    throw new DirectoryUnavailable(
-      `The snapshot ${this.#path} is ${hours(this.#age(file))} old (MF-DIR-015)`,
-    );
+    throw new DirectoryUnavailable(`The snapshot ${this.#path} ${this.#dated(file)} (MF-DIR-015)`);
   }
 
   /** Starts to open what is there now, if it is another file than before. */
