@@ -93,6 +93,21 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     expect(numbers.toSorted((a, b) => a - b)).toEqual(names.map((_, i) => i + 2));
   });
 
+  test('a node with the greatest number there is keeps nobody out', async (ctx) => {
+    const of = await place(ctx);
+    await asAdmin(of, (client) =>
+      client.add(nodeDn(of, 'greedy'), {
+        objectClass: ['top', 'mwNode'],
+        cn: 'greedy',
+        nid: '999999999999999',
+        server: 'greedy.example.test',
+        status: 's',
+      }),
+    );
+    await node(of, 'front1').join('m');
+    expect((await nodesOf(of)).map((entry) => entry['nid'])).toEqual(['2', '999999999999999']);
+  });
+
   test('two nodes of one name: the second serves and tells nothing', async (ctx) => {
     const of = await place(ctx);
     const first = node(of, 'front1');

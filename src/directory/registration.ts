@@ -175,8 +175,10 @@ class NodeRegistration implements Registration {
     let nid = 0;
     let cause: unknown;
     for (let tries = 0; tries < NUMBER_TRIES; tries++) {
-      const taken = (await this.#nodes(connection)).map((node) => node.nid);
-      nid = Math.max(nid, ...taken) + 1;
+      // The smallest free one: beside a number that somebody set to the greatest there is none.
+      const taken = new Set((await this.#nodes(connection)).map((node) => node.nid));
+      do nid += 1;
+      while (taken.has(nid));
       const values = { cn: name, nid: String(nid), server, mwVersion: version, ...given };
       const attributes = Object.entries(values).map(([type, value]) => [type, [value]] as const);
       try {
