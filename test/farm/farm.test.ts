@@ -134,7 +134,7 @@ test('[S2-23] a new login keeps the mailbox; the old name given to another begin
   const old = 'first@example.test';
   const before = await asked<User>(
     farm,
-    ['user', 'add', old, '--password-stdin', '--customer-id', 'C-17'],
+    ['user', 'add', old, '--password-stdin', '--customer', 'C-17'],
     'demo',
   );
   expect((await send(farm.ports.smtp, [old])).code).toBe(250);

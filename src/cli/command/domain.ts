@@ -51,7 +51,8 @@ export const DOMAIN_COMMANDS: Group = {
     run: async (call) => {
       const values = valuesOf(call);
       const domain = await withChange(call, (admin) => admin.domains.add(word(call, 0), values));
-      done(call, domain, `${domain.name} is local`);
+      const { name, aliasOf } = domain;
+      done(call, domain, aliasOf === undefined ? `${name} is local` : `${name} means ${aliasOf}`);
     },
   },
   'domain show': {

@@ -2,7 +2,9 @@ import { systemClock as clock } from '../../base/clock.ts';
 import { systemRandom as random } from '../../base/random.ts';
 import { parseValue } from '../../config/values.ts';
 import type { Admin } from '../../directory/admin/admin.ts';
+import { fieldOf } from '../../directory/admin/record.ts';
 import type { UserRecord, UserValues } from '../../directory/admin/users.ts';
+import { LEVELS } from '../../directory/rights.ts';
 import { ACCOUNT_SERVICES } from '../../directory/types.ts';
 import { makeMailbox } from '../../volumes/make.ts';
 import { PlacementError, volumeOfPath } from '../../volumes/placement.ts';
@@ -35,7 +37,7 @@ export const FIELDS = {
     choices: ACCOUNT_SERVICES,
     doc: 'Services the user does not get',
   },
-  'customer-id': { type: 'string', value: 'ID', doc: 'The customer at the billing' },
+  customer: { type: 'string', value: 'ID', doc: 'The customer at the billing' },
   site: { type: 'string', value: 'SITE', doc: 'The site the user belongs to' },
   description: { type: 'string', value: 'TEXT', doc: 'For people' },
 } as const satisfies OptionRows;
@@ -56,7 +58,7 @@ export async function valuesOf(call: Call): Promise<UserValues> {
     ...(call.flags['suspend'] === undefined ? {} : { suspended: flagListGiven(call, 'suspend') }),
     volume: flagGiven(call, 'volume'),
     path: flagGiven(call, 'path'),
-    customerId: flagGiven(call, 'customer-id'),
+    customerId: flagGiven(call, 'customer'),
     site: flagGiven(call, 'site'),
     description: flagGiven(call, 'description'),
   };
@@ -76,16 +78,25 @@ const ROWS: readonly (readonly [label: string, of: (user: UserRecord) => string 
   ['path', (user) => user.path],
   ['quota', (user) => (user.quotaBytes === 0 ? 'none' : humanBytes(user.quotaBytes))],
   ['suspended', (user) => user.suspended.join(', ')],
+  ['suspended before', (user) => fieldOf(user, 'mwFormerSuspended').join(', ')],
+  ['level', (user) => levelOf(user)],
   ['customer', (user) => user.customerId],
   ['site', (user) => user.site],
   ['removed', (user) => user.removed && humanTime(user.removed)],
 ];
 
+/** A level by its name; a number that is no level as it is. */
+function levelOf(user: UserRecord): string | undefined {
+  const [number] = fieldOf(user, 'mwLevel');
+  return Object.entries(LEVELS).find(([, level]) => String(level) === number)?.[0] ?? number;
+}
+
 /** Attributes that the rows show, and those of the server. */
 const SHOWN: ReadonlySet<string> = new Set(
   (
     'cn entryuuid uid mailalias mailforward mwforwardkeep mwvolume mwpath mwquota mwsuspended ' +
-    'customerid mwsite mwremoved mwformerlogin objectclass createtimestamp modifytimestamp'
+    'customerid mwsite mwremoved mwformerlogin mwformersuspended mwlevel objectclass ' +
+    'createtimestamp modifytimestamp'
   ).split(' '),
 );
 

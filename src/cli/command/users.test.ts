@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXIT } from '../../config/exit.ts';
+import { openAdmin } from '../../directory/admin/admin.ts';
 import type { UserRecord } from '../../directory/admin/users.ts';
 import { TEST_SERVERS } from '../../directory/testing.ts';
 import { startTestCli, type TestCli } from '../testing/cli.ts';
@@ -27,7 +28,7 @@ describe.each(TEST_SERVERS)('users, on %s', (server) => {
     const shown = await cli.run(['user', 'show', 'carol@example.test'], { columns: 80 });
     expect(shown.out).toMatch(/aliases +info@example.test/);
     expect(shown.out).toMatch(/quota +5 GB/);
-    await cli.json(['user', 'set', 'carol@example.test', '--customer-id', 'K-1', '--quota', '0']);
+    await cli.json(['user', 'set', 'carol@example.test', '--customer', 'K-1', '--quota', '0']);
     const listed = await cli.run(['user', 'list', '--customer', 'K-1']);
     expect(listed.out.split('\n')).toHaveLength(3);
     expect(listed.out).toMatch(/^login +uid +volume +quota +aliases/);
@@ -62,8 +63,8 @@ describe.each(TEST_SERVERS)('users, on %s', (server) => {
   });
 
   test('[S2-20] suspended and resumed, one user or all of a customer', async () => {
-    await add('p1@example.test', '--customer-id', 'K-2');
-    await add('p2@example.test', '--customer-id', 'K-2');
+    await add('p1@example.test', '--customer', 'K-2');
+    await add('p2@example.test', '--customer', 'K-2');
     const said = await cli.run(['user', 'suspend', '--customer', 'K-2', '--service', 'pop3']);
     expect(said.out).toBe('pop3 suspended for 2 users\n');
     const shown = (await cli.json<UserRecord[]>(['user', 'list', '--suspended'])).map(
@@ -191,6 +192,40 @@ describe.each(TEST_SERVERS)('users, on %s', (server) => {
     const words = ['--as', 'helper@example.test', '--password-file', file, 'administrator', 'list'];
     expect((await cli.run(words)).out).toMatch(/helper@example.test +helpdesk/);
     await cli.json(['administrator', 'revoke', 'helper@example.test']);
+  });
+
+  test('what somebody else did meanwhile is said at the terminal, and nothing is written', async () => {
+    const { revision } = await add('twice@example.test');
+    const set = (...more: string[]) => cli.run(['user', 'set', 'twice@example.test', ...more]);
+    expect(await set('--description', 'first')).toMatchObject({ code: 0 });
+    const late = await set('--description', 'second', '--if-unchanged', revision);
+    expect(late).toMatchObject({ code: EXIT.tempfail.code, out: '' });
+    expect(late.err).toMatch(
+      /twice@example.test was changed by somebody else meanwhile, last at 2/,
+    );
+    const now = await cli.json<UserRecord>(['user', 'show', 'twice@example.test']);
+    expect(now.fields).toContainEqual({ name: 'description', values: ['first'] });
+    const again = await set('--description', 'second', '--if-unchanged', now.revision);
+    expect(again).toMatchObject({ code: 0, err: '' });
+  });
+
+  test('[S0-44] who is at work on a user is said to whoever may not change it then', async () => {
+    await add('desk@example.test');
+    await add('claimed@example.test');
+    await cli.json(['administrator', 'grant', 'desk@example.test', 'helpdesk']);
+    const boss = await openAdmin(cli.directory.admin);
+    const claim = await boss.users.claim('claimed@example.test');
+    const env = { MAILFARM_ADMIN: 'desk@example.test', MAILFARM_ADMIN_PASSWORD: 'secret' };
+    const words = ['user', 'suspend', 'claimed@example.test', '--service', 'pop3'];
+    const said = await cli.run(words, { env });
+    expect(said).toMatchObject({ code: EXIT.tempfail.code, out: '' });
+    expect(said.err).toMatch(
+      / \(administrator\) is at work on cn=claimed@example.test,.*, until 2/,
+    );
+    await claim.release();
+    expect(await cli.run(words, { env })).toMatchObject({ code: 0, err: '' });
+    await boss.close();
+    await cli.json(['administrator', 'revoke', 'desk@example.test']);
   });
 
   const HOSTILE = [

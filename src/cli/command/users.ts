@@ -1,4 +1,5 @@
-import type { Admin } from '../../directory/admin/admin.ts';
+import { AdminError, type Admin } from '../../directory/admin/admin.ts';
+import { fieldOf } from '../../directory/admin/record.ts';
 import type { UserRecord, UserValues } from '../../directory/admin/users.ts';
 import { ACCOUNT_SERVICES } from '../../directory/types.ts';
 import { withAdmin, withChange } from '../administration.ts';
@@ -13,7 +14,7 @@ import {
   type Call,
   type Group,
 } from '../command.ts';
-import { counted } from '../human.ts';
+import { counted, humanTime } from '../human.ts';
 import { FIELDS, pin, printUser, refuseMove, requireVolume, valuesOf } from './user-fields.ts';
 import { USER_FILE_COMMANDS } from './user-files.ts';
 import { USER_LIST } from './user-list.ts';
@@ -49,6 +50,13 @@ function uidOf(call: Call): number | undefined {
 async function set(admin: Admin, call: Call): Promise<UserRecord> {
   const given = await valuesOf(call);
   const before = await admin.users.show(word(call, 0));
+  const state = flagText(call, 'if-unchanged');
+  if (state !== undefined && state !== before.revision) {
+    const at = humanTime(fieldOf(before, 'modifyTimestamp')[0] ?? '');
+    const text = `${before.login} was changed by somebody else meanwhile, last at ${at}`;
+    const rest = `the state is ${before.revision} now, not ${quoted(state)}. Nothing was written`;
+    throw new AdminError('conflict', `${text}: ${rest}; look at the user again`);
+  }
   refuseMove(before, given);
   await requireVolume(admin, given.path);
   const { volume, ...values } = given;
@@ -141,7 +149,14 @@ export const USER_COMMANDS: Group = {
       'mailfarm user set carol@example.test --suspend pop3',
       "mailfarm user set carol@example.test --suspend ''",
     ],
-    options: FIELDS,
+    options: {
+      ...FIELDS,
+      'if-unchanged': {
+        type: 'string',
+        value: 'REVISION',
+        doc: 'Only if the user still has this "revision" of user show --json',
+      },
+    },
     args: [1, 1],
     run: change((admin, call) => set(admin, call)),
   },
