@@ -1,6 +1,7 @@
 import { valuesOf } from '../client/entries.ts';
 import type { LdapDirectoryOptions } from '../client/directory.ts';
 import { AdminError } from './error.ts';
+import { unpadded } from './names.ts';
 import { AdminSession } from './session.ts';
 
 /**
@@ -19,7 +20,7 @@ export async function exportedPasswords(
     const where = { base: session.names.users, objectClass: 'mwUser', attributes };
     for await (const entry of session.each(where)) {
       users += 1;
-      const values = valuesOf(entry, 'userPassword');
+      const values = valuesOf(entry, 'userPassword').map(unpadded);
       if (values.length > 0) hashes.set(valuesOf(entry, 'entryUUID')[0] ?? '', values);
     }
     if (users === 0 || hashes.size > 0) return hashes;

@@ -92,7 +92,7 @@ function passwordOf({ values: given }: BulkRow): CheckedRow['password'] {
     throw bad('password and userPassword are both given');
   if (clear !== undefined) return { text: names.checkedPassword(clear), hashed: false };
   if (stored.length === 0) return undefined;
-  const text = names.checkedPassword(one('userPassword', stored));
+  const text = names.checkedPassword(names.unpadded(one('userPassword', stored)));
   return { text, hashed: SCHEME.test(text) };
 }
 

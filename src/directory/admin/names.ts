@@ -78,6 +78,12 @@ export function checkedPassword(text: string): string {
   return text;
 }
 
+/** As OpenLDAP stores some hashes: the text, and NULs up to the length of its buffer. */
+export function unpadded(hash: string): string {
+  const at = hash.indexOf('\0');
+  return at > 0 && /^\0+$/.test(hash.slice(at)) ? hash.slice(0, at) : hash;
+}
+
 /** @throws AdminError invalid */
 export function checkedServices(names: readonly string[]): readonly AccountService[] {
   return names.map((name) => {
