@@ -133,8 +133,7 @@ async function run(call: Call): Promise<number> {
     // The way itself, where there is one, says more than the first look at the address did.
     const way = stops.length > 0 ? traceLines(stops) : steps.holder;
     const told = [...steps.domain, ...way];
-    if (call.json)
-      call.out.json({ address, verdict: said, steps: told, destinations, resolution });
+    if (call.json) call.out.json({ address, verdict: said, steps: told, destinations, resolution });
     else print(call, { address, said, steps: told, destinations });
     if (resolution.kind === 'deferred') return exitCode('tempfail');
     return exitCode(destinations.length > 0 ? 'ok' : 'no-user');
