@@ -59,6 +59,7 @@ const MAILDIR_DOOR = 'maildir/src/node-fs.ts';
  */
 export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
   'src/cli/demo/files.ts': 'the folders of the demo, made before there is a volume',
+  'src/cli/command/snapshot.ts': 'the LDIF that an administrator exports, beside itself first',
   'src/config/last-good.ts': 'the last good settings, a cache on the local disk of the node',
   'src/directory/embedded/server.ts': 'the folder of the embedded directory, on a local disk',
   'src/directory/embedded/store.ts': 'the data of the embedded directory, on a local disk',

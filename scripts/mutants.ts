@@ -298,8 +298,13 @@ export const MUTANTS: readonly Mutant[] = [
     statement: 'promise 5',
     why: 'an empty replica makes every user unknown',
     file: 'src/directory/client/witness.ts',
-    find: '    if ((found?.length ?? 0) === 0) {\n',
-    replace: '    if (found === undefined) {\n',
+    find: '    if (!shown) throw new NotWhole(`${connection.url} does not show ${shows}`);\n',
+    replace:
+      '    if (!shown) {\n' +
+      '      const none = { state: undefined, partial: false, at };\n' +
+      '      this.#evidence.set(connection, none);\n' +
+      '      return none;\n' +
+      '    }\n',
     test: 'src/directory/client/directory.test.ts',
     title: 'of a server without cn=farm is not believed',
   },
@@ -316,7 +321,7 @@ export const MUTANTS: readonly Mutant[] = [
     statement: 'N-10',
     why: 'a replica that is being filled makes users unknown',
     file: 'src/directory/client/witness.ts',
-    find: '    return !this.#options.several && bar.size === 0;\n',
+    find: '    return this.#options.urls.length === 1 && bar.size === 0;\n',
     replace: '    return true;\n',
     test: 'src/directory/client/outage.test.ts',
     title: 'a process that meets a half full replica alone',
