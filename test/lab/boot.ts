@@ -101,7 +101,7 @@ function readReport(path: string): Omit<LabReport, 'folder'> {
   const trouble: string[] = [];
   for (const file of report.testResults) {
     const name = file.name.replace('/mnt/tree/', '');
-    if (file.status === 'failed' && file.assertionResults.every((a) => a.status === 'passed')) {
+    if (file.status === 'failed' && file.assertionResults.every((a) => a.status !== 'failed')) {
       trouble.push(`${name}: ${file.message}`);
     }
     for (const { fullName, status, duration, failureMessages } of file.assertionResults) {

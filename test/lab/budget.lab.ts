@@ -26,7 +26,8 @@ async function within(
   return by;
 }
 /** The client forgets names, attributes and pages. */
-const coldCache = (): Promise<string> => asRoot('sh', '-c', 'sync; echo 3 > /proc/sys/vm/drop_caches');
+const coldCache = (): Promise<string> =>
+  asRoot('sh', '-c', 'sync; echo 3 > /proc/sys/vm/drop_caches');
 const deliverOne = (): Promise<string> => deliver(engine, box.on('c1'), LETTER);
 
 beforeAll(async () => {

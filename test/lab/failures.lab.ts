@@ -123,7 +123,9 @@ test('[S2-02] a full volume says so before anything is acknowledged, and leaves 
   const small = await deliver(engine, box.on('c1'), 'before\n');
   const filler = join(box.atServer, '..', 'filler');
   // The last of the room goes while the client still believes that there is some.
-  const { bavail, bsize } = await import('node:fs').then(({ statfsSync }) => statfsSync('/mnt/srv/mail2'));
+  const { bavail, bsize } = await import('node:fs').then(({ statfsSync }) =>
+    statfsSync('/mnt/srv/mail2'),
+  );
   writeFileSync(filler, Buffer.alloc((bavail - 8) * bsize));
   const refused = await deliver(engine, box.on('c1'), 'x'.repeat(2_000_000)).then(
     () => undefined,

@@ -27,9 +27,7 @@ export async function asRoot(...argv: readonly string[]): Promise<string> {
 
 /** The NFS server's threads: none, and it is stopped; clients wait. */
 export const serverThreads = (count: number): Promise<string> =>
-  count === 0
-    ? asRoot('rpc.nfsd', '0')
-    : asRoot('rpc.nfsd', '-N', '3', '-V', '4.2', String(count));
+  count === 0 ? asRoot('rpc.nfsd', '0') : asRoot('rpc.nfsd', '-N', '3', '-V', '4.2', String(count));
 
 export interface HostProcess {
   readonly pid: number;

@@ -79,7 +79,8 @@ async function main(argv: readonly string[]): Promise<number> {
     long: values.long,
     ms: MINUTES * 60_000,
     onLine: (line) => {
-      if (values.verbose || !/^(epollctl|\[?\s*\d+\.\d+\]|Core dump|Checking)/.test(line)) say(line);
+      if (values.verbose || !/^(epollctl|\[?\s*\d+\.\d+\]|Core dump|Checking)/.test(line))
+        say(line);
     },
   });
   if (values.keep) {
