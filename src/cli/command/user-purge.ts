@@ -119,7 +119,8 @@ async function outcomeOf(
   try {
     return { ...user, result: 'purged', detail: await work() };
   } catch (error) {
-    if (!(error instanceof AdminError || error instanceof StoreError)) throw error;
+    const denied = error instanceof AdminError && error.kind === 'denied'; // So are the others.
+    if (denied || !(error instanceof AdminError || error instanceof StoreError)) throw error;
     return { ...user, result: 'left', detail: error.message };
   }
 }
