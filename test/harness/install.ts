@@ -1,9 +1,12 @@
 /**
- * `node test/harness/install.ts`: installs what the tests with real clients and real peers need.
+ * `node test/harness/install.ts`: installs what the tests with real clients and real peers need;
+ * with `lab`, what the laboratory of test/lab needs and nothing else.
  * Quick and quiet when all is there. Where it may not install, it says loudly what is missing;
  * the tests concerned are skipped then. In CI (CI set) anything missing is a failure.
  */
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { findKernel, obtainKernel } from '../lab/kernel.ts';
+import { missingForLab } from '../lab/needs.ts';
 import { run } from './process.ts';
 import { buildPeersRoot, peersReady } from './peers-root.ts';
 
@@ -60,10 +63,9 @@ async function aptInstall(names: readonly string[]): Promise<string> {
   }
 }
 
-async function installClients(): Promise<void> {
-  const names = missing();
+async function installPackages(what: string, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  say(`installing clients: ${names.join(' ')}`);
+  say(`installing ${what}: ${names.join(' ')}`);
   const trouble = await aptInstall(names);
   if (trouble !== '') say(`  apt-get: ${trouble}`);
 }
@@ -78,22 +80,43 @@ async function installPeers(): Promise<void> {
   }
 }
 
+/** @returns why the laboratory cannot run here, or '' */
+async function prepareLab(mayInstall: boolean): Promise<string> {
+  if (mayInstall) await installPackages('for the laboratory', missingForLab());
+  const absent = missingForLab();
+  if (absent.length > 0) return `without ${absent.join(', ')}`;
+  if (findKernel() !== undefined) return '';
+  try {
+    await obtainKernel(say);
+    return '';
+  } catch (error) {
+    return `without a kernel: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /** @returns the exit code. */
-async function main(): Promise<number> {
+async function main(groups: readonly string[]): Promise<number> {
   const mayInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  if (mayInstall) {
-    await installClients();
+  const labOnly = groups.includes('lab');
+  if (mayInstall && !labOnly) {
+    await installPackages('clients', missing());
     await installPeers();
   }
+  const noLab = await prepareLab(mayInstall);
+  if (labOnly) {
+    if (noLab !== '') say(noLab);
+    return noLab === '' ? 0 : 1;
+  }
   const absent = missing();
-  if (absent.length === 0 && peersReady()) return 0;
+  if (absent.length === 0 && peersReady() && noLab === '') return 0;
   say('');
   say('!!! NOT EVERYTHING THAT THE TESTS NEED IS HERE. Skipped will be:');
   for (const name of absent) say(`!!!   without ${name}: ${CLIENTS[name]?.tests}`);
   if (!peersReady()) say('!!!   without the root of peers: tests with Postfix, Dovecot, Courier');
+  if (noLab !== '') say(`!!!   ${noLab}: the laboratory (test/lab)`);
   if (!mayInstall) say('!!! Run it as root on Debian to have them installed.');
   say('');
   return process.env['CI'] === undefined ? 0 : 1;
 }
 
-process.exitCode = await main();
+process.exitCode = await main(process.argv.slice(2));

@@ -7,6 +7,7 @@ import { type Kernel, kernelCommand } from './kernel.ts';
 import type { BudgetRow } from './protocol.ts';
 
 const HERE = import.meta.dirname;
+const CONTROL = 'test/lab/control.ts';
 const MEMORY = '2G';
 
 export interface LabTest {
@@ -47,6 +48,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
     `init=${join(HERE, 'init.sh')}`,
     `lab_run=${folder}`,
     `lab_kernel=${options.kernel.folder}`,
+    `lab_control=${CONTROL}`,
     `lab_args=${options.args.join(',')}`,
     ...(options.long ? ['MAILFARM_LAB_LONG=1'] : []),
   ];
@@ -80,6 +82,13 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
   rmSync(folder, { recursive: true, force: true });
   throw new Error(`the laboratory ended without a report (${options.ms / 1000} s at most)\n${end}`);
 }
+
+/** The table of calls for people. */
+export const budgetLines = (rows: readonly BudgetRow[]): string[] =>
+  rows.map(({ what, counted, allowed, calls }) => {
+    const counts = `${String(counted).padStart(3)} of ${String(allowed).padEnd(2)}`;
+    return `${what.padEnd(44)} ${counts}  ${calls}`;
+  });
 
 interface VitestReport {
   readonly testResults: readonly {

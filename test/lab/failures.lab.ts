@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
@@ -73,7 +73,7 @@ test('[S2-02] [N-01] the server stops and comes back during deliveries: no lette
     await sleep(1000);
   }
   const { texts, refused, longestMs } = await work.stop();
-  const report = `${texts.size} letters, ${refused.length} refused, longest ${longestMs} ms`;
+  const report = `${texts.size} letters, ${refused.length} refused, longest ${Math.round(longestMs)} ms`;
   process.stdout.write(`   server restarted twice: ${report}\n`);
   expect(texts.size).toBeGreaterThan(30);
   expect(longestMs, 'nobody noticed that the server was away').toBeGreaterThan(1000);
@@ -93,7 +93,8 @@ test('[S2-02] an export taken away and given back: what was acknowledged is ther
   await sleep(1000);
   const { texts, refused } = await work.stop();
   const why = [...new Set(refused.map(({ message }) => message.replace(/'.*/, '')))];
-  process.stdout.write(`   re-export: ${texts.size} letters, ${refused.length} refused (${why})\n`);
+  const counts = `${texts.size} letters, ${refused.length} refused`;
+  process.stdout.write(`   re-export: ${counts} (${why.join('; ')})\n`);
   expect(texts.size).toBeGreaterThan(30);
   expect(refused.length).toBeGreaterThan(0);
   await expectAll(box, texts);
@@ -123,9 +124,7 @@ test('[S2-02] a full volume says so before anything is acknowledged, and leaves 
   const small = await deliver(engine, box.on('c1'), 'before\n');
   const filler = join(box.atServer, '..', 'filler');
   // The last of the room goes while the client still believes that there is some.
-  const { bavail, bsize } = await import('node:fs').then(({ statfsSync }) =>
-    statfsSync('/mnt/srv/mail2'),
-  );
+  const { bavail, bsize } = statfsSync('/mnt/srv/mail2');
   writeFileSync(filler, Buffer.alloc((bavail - 8) * bsize));
   const refused = await deliver(engine, box.on('c1'), 'x'.repeat(2_000_000)).then(
     () => undefined,

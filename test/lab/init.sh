@@ -1,7 +1,7 @@
 #!/bin/bash
 # The first process of the laboratory's kernel. The machine's own files are the root, read-only; what
 # is written goes to tmpfs and ends with the kernel, but for the report in lab_run.
-# Set on the kernel's command line: lab_run (a folder of the machine), lab_kernel, lab_args.
+# Set on the kernel's command line: lab_run (a folder of the machine), lab_kernel, lab_control, lab_args.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 lab=$(dirname "$(readlink -f "$0")")
 tree=$(dirname "$(dirname "$lab")")
@@ -98,7 +98,7 @@ echo "lab: up after $(cut -d ' ' -f 1 /proc/uptime) s, Linux $(uname -r)"
 cd /mnt/tree || fail 'no tree'
 export NO_COLOR=1 HOME=/tmp UV_USE_IO_URING=0 NODE_COMPILE_CACHE=/tmp/compiled
 node=$(echo /mnt/tree/node_modules/node-linux-*/bin/node)
-"$node" test/lab/control.ts &
+"$node" "$lab_control" &
 # shellcheck disable=SC2086
 setpriv --reuid mail --regid mail --clear-groups \
   "$node" node_modules/vitest/vitest.mjs run --config test/lab/vitest.config.ts \

@@ -2,7 +2,7 @@
  * The laboratory's kernel: Debian's user-mode Linux with the C library that it wants, fetched by
  * apt (which checks signatures) into a folder below the cache and made to run from there. Kernels
  * of different releases fail on different processors, so each candidate is booted once; the first
- * that starts Node's favourite calls is remembered in a small file named by a hash of the recipe.
+ * that runs programs is remembered in a small file named by a hash of the recipe.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { mirror } from '../harness/peers-root.ts';
 import { run, runOrThrow } from '../harness/process.ts';
+import { KEYRING } from './needs.ts';
 
 /** Debian's releases in the order of preference. */
 const SUITES = ['trixie', 'sid'];
@@ -19,7 +20,7 @@ const TRIAL_MS = 30_000;
 const FETCH = `
 set -e
 cd "$1"
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
+keys=${KEYRING}
 mkdir -p lists/partial archives/partial none system
 echo "deb [signed-by=$keys] $3 $2 main" > sources.list
 cat > apt.conf <<EOF

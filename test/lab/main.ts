@@ -6,7 +6,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { run } from '../harness/process.ts';
-import { type LabReport, runLaboratory } from './boot.ts';
+import { budgetLines, type LabReport, runLaboratory } from './boot.ts';
 import { obtainKernel } from './kernel.ts';
 import { missingForLab } from './needs.ts';
 
@@ -26,9 +26,7 @@ function printBudget(report: LabReport): void {
   if (report.budget.length === 0) return;
   say('');
   say('Calls on the wire, counted by the client (/proc/self/mountstats):');
-  for (const { what, counted, allowed, calls } of report.budget) {
-    say(`  ${what.padEnd(52)} ${String(counted).padStart(4)} of ${allowed}  ${calls}`);
-  }
+  for (const line of budgetLines(report.budget)) say(`  ${line}`);
 }
 
 /** @returns whether all is well */
@@ -42,6 +40,15 @@ function printReport(report: LabReport): boolean {
   for (const line of report.trouble) say(`  ${line}`);
   say(`lab: ${of('passed')} passed, ${of('failed')} failed, ${of('skipped')} skipped`);
   return of('failed') === 0 && report.trouble.length === 0 && of('passed') > 0;
+}
+
+async function install(): Promise<void> {
+  const root = join(import.meta.dirname, '../..');
+  const result = await run([process.execPath, 'test/harness/install.ts', 'lab'], {
+    cwd: root,
+    ms: 900_000,
+  });
+  say(result.stdout.toString('utf8') + result.stderr);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -60,14 +67,10 @@ async function main(argv: readonly string[]): Promise<number> {
     say(USAGE);
     return 0;
   }
-  const missing = missingForLab();
-  if (missing.length > 0) {
-    const install = ['bash', '-c', `exec "$0" test/harness/install.ts lab`, process.execPath];
-    say((await run(install, { cwd: join(import.meta.dirname, '../..') })).stdout.toString('utf8'));
-  }
+  if (missingForLab().length > 0) await install();
   const absent = missingForLab();
   if (absent.length > 0) {
-    say(`lab: missing here: ${absent.join(', ')} (as root: apt-get install ${absent.join(' ')})`);
+    say(`lab: missing here; as root: apt-get install ${absent.join(' ')}`);
     return 69;
   }
   const kernel = await obtainKernel(say);

@@ -1,19 +1,24 @@
-/** What the laboratory takes from the machine. */
+/** What the laboratory takes from the machine, all of it Debian's. */
 import { existsSync } from 'node:fs';
 
-/** Debian package → a program of it. */
+/** Package → a program of it. */
 export const LAB_PACKAGES: Readonly<Record<string, string>> = {
-  'nfs-kernel-server': '/usr/sbin/rpc.mountd',
-  'nfs-common': '/usr/sbin/mount.nfs4',
-  kmod: '/usr/sbin/modprobe',
-  e2fsprogs: '/usr/sbin/mkfs.ext4',
-  patchelf: '/usr/bin/patchelf',
-  iproute2: '/usr/sbin/ip',
-  mount: '/usr/bin/mount',
+  'nfs-kernel-server': 'rpc.mountd',
+  'nfs-common': 'mount.nfs4',
+  kmod: 'modprobe',
+  e2fsprogs: 'mkfs.ext4',
+  iproute2: 'ip',
+  patchelf: 'patchelf',
+  'debian-archive-keyring': '',
 };
+const PLACES = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+export const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Packages whose program is not here; Debian of before 2024 has some in /sbin only. */
+const isHere = (program: string): boolean =>
+  program === '' ? existsSync(KEYRING) : PLACES.some((place) => existsSync(`${place}/${program}`));
+
+/** Packages whose program is not here. */
 export const missingForLab = (): string[] =>
   Object.entries(LAB_PACKAGES)
-    .filter(([, program]) => !existsSync(program) && !existsSync(program.replace('/usr', '')))
+    .filter(([, program]) => !isHere(program))
     .map(([name]) => name);
