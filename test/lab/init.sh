@@ -26,15 +26,15 @@ step mount -t tmpfs tmpfs /var/lib/nfs
 ln -sfn /proc/self/fd /dev/fd
 # Node's io_uring rings corrupt the page table of this kernel.
 echo 2 > /proc/sys/kernel/io_uring_disabled
-for module in sunrpc nfsd nfsv4 loop ext4 veth bridge; do
-  step modprobe -d "$lab_kernel" "$module"
-done
-
-# What tests see: the tree, whatever the rights of the folders above it, and where reports go.
-mkdir -p /mnt/host /mnt/tree /mnt/srv /mnt/mail1 /mnt/mail2 /tmp/out
+# The tree and the kernel's folder may lie below what was just covered; /mnt/host is for reports.
+mkdir -p /mnt/host /mnt/kernel /mnt/tree /mnt/srv /mnt/mail1 /mnt/mail2 /tmp/out
 chmod 1777 /tmp/out
 step mount -t hostfs -o "$lab_run" none /mnt/host
-step mount --bind "$tree" /mnt/tree
+step mount -t hostfs -o "ro,$lab_kernel" none /mnt/kernel
+step mount -t hostfs -o "ro,$tree" none /mnt/tree
+for module in sunrpc nfsd nfsv4 loop ext4 veth bridge; do
+  step modprobe -d /mnt/kernel "$module"
+done
 
 # A network: the server on the bridge, each client in a namespace of its own.
 ip link set lo up
