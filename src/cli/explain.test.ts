@@ -12,7 +12,10 @@ test('directory data that is served already or damaged is said without a stack t
 
 test('no control character of an argument or an entry reaches the terminal by an error', () => {
   let err = '';
-  const out = createOutput({ out: { write: () => true }, err: { write: (text) => (err += text) } });
+  const out = createOutput({
+    out: { write: () => true },
+    err: { write: (text) => (err += text.toString()) },
+  });
   out.note('mailfarm: no command "\u001b[31m\u0007\u009b2J"\nusage: mailfarm');
   expect(err).toBe('mailfarm: no command "\ufffd[31m\ufffd\ufffd2J"\nusage: mailfarm\n');
 });
