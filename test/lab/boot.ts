@@ -32,6 +32,8 @@ export interface BootOptions {
   readonly args: readonly string[];
   readonly long: boolean;
   readonly ms: number;
+  /** Ends it before its time. */
+  readonly signal?: AbortSignal;
   /** Each line that the kernel prints, as it comes. */
   readonly onLine: (line: string) => void;
 }
@@ -66,21 +68,26 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
     printed = kernel.output().length - rest.length;
   };
   const ticker = setInterval(() => print(false), 200);
-  const timer = setTimeout(() => kernel.kill('SIGKILL'), options.ms);
+  const end = (): void => kernel.kill('SIGKILL');
+  const timer = setTimeout(end, options.ms);
+  options.signal?.addEventListener('abort', end);
   try {
     await kernel.exited;
   } finally {
     clearInterval(ticker);
     clearTimeout(timer);
-    kernel.kill('SIGKILL'); // Whatever of its group is left.
+    end(); // Whatever of its group is left.
     print(true);
   }
   writeFileSync(join(folder, 'console'), kernel.output());
   const results = join(folder, 'results.json');
   if (existsSync(results)) return { ...readReport(results), folder };
-  const end = kernel.output().slice(-3000);
   rmSync(folder, { recursive: true, force: true });
-  throw new Error(`the laboratory ended without a report (${options.ms / 1000} s at most)\n${end}`);
+  if (options.signal?.aborted) throw new Error('interrupted');
+  throw new Error(
+    `the laboratory ended without a report (${options.ms / 1000} s at most)\n` +
+      kernel.output().slice(-3000),
+  );
 }
 
 /** The table of calls for people. */

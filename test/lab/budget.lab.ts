@@ -1,8 +1,12 @@
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { wireOf } from '../../src/mailbox/conformance.ts';
+import type { Maildrop } from '../../src/mailbox/types.ts';
 import { asRoot, callsDuring } from './inside.ts';
 import { deliver, engineOf, SharedMaildir } from './mailboxes.ts';
 import type { BudgetRow } from './protocol.ts';
+import { openOn } from './stores.ts';
 
 // Counts do not depend on how busy the machine is, so that they are asserted as they are.
 
@@ -22,7 +26,7 @@ async function within(
   const { total, calls, by } = await callsDuring('c1', work);
   rows.push({ what, counted: total, allowed, calls });
   expect(total, `${what}: ${calls}`).toBeLessThanOrEqual(allowed);
-  expect(total, `${what}: nothing was counted`).toBeGreaterThan(0);
+  if (allowed > 0) expect(total, `${what}: nothing was counted`).toBeGreaterThan(0);
   return by;
 }
 /** The client forgets names, attributes and pages. */
@@ -96,4 +100,23 @@ test('[S2-02] a list of 10,000 names asks no file for anything', async () => {
   await within('list of 10,000 after a removal elsewhere', 14, async () => {
     expect(await engine.list(maildir)).toHaveLength(10_000);
   });
+});
+
+test('[S2-02] the product adds nothing: a delivery of the MX, a session of POP3', async () => {
+  const { store, account, deliver: byMx, close } = await openOn('c1', 'c1');
+  try {
+    await byMx(Buffer.from(LETTER, 'latin1'));
+    await store.openMaildrop(account);
+    await sleep(500); // A mailbox that was just found has its tmp swept, once in a while.
+    await within('delivery through volumes', 5, () => byMx(Buffer.from(LETTER, 'latin1')));
+    await store.openMaildrop(account);
+    const login = (): Promise<Maildrop> => store.openMaildrop(account);
+    await within('POP3 login, nothing new', 4, login);
+    const drop = await login();
+    await within('POP3 LIST and UIDL', 0, async () => [drop.octets(0), drop.uidl(0)]);
+    await within('POP3 RETR', 3, () => wireOf(drop, 0));
+    await within('POP3 DELE and QUIT', 1, () => drop.remove([0]));
+  } finally {
+    await close();
+  }
 });

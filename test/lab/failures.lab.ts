@@ -81,16 +81,23 @@ test('[S2-02] [N-01] the server stops and comes back during deliveries: no lette
   await expectAll(box, texts);
 });
 
-test('[S2-02] an export taken away and given back: what was acknowledged is there', async () => {
+test('[S2-02] [S2-05] an export goes and comes back: no letter lost, the other volume serves', async () => {
   const box = new SharedMaildir();
   await box.create('c1');
+  const other = new SharedMaildir('mail2');
+  await other.create('c1');
   const work = deliverEverywhere(box);
   await sleep(500);
   await asRoot('exportfs', '-u', '10.99.0.0/24:/mnt/srv/mail1');
   await asRoot('exportfs', '-f');
+  // The other volume is another matter.
+  for (const client of CLIENTS) {
+    await deliver(engineOf(client), other.on(client), 'hello\n');
+  }
   await sleep(1000);
   await asRoot('exportfs', ...EXPORT);
   await sleep(1000);
+  expect(await engineOf('c1').list(other.on('c1'))).toHaveLength(CLIENTS.length);
   const { texts, refused } = await work.stop();
   const why = [...new Set(refused.map(({ message }) => message.replace(/'.*/, '')))];
   const counts = `${texts.size} letters, ${refused.length} refused`;

@@ -107,10 +107,13 @@ export async function obtainKernel(say: (line: string) => void): Promise<Kernel>
 async function tryKernel(folder: string): Promise<string> {
   const init = join(folder, 'trial');
   writeFileSync(init, TRIAL, { mode: 0o755 });
-  const result = await run(kernelCommand({ folder }, ['mem=256M', `init=${init}`]), {
-    ms: TRIAL_MS,
-    withParent: 'KILL',
-  });
+  const result = await run(
+    kernelCommand({ folder }, ['mem=256M', `uml_dir=${folder}`, `init=${init}`]),
+    {
+      ms: TRIAL_MS,
+      withParent: 'KILL',
+    },
+  );
   const said = result.stdout.toString('utf8') + result.stderr;
   const release = /mailfarm-trial (\S+)/.exec(said)?.[1];
   const broken = said.split('\n').find((line) => /panic|BUG:|Oops/.test(line));

@@ -18,7 +18,8 @@ const USAGE = `Usage: npm run lab:nfs -- [--keep] [--long] [-t TITLE] [FILE …]
   -t TITLE   only tests whose title has it (no spaces)
   FILE       only test files whose path has it, such as budget
 `;
-const MINUTES = 15;
+const MINUTES = 20;
+const KERNEL_WORDS = /^(epollctl|Core dump|Checking|Failed to initialize ubd|sysrq|reboot)/;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -75,15 +76,19 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const kernel = await obtainKernel(say);
   say(`lab: Linux ${kernel.release} of Debian ${kernel.suite} in ${kernel.folder}`);
+  const interrupt = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => interrupt.abort());
+  }
   const title = values.title === undefined ? [] : ['-t', values.title];
   const report = await runLaboratory({
     kernel,
     args: [...positionals, ...title],
     long: values.long,
     ms: MINUTES * 60_000,
+    signal: interrupt.signal,
     onLine: (line) => {
-      if (values.verbose || !/^(epollctl|\[?\s*\d+\.\d+\]|Core dump|Checking)/.test(line))
-        say(line);
+      if (values.verbose || !KERNEL_WORDS.test(line)) say(line);
     },
   });
   if (values.keep) {
