@@ -8,6 +8,8 @@ import type { BudgetRow } from './protocol.ts';
 
 const HERE = import.meta.dirname;
 const CONTROL = 'test/lab/control.ts';
+/** The message of the error when it was ended by its signal. */
+export const INTERRUPTED = 'interrupted';
 const MEMORY = '2G';
 
 export interface LabTest {
@@ -83,7 +85,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
   const results = join(folder, 'results.json');
   if (existsSync(results)) return { ...readReport(results), folder };
   rmSync(folder, { recursive: true, force: true });
-  if (options.signal?.aborted) throw new Error('interrupted');
+  if (options.signal?.aborted) throw new Error(INTERRUPTED);
   throw new Error(
     `the laboratory ended without a report (${options.ms / 1000} s at most)\n` +
       kernel.output().slice(-3000),

@@ -6,7 +6,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { run } from '../harness/process.ts';
-import { budgetLines, type LabReport, runLaboratory } from './boot.ts';
+import { budgetLines, INTERRUPTED, type LabReport, runLaboratory } from './boot.ts';
 import { obtainKernel } from './kernel.ts';
 import { missingForLab } from './needs.ts';
 
@@ -104,5 +104,5 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   say(`lab: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 70;
+  process.exitCode = error instanceof Error && error.message === INTERRUPTED ? 130 : 70;
 }

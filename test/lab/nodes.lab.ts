@@ -179,21 +179,23 @@ test('[N-01] what one host deletes is gone on the other; a session of that other
 test('[N-01] [N-21] one host is killed amid deliveries: what it acknowledged is out by the other', async () => {
   const acknowledged: string[] = [];
   let unclear = 0;
-  const sender = async (host: Host, user: string, name: string): Promise<void> => {
-    for (let n = 0; n < 60 && unclear < 20; n++) {
+  const sender = async (host: Host, user: string, name: string, letters: number): Promise<void> => {
+    for (let n = 0; n < letters && (host === 'c2' || unclear < 20); n++) {
       const code = await send(host, user, `${name} ${n}`);
       if (code === 250) acknowledged.push(`${user} ${name} ${n}`);
       else unclear++;
       if (code === undefined) await sleep(100);
     }
   };
-  const work = USERS.map((user, i) => sender('c1', user, `doomed${i}`));
+  const work = USERS.map((user, i) => sender('c1', user, `doomed${i}`, 10_000));
   await sleep(1500);
   await nodes.get('c1')?.signal('KILL');
   nodes.delete('c1');
-  await Promise.all([...work, sender('c2', USERS[1] ?? '', 'survivor')]);
+  await Promise.all([...work, sender('c2', USERS[1] ?? '', 'survivor', 30)]);
   process.stdout.write(`   killed: ${acknowledged.length} acknowledged, ${unclear} not\n`);
   expect(acknowledged.length).toBeGreaterThan(10);
+  expect(acknowledged.filter((letter) => letter.includes('survivor'))).toHaveLength(30);
+  expect(unclear, 'the host was killed when nobody was sending').toBeGreaterThan(3);
   const found: string[] = [];
   for (const user of USERS) {
     for (const text of (await mailboxOf('c2', user)).values()) found.push(`${user} ${text}`);
