@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { asRoot } from './inside.ts';
 import { deliver, engineOf, SharedMaildir } from './mailboxes.ts';
 
-/** One host is cut off while it reads a letter. @returns ms that another takes to flag, delete it */
+/** One host is cut off while it reads a letter. @returns ms another takes to flag and delete it */
 export async function withReaderCutOff(): Promise<number> {
   const box = new SharedMaildir();
   await box.create('c1');
