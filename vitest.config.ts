@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 // Unit tests stand beside their source and run in parallel. Those that measure memory or wait for
 // time (memory.test.ts, time.test.ts) run alone after them, then what lies in test/, which starts
 // servers, peers and clients.
+// How long `expect.poll` waits for what will come; a busy machine is no failure.
+const POLL = { poll: { timeout: 10_000 } };
 const MEASURING = ['{src,maildir}/**/{memory,time}.test.ts'];
 export default defineConfig({
   test: {
@@ -17,6 +19,7 @@ export default defineConfig({
           name: 'unit',
           include: ['src/**/*.test.ts', 'maildir/**/*.test.ts', 'scripts/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...MEASURING],
+          expect: POLL,
           testTimeout: 20_000,
           hookTimeout: 20_000,
           maxWorkers: Math.max(2, availableParallelism()),
@@ -28,6 +31,7 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: MEASURING,
+          expect: POLL,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           execArgv: ['--expose-gc'],
@@ -40,6 +44,7 @@ export default defineConfig({
         test: {
           name: 'farm',
           include: ['test/**/*.test.ts'],
+          expect: POLL,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           maxWorkers: 1,

@@ -222,7 +222,9 @@ test('[S0-34] mailfarm node list: status in words, who is silent', async () => {
         .find((line) => line.startsWith(name)) ?? ''
     );
   };
-  await expect.poll(() => list('node1')).toMatch(/SMTP up, POP3 up, Mailfarm up +\d+ s ago/);
+  await expect
+    .poll(() => list('node1'), { timeout: 15_000 })
+    .toMatch(/SMTP up, POP3 up, Mailfarm up +\d+ (s|min) ago/);
   await expect
     .poll(() => list('front2'), { timeout: 15_000 })
     .toMatch(/SMTP down, POP3 down, Mailfarm down .*, silent/);

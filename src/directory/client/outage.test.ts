@@ -212,7 +212,7 @@ onSlapd(
   '[N-10] a process that meets a half full replica alone believes no "unknown user" of it',
   { timeout: TEST_MS },
   async () => {
-    const users = 600;
+    const users = 8_000; // Some seconds of filling, however quick the machine.
     const [one, two] = await pair(users);
     await one.kill();
     one.empty();
@@ -238,7 +238,7 @@ onSlapd(
   '[N-10] a half full replica that took a change itself is not believed by a process that starts',
   { timeout: TEST_MS },
   async () => {
-    const users = 600;
+    const users = 8_000; // Some seconds of filling, however quick the machine.
     const [one, two] = await pair(users);
     await two.kill();
     two.empty();
