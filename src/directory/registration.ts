@@ -175,10 +175,10 @@ class NodeRegistration implements Registration {
     let nid = 0;
     let cause: unknown;
     for (let tries = 0; tries < NUMBER_TRIES; tries++) {
-      // The smallest free one: beside a number that somebody set to the greatest there is none.
-      const taken = new Set((await this.#nodes(connection)).map((node) => node.nid));
-      do nid += 1;
-      while (taken.has(nid));
+      nid = freeNumber(
+        (await this.#nodes(connection)).map((node) => node.nid),
+        nid,
+      );
       const values = { cn: name, nid: String(nid), server, mwVersion: version, ...given };
       const attributes = Object.entries(values).map(([type, value]) => [type, [value]] as const);
       try {
@@ -294,4 +294,15 @@ async function using<T>(
   } finally {
     await connection.close();
   }
+}
+
+/**
+ * The smallest number above `above` that no node has. Not one more than the greatest: somebody may
+ * have set that to the greatest there is.
+ */
+export function freeNumber(taken: readonly number[], above = 0): number {
+  const numbers = new Set(taken);
+  let number = above + 1;
+  while (numbers.has(number)) number += 1;
+  return number;
 }

@@ -1,11 +1,11 @@
 import type { ListRecord, ListValues } from '../../directory/admin/api.ts';
 import { POSTING_POLICIES } from '../../directory/types.ts';
 import { withAdmin, withChange } from '../administration.ts';
+import { collectionRuns } from '../collection.ts';
 import {
   done,
   flagGiven,
   flagListGiven,
-  word,
   type Call,
   type Group,
   type OptionRows,
@@ -79,6 +79,8 @@ const members =
     );
   };
 
+const runs = collectionRuns({ of: (admin) => admin.lists, values: valuesOf, print });
+
 export const LIST_COMMANDS: Group = {
   'list add': {
     usage: 'LIST@DOMAIN [--member ADDRESS …] [--filter FILTER] [--posting POLICY]',
@@ -89,18 +91,14 @@ export const LIST_COMMANDS: Group = {
     ],
     options: FIELDS,
     args: [1, 1],
-    run: async (call) => {
-      const values = valuesOf(call);
-      print(call, await withChange(call, (admin) => admin.lists.add(word(call, 0), values)));
-    },
+    run: runs.add,
   },
   'list show': {
     usage: 'LIST@DOMAIN',
     summary: 'Shows a list',
     examples: ['mailfarm list show team@example.test'],
     args: [1, 1],
-    run: async (call) =>
-      print(call, await withAdmin(call, (admin) => admin.lists.get(word(call, 0)))),
+    run: runs.show,
   },
   'list set': {
     usage: 'LIST@DOMAIN [--posting POLICY] [--moderator ADDRESS …] [--owner ADDRESS]',
@@ -111,10 +109,7 @@ export const LIST_COMMANDS: Group = {
     ],
     options: FIELDS,
     args: [1, 1],
-    run: async (call) => {
-      const values = valuesOf(call);
-      print(call, await withChange(call, (admin) => admin.lists.set(word(call, 0), values)));
-    },
+    run: runs.set,
   },
   'list list': {
     usage: '',
@@ -128,10 +123,7 @@ export const LIST_COMMANDS: Group = {
     summary: 'Removes a list; its members stay',
     examples: ['mailfarm list remove team@example.test'],
     args: [1, 1],
-    run: async (call) => {
-      await withChange(call, (admin) => admin.lists.remove(word(call, 0)));
-      done(call, { removed: word(call, 0) }, `${word(call, 0)} is removed`);
-    },
+    run: runs.remove,
   },
   'list member add': {
     usage: 'LIST@DOMAIN ADDRESS …',

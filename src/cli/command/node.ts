@@ -2,9 +2,10 @@ import { systemClock } from '../../base/clock.ts';
 import type { NodeEntry } from '../../directory/types.ts';
 import { checkDirectoryPart, valuesOf } from '../../roles/plan.ts';
 import { beatMs, isSilent, statusInWords } from '../../roles/status.ts';
+import { freeNumber } from '../../directory/registration.ts';
 import { withAdmin, withChange } from '../administration.ts';
+import { removing } from '../collection.ts';
 import {
-  done,
   flagCount,
   flagList,
   flagText,
@@ -79,8 +80,7 @@ export const NODE_COMMANDS: Group = {
     run: async (call) => {
       const values = nodeValues(call);
       const node = await withChange(call, async (admin) => {
-        const numbers = (await admin.nodes.list()).map((known) => known.nid);
-        const nid = Math.max(0, ...numbers) + 1;
+        const nid = freeNumber((await admin.nodes.list()).map((known) => known.nid));
         const name = word(call, 0);
         return admin.nodes.add(name, { nid, server: name, status: 'spm', ...values });
       });
@@ -120,9 +120,6 @@ export const NODE_COMMANDS: Group = {
     summary: 'Removes a node’s entry',
     examples: ['mailfarm node remove front1'],
     args: [1, 1],
-    run: async (call) => {
-      await withChange(call, (admin) => admin.nodes.remove(word(call, 0)));
-      done(call, { removed: word(call, 0) }, `${word(call, 0)} is removed`);
-    },
+    run: removing((admin) => admin.nodes),
   },
 };

@@ -1,9 +1,9 @@
 import type { RuleRecord, RuleValues } from '../../directory/admin/api.ts';
 import { addressKey } from '../../directory/address.ts';
 import { formatRuleTarget, matchesPattern, RuleError } from '../../directory/rules.ts';
-import { withAdmin, withChange } from '../administration.ts';
+import { withAdmin } from '../administration.ts';
+import { collectionRuns } from '../collection.ts';
 import {
-  done,
   flagCount,
   flagGiven,
   flagText,
@@ -86,6 +86,8 @@ async function test(call: Call): Promise<number> {
   return exitCode(fault === undefined ? 'ok' : 'data');
 }
 
+const runs = collectionRuns({ of: (admin) => admin.rules, values: valuesOf, print });
+
 export const RULE_COMMANDS: Group = {
   'rule add': {
     usage: 'NAME --order N --pattern RE2 --target volume:NAME|host:NAME[:PORT]',
@@ -101,7 +103,7 @@ export const RULE_COMMANDS: Group = {
       for (const name of ['order', 'pattern', 'target'] as const) {
         if (values[name] === undefined) throw new UsageError(`rule add needs --${name}`);
       }
-      print(call, await withChange(call, (admin) => admin.rules.add(word(call, 0), values)));
+      await runs.add(call);
     },
   },
   'rule show': {
@@ -109,8 +111,7 @@ export const RULE_COMMANDS: Group = {
     summary: 'Shows a rule',
     examples: ['mailfarm rule show students'],
     args: [1, 1],
-    run: async (call) =>
-      print(call, await withAdmin(call, (admin) => admin.rules.get(word(call, 0)))),
+    run: runs.show,
   },
   'rule set': {
     usage: 'NAME [--order N] [--pattern RE2] [--target TARGET]',
@@ -118,10 +119,7 @@ export const RULE_COMMANDS: Group = {
     examples: ['mailfarm rule set students --order 5'],
     options: FIELDS,
     args: [1, 1],
-    run: async (call) => {
-      const values = valuesOf(call);
-      print(call, await withChange(call, (admin) => admin.rules.set(word(call, 0), values)));
-    },
+    run: runs.set,
   },
   'rule list': {
     usage: '',
@@ -135,10 +133,7 @@ export const RULE_COMMANDS: Group = {
     summary: 'Removes a rule',
     examples: ['mailfarm rule remove old'],
     args: [1, 1],
-    run: async (call) => {
-      await withChange(call, (admin) => admin.rules.remove(word(call, 0)));
-      done(call, { removed: word(call, 0) }, `${word(call, 0)} is removed`);
-    },
+    run: runs.remove,
   },
   'rule test': {
     usage: 'ADDRESS',

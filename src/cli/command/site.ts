@@ -1,12 +1,11 @@
 import type { SiteRecord, SiteValues } from '../../directory/admin/api.ts';
-import { withAdmin, withChange } from '../administration.ts';
+import { withAdmin } from '../administration.ts';
+import { collectionRuns } from '../collection.ts';
 import {
-  done,
   flagCount,
   flagGiven,
   flagListGiven,
   flagText,
-  word,
   type Call,
   type Group,
   type OptionRows,
@@ -47,6 +46,8 @@ async function list(call: Call): Promise<void> {
   );
 }
 
+const runs = collectionRuns({ of: (admin) => admin.sites, values: valuesOf, print });
+
 export const SITE_COMMANDS: Group = {
   'site add': {
     usage: 'NAME [--domain DOMAIN …] [--level 0|1|2] [--description TEXT]',
@@ -54,18 +55,14 @@ export const SITE_COMMANDS: Group = {
     examples: ['mailfarm site add north --domain north.example.test --level 1'],
     options: FIELDS,
     args: [1, 1],
-    run: async (call) => {
-      const values = valuesOf(call);
-      print(call, await withChange(call, (admin) => admin.sites.add(word(call, 0), values)));
-    },
+    run: runs.add,
   },
   'site show': {
     usage: 'NAME',
     summary: 'Shows a site',
     examples: ['mailfarm site show north'],
     args: [1, 1],
-    run: async (call) =>
-      print(call, await withAdmin(call, (admin) => admin.sites.get(word(call, 0)))),
+    run: runs.show,
   },
   'site set': {
     usage: 'NAME [--domain DOMAIN …] [--level 0|1|2] [--description TEXT]',
@@ -73,10 +70,7 @@ export const SITE_COMMANDS: Group = {
     examples: ['mailfarm site set north --domain north.example.test --domain n.example.test'],
     options: FIELDS,
     args: [1, 1],
-    run: async (call) => {
-      const values = valuesOf(call);
-      print(call, await withChange(call, (admin) => admin.sites.set(word(call, 0), values)));
-    },
+    run: runs.set,
   },
   'site list': {
     usage: '',
@@ -90,9 +84,6 @@ export const SITE_COMMANDS: Group = {
     summary: 'Removes a site; refused while users belong to it',
     examples: ['mailfarm site remove north'],
     args: [1, 1],
-    run: async (call) => {
-      await withChange(call, (admin) => admin.sites.remove(word(call, 0)));
-      done(call, { removed: word(call, 0) }, `${word(call, 0)} is removed`);
-    },
+    run: runs.remove,
   },
 };
