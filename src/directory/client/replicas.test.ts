@@ -232,6 +232,22 @@ onSlapd(
 );
 
 onSlapd(
+  '[N-10] a process that starts waits for a server that is slow to say what it has',
+  { timeout: TEST_MS },
+  async () => {
+    const [one, two] = await cutOff();
+    await addUser(await admin(one), 'new@example.test', 2003);
+    const slow = await way(one.url);
+    slow.hang();
+    const directory = open([two.url, slow.url]);
+    const resolution = directory.resolve('new@example.test');
+    await systemClock.sleep(800);
+    slow.go();
+    expect((await resolution).kind).toBe('account');
+  },
+);
+
+onSlapd(
   '[N-10] a password that was changed elsewhere is not refused by a replica that is behind',
   { timeout: TEST_MS },
   async () => {

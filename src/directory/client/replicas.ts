@@ -344,7 +344,11 @@ export class Replicas {
     void others.then(() => this.#look(first)).catch(() => {});
   }
 
-  /** Looks at servers beside one, where the last look is older than `since`. Waits not long. */
+  /**
+   * Looks at servers beside one, where the last look is older than `since`. Waits not long, but
+   * for one that was never heard of until it answers or its connection fails: it may be the only
+   * one that has what a process that just started has to know.
+   */
   async #lookAtOthers(one: Replica, since: number): Promise<void> {
     const due = this.#replicas.filter(
       (replica) => replica !== one && replica.state !== 'down' && replica.lookedAt < since,
@@ -352,8 +356,11 @@ export class Replicas {
     if (due.length === 0) return;
     const waited = new AbortController();
     const enough = this.#options.clock.sleep(OTHERS_WAIT_MS, waited.signal).catch(() => {});
-    const looks = due.map((replica) => this.#lookSince(replica, since));
-    await Promise.race([Promise.all(looks), enough]);
+    const looks = due.map(async (replica) => {
+      const look = this.#lookSince(replica, since);
+      await (replica.state === 'untried' ? look : Promise.race([look, enough]));
+    });
+    await Promise.all(looks);
     waited.abort();
   }
 
