@@ -36,6 +36,23 @@ export interface Volume extends Maildirs {
   verify(): Promise<void>;
   /** Whether `bytes` more would fit, as far as is known without asking. */
   fits(bytes: number): boolean;
+  /**
+   * Runs what is no mailbox's on the volume's file system, under the same bulkhead, breaker and
+   * deadline as the engine's operations. @throws StoreError
+   */
+  guard<T>(task: GuardedTask<T>): Promise<T>;
+}
+
+/** A coarse operation of another module: values in, values out, no handle leaves it. */
+export interface GuardedTask<T> {
+  readonly operation: VolumeOperation;
+  /** For messages: the path it is about. */
+  readonly where: string;
+  /** What "not there" means. */
+  readonly absent: StoreErrorKind;
+  readonly run: (fs: Fs) => Promise<T>;
+  /** Receives a success that came after the deadline. */
+  readonly onLate?: (value: T) => void;
 }
 
 export interface VolumeParts {
@@ -72,11 +89,16 @@ const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
   sweep: 'mailbox-missing',
 };
 
+/** Where an operation works, for messages, and what "not there" means. */
+type Place = Pick<Guarded<unknown>, 'maildir' | 'absent'>;
+
 interface Guarded<T> {
   readonly maildir: string;
   readonly run: (engine: Maildirs) => Promise<T>;
   readonly deadlines?: number;
   readonly onLate?: (value: T) => void;
+  /** What "not there" means, where it is not what the operation's row says. */
+  readonly absent?: StoreErrorKind | undefined;
 }
 
 export class GuardedVolume implements Volume {
@@ -194,7 +216,10 @@ export class GuardedVolume implements Volume {
     return Promise.all(
       results.map(async (result) => {
         if (result.error === undefined) return result;
-        return { ...result, error: await this.#failed('publish', result.target, result.error) };
+        return {
+          ...result,
+          error: await this.#failed('publish', { maildir: result.target }, result.error),
+        };
       }),
     );
   }
@@ -234,7 +259,7 @@ export class GuardedVolume implements Volume {
     const errors = await this.#run('remove', { maildir, run: (engine) => engine.remove(request) });
     if (errors.every((error) => error === undefined)) return errors;
     return Promise.all(
-      errors.map(async (error) => error && (await this.#failed('remove', maildir, error))),
+      errors.map(async (error) => error && (await this.#failed('remove', { maildir }, error))),
     );
   }
 
@@ -264,6 +289,11 @@ export class GuardedVolume implements Volume {
     return this.#run('sweep', { maildir, run: (engine) => engine.sweep(maildir, options) });
   }
 
+  guard<T>({ operation, where, absent, run, onLate }: GuardedTask<T>): Promise<T> {
+    const work = (): Promise<T> => run(this.#parts.fs);
+    return this.#run(operation, { maildir: where, absent, run: work, ...(onLate && { onLate }) });
+  }
+
   async #run<T>(operation: VolumeOperation, guarded: Guarded<T>): Promise<T> {
     const { clock, options } = this.#parts;
     const started = clock.now();
@@ -281,7 +311,7 @@ export class GuardedVolume implements Volume {
         },
       });
     } catch (error) {
-      throw await this.#failed(operation, guarded.maildir, error);
+      throw await this.#failed(operation, guarded, error);
     } finally {
       operations.inc(operation);
       operationSeconds.observe((clock.now() - started) / 1000);
@@ -289,8 +319,8 @@ export class GuardedVolume implements Volume {
   }
 
   /** The failure as a StoreError. "Not there" is believed of a volume that is there only. */
-  async #failed(operation: VolumeOperation, maildir: string, error: unknown): Promise<StoreError> {
-    const failed = await this.#explain(operation, maildir, error);
+  async #failed(operation: VolumeOperation, at: Place, error: unknown): Promise<StoreError> {
+    const failed = await this.#explain(operation, at, error);
     failures.inc(failed.kind);
     if (failed.kind === 'volume-full' && !this.#full) {
       this.#full = true;
@@ -299,8 +329,8 @@ export class GuardedVolume implements Volume {
     return failed;
   }
 
-  async #explain(operation: VolumeOperation, maildir: string, error: unknown): Promise<StoreError> {
-    const what = `${operation} in ${maildir} on volume ${this.name}`;
+  async #explain(operation: VolumeOperation, at: Place, error: unknown): Promise<StoreError> {
+    const what = `${operation} in ${at.maildir} on volume ${this.name}`;
     if (isAbsent(error)) {
       try {
         await this.verify();
@@ -308,7 +338,7 @@ export class GuardedVolume implements Volume {
         return asStoreError(down, { what, absent: 'volume-down' });
       }
     }
-    return asStoreError(error, { what, absent: WHEN_ABSENT[operation] });
+    return asStoreError(error, { what, absent: at.absent ?? WHEN_ABSENT[operation] });
   }
 
   async #probe(): Promise<ProbeResult> {
