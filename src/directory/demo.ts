@@ -66,6 +66,7 @@ const volumeEntry = (volume: VolumeEntry, base: string): SeedEntry => ({
     mwIdentity: volume.identity,
     mwWeight: String(volume.weight),
     mwState: volume.state,
+    ...(volume.use === 'spool' && { mwUse: 'spool' }),
   },
 });
 

@@ -86,8 +86,8 @@ export const CLASSES = {
     oid: 5,
     kind: 'structural',
     must: ['cn', 'mwMountPath', 'mwIdentity'],
-    may: ['mwWeight', 'mwState', 'description'],
-    doc: 'A volume that holds mailboxes.',
+    may: ['mwWeight', 'mwState', 'mwUse', 'description'],
+    doc: 'A volume: of mailboxes, or the spool.',
   },
   mwNode: {
     oid: 6,
@@ -209,6 +209,9 @@ export const ATTRIBUTES = {
   mwWeight: one('integer', 'Share of new users this volume takes, beside others.', { oid: 23 }),
   mwState: one('case-ignore', 'active, closed (no new users) or offline (not touched).', {
     oid: 24,
+  }),
+  mwUse: one('case-ignore', 'mail (mailboxes) or spool (mail that waits); mail when absent.', {
+    oid: 43,
   }),
   nid: one('integer', 'Unique number of a node.', eq(25)),
   server: one('case-ignore', 'Host name of a node.', { oid: 26 }),

@@ -156,7 +156,7 @@ async function certificateFiles(
 }
 
 function demo(suffix: string): readonly SeedEntry[] {
-  const volume = { identity: 'v', weight: 1, state: 'active' } as const;
+  const volume = { identity: 'v', weight: 1, state: 'active', use: 'mail' } as const;
   return demoEntries({
     suffix,
     volumes: [

@@ -147,6 +147,10 @@ export interface RuleEntry {
 export const VOLUME_STATES = ['active', 'closed', 'offline'] as const;
 export type VolumeState = (typeof VOLUME_STATES)[number];
 
+/** What a volume holds: mailboxes, or mail that waits (a spool). */
+export const VOLUME_USES = ['mail', 'spool'] as const;
+export type VolumeUse = (typeof VOLUME_USES)[number];
+
 /** mwVolume entry. `closed` takes no new users; `offline` is not to be touched. */
 export interface VolumeEntry {
   readonly name: string;
@@ -156,6 +160,8 @@ export interface VolumeEntry {
   readonly identity: string;
   readonly weight: number;
   readonly state: VolumeState;
+  /** A spool volume never gets a mailbox. */
+  readonly use: VolumeUse;
 }
 
 /** mwNode entry (S0-33) with what a node runs and where it listens. */

@@ -269,6 +269,21 @@ test('[N-07] closed, full and down volumes get no new users', async () => {
   expect(await kindOf(frontEnd().mailboxes.ensure(owner('g')))).toBe('volume-down');
 });
 
+test('[N-07] no mailbox is ever put on a spool volume, whoever says so', async () => {
+  directory.entries = disk.entries.map((entry) =>
+    entry.name === 'v1' ? { ...entry, use: 'spool' as const, weight: 1e6 } : entry,
+  );
+  const { mailboxes } = frontEnd();
+  for (let n = 0; n < 20; n++) {
+    expect((await mailboxes.ensure(owner(`u${n}`))).volume.name).not.toBe('v1');
+  }
+  const told = [owner('t', { volume: 'v1' }), owner('t', { path: `${disk.root}/v1/a/t` })];
+  for (const who of told) expect(await kindOf(mailboxes.ensure(who))).toBe('volume-down');
+  directory.rule = () => 'v1';
+  expect(await kindOf(mailboxes.ensure(owner('ruled')))).toBe('volume-down');
+  expect(readdirSync(join(disk.root, 'v1'))).toEqual(['.mailfarm-volume']);
+});
+
 test('a volume whose mount is gone is passed over for the next one', async () => {
   const { table, mailboxes } = frontEnd({ askSpace: roomOnlyOn('v') });
   await table.loaded();

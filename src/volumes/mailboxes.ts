@@ -56,7 +56,10 @@ const CHOICES_MAX = 3;
  * @throws StoreError
  */
 export async function createMailbox(account: MailboxOwner, volume: Volume): Promise<string> {
-  const { path } = volume.entry;
+  const { path, use } = volume.entry;
+  if (use === 'spool') {
+    throw new StoreError('volume-down', `Volume ${volume.name} is a spool: no mailbox is made`);
+  }
   const inside = account.path?.startsWith(`${path}/`) === true;
   if (account.path !== undefined && !inside) {
     throw new StoreError('volume-down', `The path ${account.path} is not on volume ${volume.name}`);
@@ -223,8 +226,9 @@ export class Mailboxes<A extends MailboxOwner> {
     const { table } = this.#parts;
     await table.loaded();
     const volume = table.get(name);
-    if (volume?.entry.state !== 'active') {
-      const why = volume ? `is ${volume.entry.state}` : 'does not exist';
+    if (volume?.entry.state !== 'active' || volume.entry.use === 'spool') {
+      const is = volume?.entry.use === 'spool' ? 'a spool volume' : volume?.entry.state;
+      const why = is === undefined ? 'does not exist' : `is ${is}`;
       const message = `A rule puts ${account.id} on volume ${name}, which ${why}`;
       throw new StoreError('volume-down', message);
     }
@@ -237,7 +241,7 @@ export class Mailboxes<A extends MailboxOwner> {
     const { table, random } = this.#parts;
     await table.loaded();
     const open = table.volumes.filter(
-      ({ name, entry }) => entry.state === 'active' && !refused.has(name),
+      ({ name, entry }) => entry.state === 'active' && entry.use !== 'spool' && !refused.has(name),
     );
     await Promise.allSettled(open.map((volume) => volume.ready()));
     const up = open.filter((volume) => volume.up);

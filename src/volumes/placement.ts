@@ -53,6 +53,7 @@ export function volumeOfPath(path: string, volumes: readonly VolumeEntry[]): Vol
   if (holder === undefined) {
     throw new PlacementError(`The path ${JSON.stringify(path)} lies on no volume`);
   }
+  requireMailboxes(holder);
   if (other !== undefined) {
     throw new PlacementError(`Volumes ${holder.name} and ${other.name} have one mount point`);
   }
@@ -82,7 +83,14 @@ export function placementOf(account: MailboxOwner, volumes: readonly VolumeEntry
   if (account.volume === undefined) return { kind: 'unplaced' };
   const volume = volumes.find((entry) => entry.name === account.volume);
   if (volume === undefined) return { kind: 'unknown-volume', volume: account.volume };
+  requireMailboxes(volume);
   return { kind: 'placed', volume, maildir: hashedPath(volume.path, account.id) };
+}
+
+/** @throws PlacementError for a spool volume */
+function requireMailboxes({ name, use }: VolumeEntry): void {
+  if (use !== 'spool') return;
+  throw new PlacementError(`Volume ${name} is a spool volume and holds no mailboxes`);
 }
 
 /** Where a mailbox that is removed for good is set aside: beside it, by the account's own id. */

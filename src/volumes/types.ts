@@ -20,6 +20,8 @@ export interface VolumeEntry {
   readonly weight: number;
   /** `closed` takes no new users; `offline` is not to be touched. */
   readonly state: 'active' | 'closed' | 'offline';
+  /** Mailboxes, or mail that waits: no mailbox is ever put on a spool volume. */
+  readonly use: 'mail' | 'spool';
 }
 
 /** `A`: what the directory calls an account. All methods throw when no answer counts. */

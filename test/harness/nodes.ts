@@ -59,7 +59,7 @@ export async function farmSeed(dir: string, more: Partial<FarmSeed> = {}): Promi
       const path = join(dir, name);
       mkdirSync(path, { recursive: true, mode: 0o700 });
       const identity = await makeVolume({ path, name, random });
-      return { name, path, identity, weight: 1, state: 'active' } as const;
+      return { name, path, identity, weight: 1, state: 'active', use: 'mail' } as const;
     }),
   );
   const node = {

@@ -71,7 +71,14 @@ beforeAll(async () => {
     version: undefined,
   });
   const volumes = [
-    { name: 'mail1', path: `/mnt/mail1/${VOLUME}`, identity, weight: 1, state: 'active' } as const,
+    {
+      name: 'mail1',
+      path: `/mnt/mail1/${VOLUME}`,
+      identity,
+      weight: 1,
+      state: 'active',
+      use: 'mail',
+    } as const,
   ];
   const entriesOf = (node: ReturnType<typeof nodeOf>): readonly SeedEntry[] =>
     demoEntries({ suffix: DEFAULT_SUFFIX, volumes, node });

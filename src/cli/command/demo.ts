@@ -92,7 +92,7 @@ Ctrl-C ends it; the next start finds everything again.`;
 
 export const demo: Command = {
   usage: '[--data DIR] [--port-base N] [--workers N]',
-  summary: 'Runs a whole farm on this machine, with users and two volumes',
+  summary: 'Runs a whole farm on this machine, with users, two volumes and a spool',
   examples: ['mailfarm demo', 'mailfarm demo --data /tmp/farm --port-base 20000'],
   options: {
     data: { type: 'string' },

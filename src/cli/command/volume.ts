@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { systemRandom as random } from '../../base/random.ts';
-import { VOLUME_STATES, type VolumeEntry } from '../../directory/types.ts';
+import { VOLUME_STATES, VOLUME_USES, type VolumeEntry } from '../../directory/types.ts';
 import { makeVolume } from '../../volumes/make.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import {
@@ -19,11 +19,12 @@ function printVolumes(call: Call, volumes: readonly VolumeEntry[]): void {
   const header = [
     'volume',
     'path',
+    'use',
     'state',
     { title: 'weight', align: 'right' },
     'identity',
   ] as const;
-  const rows = volumes.map((v) => [v.name, v.path, v.state, String(v.weight), v.identity]);
+  const rows = volumes.map((v) => [v.name, v.path, v.use, v.state, String(v.weight), v.identity]);
   call.out.table(header, rows);
 }
 
@@ -31,6 +32,7 @@ const FIELDS = {
   path: { type: 'string', value: 'DIR', doc: 'Where every node mounts it' },
   weight: { type: 'string', value: 'N', doc: 'Its share of new users beside others' },
   state: { type: 'string', choices: VOLUME_STATES, doc: 'closed takes no new users' },
+  use: { type: 'string', choices: VOLUME_USES, doc: 'spool holds mail that waits, no mailboxes' },
 } as const satisfies OptionRows;
 
 /** The path is made a volume first: an entry without a sentinel would only defer mail. */
@@ -51,12 +53,14 @@ async function addVolume(call: Call): Promise<void> {
         });
   const weight = flagCount(call, 'weight');
   const state = flagText(call, 'state');
+  const use = flagText(call, 'use');
   const volume = await withChange(call, (admin) =>
     admin.volumes.add(name, {
       path,
       identity,
       ...(weight === undefined ? {} : { weight }),
       ...(state === undefined ? {} : { state }),
+      ...(use === undefined ? {} : { use }),
     }),
   );
   printVolumes(call, [volume]);
@@ -67,6 +71,7 @@ async function setVolume(call: Call): Promise<void> {
     path: flagText(call, 'path'),
     weight: flagCount(call, 'weight'),
     state: flagText(call, 'state'),
+    use: flagText(call, 'use'),
   };
   printVolumes(call, [await withChange(call, (admin) => admin.volumes.set(word(call, 0), values))]);
 }
@@ -74,9 +79,13 @@ async function setVolume(call: Call): Promise<void> {
 export const VOLUME_COMMANDS: Group = {
   'volume add': {
     usage:
-      'NAME --path DIR [--weight N] [--state active|closed|offline] [--identity ID] [--no-init]',
+      'NAME --path DIR [--use mail|spool] [--weight N] [--state active|closed|offline] ' +
+      '[--identity ID] [--no-init]',
     summary: 'Adds a mounted volume and writes its sentinel',
-    examples: ['mailfarm volume add mail3 --path /mail3'],
+    examples: [
+      'mailfarm volume add mail3 --path /mail3',
+      'mailfarm volume add spool1 --path /spool1 --use spool',
+    ],
     options: {
       ...FIELDS,
       identity: { type: 'string', value: 'ID', doc: 'What its sentinel says; else a new one' },
@@ -101,7 +110,7 @@ export const VOLUME_COMMANDS: Group = {
       printVolumes(call, [await withAdmin(call, (admin) => admin.volumes.show(word(call, 0)))]),
   },
   'volume set': {
-    usage: 'NAME [--state active|closed|offline] [--weight N] [--path DIR]',
+    usage: 'NAME [--state active|closed|offline] [--weight N] [--path DIR] [--use mail|spool]',
     summary: 'Changes a volume',
     options: FIELDS,
     examples: ['mailfarm volume set mail1 --state closed'],

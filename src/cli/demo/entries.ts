@@ -23,9 +23,9 @@ export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
   const admin = await openAdmin({ ...directoryAccess(read.value), clock });
   try {
     await unlessThere(() => admin.domains.add(DEMO_DOMAIN));
-    for (const { name, path } of demo.volumes) {
+    for (const { name, path, use } of demo.volumes) {
       const identity = await makeVolume({ path, name, random });
-      await unlessThere(() => admin.volumes.add(name, { path, identity }));
+      await unlessThere(() => admin.volumes.add(name, { path, identity, use }));
       await admin.volumes.set(name, { path }); // The data may have been moved.
     }
     for (const name of DEMO_USERS) {

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { VolumeUse } from '../../directory/types.ts';
 
 /** Where a demo farm's files lie and on which ports it listens. */
 export interface DemoLayout {
@@ -15,7 +16,13 @@ export interface DemoLayout {
   readonly state: string;
   readonly cert: string;
   readonly key: string;
-  readonly volumes: readonly { readonly name: string; readonly path: string }[];
+  readonly volumes: readonly DemoVolume[];
+}
+
+export interface DemoVolume {
+  readonly name: string;
+  readonly path: string;
+  readonly use: VolumeUse;
 }
 
 export const DEMO_NODE = 'demo';
@@ -60,6 +67,10 @@ export function demoLayout(options: {
     state: join(dir, 'state'),
     cert: join(dir, 'tls', 'cert.pem'),
     key: join(dir, 'tls', 'key.pem'),
-    volumes: ['mail1', 'mail2'].map((name) => ({ name, path: join(dir, name) })),
+    volumes: [
+      { name: 'mail1', path: join(dir, 'mail1'), use: 'mail' },
+      { name: 'mail2', path: join(dir, 'mail2'), use: 'mail' },
+      { name: 'spool1', path: join(dir, 'spool1'), use: 'spool' },
+    ],
   };
 }

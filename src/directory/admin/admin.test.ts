@@ -188,6 +188,21 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     expect((await directory.volumes()).map(({ name }) => name)).toEqual(['mail1', 'mail2']);
   });
 
+  test('a spool volume holds nobody: no user, no rule, and none with users becomes one', async () => {
+    const spool = { path: '/spool9', identity: 'nine', use: 'spool' };
+    expect(await admin.volumes.add('spool9', spool)).toMatchObject({ use: 'spool' });
+    const bob = 'bob@example.test';
+    expect(await kindOf(admin.users.set(bob, { volume: 'spool9' }))).toBe('invalid');
+    const rule = { order: 1, pattern: '.*', target: 'volume:spool9' };
+    expect(await kindOf(admin.rules.add('r9', rule))).toBe('invalid');
+    expect(await admin.volumes.set('spool9', { use: 'mail' })).toMatchObject({ use: 'mail' });
+    await admin.users.set(bob, { volume: 'spool9' });
+    expect(await kindOf(admin.volumes.set('spool9', { use: 'spool' }))).toBe('invalid');
+    expect(await kindOf(admin.volumes.set('spool9', { use: 'tape' }))).toBe('invalid');
+    await admin.users.set(bob, { volume: null });
+    await admin.volumes.remove('spool9');
+  });
+
   test('a volume in use is not removed under another spelling, nor below an explicit path', async () => {
     await admin.volumes.add('mail8', { path: '/mail8', identity: 'eight' });
     await admin.users.set('bob@example.test', { volume: 'mail8' });

@@ -9,6 +9,7 @@ import * as names from './names.ts';
 import { anyOf } from './query.ts';
 import { recorded } from './record.ts';
 import * as values from './values.ts';
+import { requireMailboxes } from './volumes.ts';
 
 const SMTP_PORT = 25;
 
@@ -87,6 +88,7 @@ class RuleKind implements Kind<RuleRecord, RuleValues> {
     const filter = anyOf(['cn'], [place.volume]);
     const base = session.names.volumes;
     const [volume] = await session.search({ base, objectClass: 'mwVolume', filter, limit: 1 });
+    requireMailboxes(volume);
     if (volume && valuesOf(volume, 'cn')[0] === place.volume) return;
     throw new AdminError('not-found', `There is no volume ${place.volume} for the rule ${name}`);
   }

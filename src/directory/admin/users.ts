@@ -17,6 +17,7 @@ import { toTime } from '../time.ts';
 import { Uids } from './uids.ts';
 import { toUser, type UserRecord } from './user-record.ts';
 import * as values from './values.ts';
+import { requireMailboxes } from './volumes.ts';
 
 export type { UserRecord } from './user-record.ts';
 
@@ -459,6 +460,7 @@ class UserKind implements Kind<UserRecord, UserValues> {
     const filter = anyOf(['cn'], [name]);
     const [entry] = await session.search({ base, objectClass, filter, limit: 1 });
     const exact = what === 'site' || (entry && values.exact(entry, 'cn') === name);
+    if (what === 'volume') requireMailboxes(entry);
     if (entry && exact) return;
     throw new AdminError('not-found', `There is no ${what} ${names.printable(name)}; add it first`);
   }

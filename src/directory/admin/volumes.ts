@@ -1,6 +1,6 @@
 import { OrFilter, EqualityFilter, SubstringFilter, type Entry } from 'ldapts';
 import { toVolume } from '../client/entries.ts';
-import { VOLUME_STATES } from '../types.ts';
+import { VOLUME_STATES, VOLUME_USES } from '../types.ts';
 import type { VolumeRecord } from './api.ts';
 import { Entries, type Farm, type Kind, type Proposed } from './collection.ts';
 import { AdminError } from './error.ts';
@@ -14,6 +14,8 @@ export interface VolumeValues {
   readonly identity?: string | undefined;
   readonly weight?: number | undefined;
   readonly state?: string | undefined;
+  /** `mail` or `spool`. */
+  readonly use?: string | undefined;
 }
 
 /** Volumes that hold mailboxes. */
@@ -32,6 +34,13 @@ export class Volumes extends Entries<VolumeRecord, VolumeValues> {
   }
 }
 
+/** @throws AdminError invalid for a spool volume: nobody's mailbox is put there */
+export function requireMailboxes(entry: Entry | undefined): void {
+  if (entry === undefined || toVolume(entry).use !== 'spool') return;
+  const name = names.printable(toVolume(entry).name);
+  throw new AdminError('invalid', `Volume ${name} is a spool volume and holds no mailboxes`);
+}
+
 class VolumeKind implements Kind<VolumeRecord, VolumeValues> {
   readonly what = 'volume';
   readonly objectClass = 'mwVolume';
@@ -42,6 +51,7 @@ class VolumeKind implements Kind<VolumeRecord, VolumeValues> {
     identity: ['mwIdentity'],
     weight: ['mwWeight'],
     state: ['mwState'],
+    use: ['mwUse'],
   };
   readonly #farm: Farm;
 
@@ -61,12 +71,13 @@ class VolumeKind implements Kind<VolumeRecord, VolumeValues> {
     return { ...recorded(entry), ...toVolume(entry) };
   }
 
-  toValues({ path, identity, weight, state }: Partial<VolumeValues>) {
+  toValues({ path, identity, weight, state, use }: Partial<VolumeValues>) {
     return {
       mwMountPath: values.given(path, names.checkedPath),
       mwIdentity: values.given(identity, values.text('An identity')),
       mwWeight: values.given(weight, (value) => names.checkedCount(value, 'A weight')),
       mwState: values.given(state, values.oneOf('The state of a volume', VOLUME_STATES)),
+      mwUse: values.given(use, values.oneOf('The use of a volume', VOLUME_USES)),
     };
   }
 
@@ -79,6 +90,12 @@ class VolumeKind implements Kind<VolumeRecord, VolumeValues> {
     const { path, identity } = volume;
     if (!before && (path === undefined || identity === undefined)) {
       throw new AdminError('invalid', `The volume ${name} needs a path and an identity`);
+    }
+    if (before && volume.use === 'spool' && before.use !== 'spool') {
+      const user = await this.usedBy(before);
+      if (user !== undefined) {
+        throw new AdminError('invalid', `${name} is no spool volume while it holds ${user}`);
+      }
     }
     if (path === undefined) return;
     const wanted = names.checkedPath(path);

@@ -473,8 +473,8 @@ for (const kind of TEST_SERVERS) {
       });
       const directory = open(server.frontend);
       expect(await directory.volumes()).toEqual([
-        { name: 'mail1', path: '/mail1', identity: 'v', weight: 1, state: 'active' },
-        { name: 'mail2', path: '/mail2', identity: 'v', weight: 1, state: 'active' },
+        { name: 'mail1', path: '/mail1', identity: 'v', weight: 1, state: 'active', use: 'mail' },
+        { name: 'mail2', path: '/mail2', identity: 'v', weight: 1, state: 'active', use: 'mail' },
       ]);
       expect(await directory.settings()).toEqual(
         new Map([

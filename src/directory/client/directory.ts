@@ -187,7 +187,7 @@ class LdapDirectory implements Directory {
   }
 
   async volumes(): Promise<readonly VolumeEntry[]> {
-    const attributes = ['cn', 'mwMountPath', 'mwIdentity', 'mwWeight', 'mwState'];
+    const attributes = ['cn', 'mwMountPath', 'mwIdentity', 'mwWeight', 'mwState', 'mwUse'];
     const ask = async (): Promise<readonly VolumeEntry[]> =>
       await this.#ask(async (connection, whole) => {
         const found = await connection.search(this.#layout.volumes, {

@@ -4,7 +4,13 @@ import { fromTime } from '../time.ts';
 import { plainDomain } from '../lookups.ts';
 import { MAPS, type AttributeMap, type QuotaRow } from '../map.ts';
 import { parseRuleTarget, RuleError } from '../rules.ts';
-import { ACCOUNT_SERVICES, ALL_POLICIES, POSTING_POLICIES, VOLUME_STATES } from '../types.ts';
+import {
+  ACCOUNT_SERVICES,
+  ALL_POLICIES,
+  POSTING_POLICIES,
+  VOLUME_STATES,
+  VOLUME_USES,
+} from '../types.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import type {
   Account,
@@ -147,13 +153,15 @@ export function toVolume(entry: Entry): VolumeEntry {
   const identity = first(entry, 'mwIdentity') ?? '';
   if (!name || !identity || !isSafePath(path)) throw damaged(entry, 'no name, path or identity');
   const state = lower(first(entry, 'mwState') ?? 'active');
+  const use = VOLUME_USES.find((known) => known === lower(first(entry, 'mwUse') ?? 'mail'));
   return {
     name,
     path,
     identity,
     weight: wholeNumber(entry, 'mwWeight', 1),
-    // A state we do not know is not to be written to.
-    state: VOLUME_STATES.find((known) => known === state) ?? 'offline',
+    // A state or a use that we do not know is not to be written to.
+    state: use === undefined ? 'offline' : (VOLUME_STATES.find((s) => s === state) ?? 'offline'),
+    use: use ?? 'spool',
   };
 }
 

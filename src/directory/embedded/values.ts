@@ -2,7 +2,13 @@ import { FilterParser } from 'ldapts';
 import { RE2JS } from 're2js';
 import { addressKey, domainKey } from '../address.ts';
 import { parseDn } from '../dn.ts';
-import { ACCOUNT_SERVICES, ALL_POLICIES, POSTING_POLICIES, VOLUME_STATES } from '../types.ts';
+import {
+  ACCOUNT_SERVICES,
+  ALL_POLICIES,
+  POSTING_POLICIES,
+  VOLUME_STATES,
+  VOLUME_USES,
+} from '../types.ts';
 import { unverifiable } from './password.ts';
 
 /** What is wrong with a value, in words that follow the attribute's name; undefined when right. */
@@ -71,6 +77,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map(
     mwMountPath: absolute,
     mwWeight: whole,
     mwState: oneOf(VOLUME_STATES),
+    mwUse: oneOf(VOLUME_USES),
     mwBeat: time,
     mwSiteDomain: domain,
     mwSiteLevel: oneOf(['0', '1', '2']),

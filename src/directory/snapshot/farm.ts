@@ -15,7 +15,7 @@ const FARM_BRANCHES = {
   sites: ['mwSite', 'cn', 'mwSiteDomain', 'mwSiteLevel'],
   lists: ['mwList', 'cn', 'mwMember', 'mwMemberFilter', 'mwPosting', 'mwModerator', 'mwOwner'],
   rules: ['mwRule', 'cn', 'mwOrder', 'mwPattern', 'mwTarget'],
-  volumes: ['mwVolume', 'cn', 'mwMountPath', 'mwIdentity', 'mwWeight', 'mwState'],
+  volumes: ['mwVolume', 'cn', 'mwMountPath', 'mwIdentity', 'mwWeight', 'mwState', 'mwUse'],
   nodes: ['mwNode', 'cn', 'nid', 'server', 'status', 'mwListen', 'mwBeat', 'mwVersion'],
 } as const;
 type FarmBranch = keyof typeof FARM_BRANCHES;

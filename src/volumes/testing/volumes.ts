@@ -34,6 +34,7 @@ export const volumeEntry = (root: string, name: string): VolumeEntry => ({
   identity: `identity-of-${name}`,
   weight: 1,
   state: 'active',
+  use: name.startsWith('spool') ? 'spool' : 'mail',
 });
 
 export const owner = (id: string, more: Partial<MailboxOwner> = {}): MailboxOwner => ({
