@@ -15,9 +15,11 @@ import { createMxService } from '../mx/service.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
 import { exclusiveByLockFiles } from '../pop3/exclusive.ts';
 import { createPop3Service } from '../pop3/service.ts';
+import { HostBeats } from '../volumes/hosts.ts';
 import { openVolumes, type Volumes } from '../volumes/open.ts';
 import { valuesOf, type Plan } from './plan.ts';
 import { SERVICES, type Protocol } from './services.ts';
+import { productVersion } from './version.ts';
 
 export interface EngineParts {
   readonly plan: Plan;
@@ -41,7 +43,9 @@ export function buildEngines(parts: EngineParts): Engines {
   const values = valuesOf(plan);
   const common = { directory, logger, log: logger, clock, random };
   const volumes = openVolumes({ ...common, node: plan.file.name, options: values });
-  const { mailboxes } = volumes;
+  const { mailboxes, table } = volumes;
+  const { name: node } = plan.file;
+  const beats = new HostBeats({ ...common, table, node, release: productVersion() });
   const store = new MaildirStore({ mailboxes, clock, log: logger, options: values });
   const delivery = openDelivery({ mailboxes, store, log: logger, options: values });
   const auth = createAuthenticator({ ...common, options: values });
@@ -71,6 +75,9 @@ export function buildEngines(parts: EngineParts): Engines {
     services: new Map([...protocols].map((protocol) => [protocol, build[protocol]()])),
     volumes,
     auth,
-    close: () => volumes.close(),
+    close: () => {
+      beats.close();
+      volumes.close();
+    },
   };
 }

@@ -20,6 +20,7 @@ export const VOLUME_OPERATIONS = [
   'removeFolder',
   'destroy',
   'sweep',
+  'hosts',
 ] as const;
 export type VolumeOperation = (typeof VOLUME_OPERATIONS)[number];
 

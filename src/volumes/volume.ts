@@ -87,6 +87,7 @@ const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
   removeFolder: 'mailbox-missing',
   destroy: 'volume-down',
   sweep: 'mailbox-missing',
+  hosts: 'volume-down',
 };
 
 /** Where an operation works, for messages, and what "not there" means. */
