@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { start } from '../harness/process.ts';
 import { type Kernel, kernelCommand } from './kernel.ts';
 import type { BudgetRow } from './protocol.ts';
+import { readReport, type TestReport } from './report.ts';
 
 const HERE = import.meta.dirname;
 const CONTROL = 'test/lab/control.ts';
@@ -12,18 +13,7 @@ const CONTROL = 'test/lab/control.ts';
 export const INTERRUPTED = 'interrupted';
 const MEMORY = '2G';
 
-export interface LabTest {
-  readonly title: string;
-  readonly file: string;
-  readonly state: 'passed' | 'failed' | 'skipped';
-  readonly ms: number;
-  readonly messages: readonly string[];
-}
-
-export interface LabReport {
-  readonly tests: readonly LabTest[];
-  /** Files that could not even be read, and the like. */
-  readonly trouble: readonly string[];
+export interface LabReport extends TestReport {
   readonly budget: readonly BudgetRow[];
   readonly folder: string;
 }
@@ -83,7 +73,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
   }
   writeFileSync(join(folder, 'console'), kernel.output());
   const results = join(folder, 'results.json');
-  if (existsSync(results)) return { ...readReport(results), folder };
+  if (existsSync(results)) return { ...readReport(results), budget: readBudget(folder), folder };
   rmSync(folder, { recursive: true, force: true });
   if (options.signal?.aborted) throw new Error(INTERRUPTED);
   throw new Error(
@@ -99,40 +89,7 @@ export const budgetLines = (rows: readonly BudgetRow[]): string[] =>
     return `${what.padEnd(44)} ${counts}  ${calls}`;
   });
 
-interface VitestReport {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly status: string;
-    readonly message: string;
-    readonly assertionResults: readonly {
-      readonly fullName: string;
-      readonly status: string;
-      readonly duration?: number;
-      readonly failureMessages: readonly string[];
-    }[];
-  }[];
-}
-
-function readReport(path: string): Omit<LabReport, 'folder'> {
-  const report = JSON.parse(readFileSync(path, 'utf8')) as VitestReport;
-  const tests: LabTest[] = [];
-  const trouble: string[] = [];
-  for (const file of report.testResults) {
-    const name = file.name.replace('/mnt/tree/', '');
-    if (file.status === 'failed' && file.assertionResults.every((a) => a.status !== 'failed')) {
-      trouble.push(`${name}: ${file.message}`);
-    }
-    for (const { fullName, status, duration, failureMessages } of file.assertionResults) {
-      tests.push({
-        title: fullName,
-        file: name,
-        state: status === 'passed' || status === 'failed' ? status : 'skipped',
-        ms: duration ?? 0,
-        messages: failureMessages,
-      });
-    }
-  }
-  const budget = join(path, '..', 'budget.json');
-  const rows = existsSync(budget) ? (JSON.parse(readFileSync(budget, 'utf8')) as BudgetRow[]) : [];
-  return { tests, trouble, budget: rows };
+function readBudget(folder: string): BudgetRow[] {
+  const path = join(folder, 'budget.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as BudgetRow[]) : [];
 }

@@ -8,10 +8,14 @@ import { parseArgs } from 'node:util';
 import { run } from '../harness/process.ts';
 import { budgetLines, INTERRUPTED, type LabReport, runLaboratory } from './boot.ts';
 import { obtainKernel } from './kernel.ts';
+import { runMachines } from './machines/laboratory.ts';
 import { missingForLab } from './needs.ts';
+import type { BudgetRow } from './protocol.ts';
+import type { TestReport } from './report.ts';
 
-const USAGE = `Usage: npm run lab:nfs -- [--keep] [--long] [-t TITLE] [FILE …]
+const USAGE = `Usage: npm run lab:nfs -- [--machines] [--keep] [--long] [-t TITLE] [FILE …]
 
+  --machines several kernels: file servers, front ends, a hub (test/lab/machines)
   --keep     leave the folder with the console, logs and results
   --long     more rounds of what is repeated
   --verbose  the kernel's own words too
@@ -23,16 +27,16 @@ const KERNEL_WORDS = /^(epollctl|Core dump|Checking|Failed to initialize ubd|sys
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-function printBudget(report: LabReport): void {
-  if (report.budget.length === 0) return;
+function printBudget(rows: readonly BudgetRow[]): void {
+  if (rows.length === 0) return;
   say('');
   say('Calls on the wire, counted by the client (/proc/self/mountstats):');
-  for (const line of budgetLines(report.budget)) say(`  ${line}`);
+  for (const line of budgetLines(rows)) say(`  ${line}`);
 }
 
 /** @returns whether all is well */
-function printReport(report: LabReport): boolean {
-  printBudget(report);
+function printReport(report: TestReport & Partial<LabReport>): boolean {
+  printBudget(report.budget ?? []);
   const of = (state: string): number => report.tests.filter((t) => t.state === state).length;
   say('');
   for (const { title, file } of report.tests.filter((t) => t.state === 'failed')) {
@@ -57,6 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
     args: [...argv],
     allowPositionals: true,
     options: {
+      machines: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       long: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
@@ -81,7 +86,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.once(name, () => interrupt.abort());
   }
   const title = values.title === undefined ? [] : ['-t', values.title];
-  const report = await runLaboratory({
+  const boot = values.machines ? runMachines : runLaboratory;
+  const report = await boot({
     kernel,
     args: [...positionals, ...title],
     long: values.long,

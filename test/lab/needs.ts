@@ -9,6 +9,7 @@ export const LAB_PACKAGES: Readonly<Record<string, string>> = {
   e2fsprogs: 'mkfs.ext4',
   iproute2: 'ip',
   patchelf: 'patchelf',
+  python3: 'python3',
   'debian-archive-keyring': '',
 };
 const PLACES = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'];

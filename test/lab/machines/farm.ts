@@ -1,0 +1,250 @@
+/**
+ * A farm on the machines: `mailfarm serve` on front ends, volumes on the filers, the directory in
+ * the hub, as a third party's. One at a time: each begins with empty volumes.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { demoAdministrator, demoEntries } from '../../../src/directory/demo.ts';
+import { nameDn } from '../../../src/directory/dn.ts';
+import {
+  serveEmbeddedDirectory,
+  type EmbeddedServer,
+} from '../../../src/directory/embedded/server.ts';
+import type { SeedEntry } from '../../../src/directory/frame.ts';
+import { DEFAULT_SUFFIX, layout } from '../../../src/directory/schema.ts';
+import type { NodeEntry, VolumeEntry } from '../../../src/directory/types.ts';
+import { userSeed } from '../../harness/nodes.ts';
+import { Pop3Chat } from '../../harness/pop3-chat.ts';
+import { SmtpChat } from '../../harness/smtp-chat.ts';
+import { EXPORTS, type ExportName, FRONTENDS, type Frontend, HOSTS } from './inside.ts';
+import { type HostProcess, mountOf, run, startOn } from './inside.ts';
+
+export const PORTS = { mx: 2525, pop3: 1110, health: 8090 } as const;
+export const PASSWORD = 'demo';
+const FRONTEND_PASSWORD = 'frontend-secret';
+const DIRECTORY_PORT = 3890;
+const READY_MS = 120_000;
+const NAMES = layout(DEFAULT_SUFFIX);
+/** On a front end, in its memory. */
+const STATE = '/tmp/mailfarm';
+
+export interface FarmOptions {
+  /** Half of them on mail1 (even numbers), half on mail2. */
+  readonly users: number;
+  readonly frontends?: readonly Frontend[];
+  /** Of the farm, beside those of every test's farm. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly workers?: number;
+}
+
+export interface NodeOptions {
+  /** Modules of the tree that each of its processes loads first: planted faults. */
+  readonly imports?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface MachinesFarm {
+  /** user0@example.test, …; password `PASSWORD`. */
+  readonly users: readonly string[];
+  readonly directory: EmbeddedServer;
+  readonly nodes: ReadonlyMap<Frontend, HostProcess>;
+  /** Starts the node of a front end again: after a power cut, after `signal('KILL')`. */
+  startNode(host: Frontend, options?: NodeOptions): Promise<HostProcess>;
+  /** The `mailfarm` command on a front end, as administrator. @returns what it printed */
+  command(host: Frontend, ...words: readonly string[]): Promise<string>;
+  /** @returns the reply's code; undefined when the connection broke before there was one */
+  send(host: Frontend, to: string, wire: Uint8Array): Promise<number | undefined>;
+  /** The mailbox by POP3: UIDL to the letter. @throws Error when it is refused */
+  mailbox(host: Frontend, user: string): Promise<Map<string, Buffer>>;
+  /** Ends the nodes on machines that live, and the directory. */
+  close(): Promise<void>;
+}
+
+/** Which volume the rules give to a user of the farm. */
+export const volumeOf = (user: string): 'mail1' | 'mail2' =>
+  Number(/\d+/.exec(user)?.[0]) % 2 === 0 ? 'mail1' : 'mail2';
+
+const nodeEntry = (host: Frontend): NodeEntry => ({
+  name: host,
+  nid: 11 + FRONTENDS.indexOf(host),
+  server: HOSTS[host].address,
+  status: 'spm',
+  listen: Object.entries(PORTS).map(([name, port]) => `${name} ${HOSTS[host].address}:${port}`),
+  beatAt: undefined,
+  version: undefined,
+});
+
+const ruleSeed = (volume: ExportName, order: number, digits: string): SeedEntry => ({
+  dn: nameDn('cn', `to-${volume}`, NAMES.rules),
+  attributes: {
+    objectClass: ['top', 'mwRule'],
+    cn: `to-${volume}`,
+    mwOrder: String(order),
+    mwPattern: String.raw`user\d*[${digits}]@example\.test`,
+    mwTarget: `volume:${volume}`,
+  },
+});
+
+/** Empties all volumes and gives each its sentinel. */
+async function makeVolumes(): Promise<readonly VolumeEntry[]> {
+  const program = `
+    const { makeVolume } = await import('/mnt/tree/src/volumes/make.ts');
+    const { systemRandom: random } = await import('/mnt/tree/src/base/random.ts');
+    const made = {};
+    for (const name of ${JSON.stringify(EXPORTS)}) {
+      made[name] = await makeVolume({ path: '/mnt/' + name, name, random });
+    }
+    console.log(JSON.stringify(made));`;
+  const paths = EXPORTS.map(mountOf);
+  await run('fe1', ['find', ...paths, '-mindepth', '1', '-delete']);
+  const said = await run('fe1', [process.execPath, '--input-type=module', '-e', program]);
+  const identities = JSON.parse(said) as Record<ExportName, string>;
+  return EXPORTS.map((name) => ({
+    name,
+    path: mountOf(name),
+    identity: identities[name],
+    weight: 1,
+    state: 'active',
+    use: name === 'spool1' ? 'spool' : 'mail',
+  }));
+}
+
+function seeds(volumes: readonly VolumeEntry[], users: readonly string[]): readonly SeedEntry[] {
+  const of = (host: Frontend): readonly SeedEntry[] =>
+    demoEntries({ suffix: DEFAULT_SUFFIX, volumes, node: nodeEntry(host) });
+  const others = FRONTENDS.slice(1).flatMap((host) =>
+    of(host).filter(({ dn }) => dn.startsWith(`cn=${host},`)),
+  );
+  return [
+    ...of(FRONTENDS[0]),
+    ...others,
+    ruleSeed('mail1', 1, '02468'),
+    ruleSeed('mail2', 2, '13579'),
+    ...users.map((login, i) => userSeed(login, 4000 + i)),
+  ];
+}
+
+/** Node's file and secret on a front end. @returns the path of the file */
+async function configure(
+  host: Frontend,
+  who: 'frontend' | 'admin',
+  workers: number,
+): Promise<string> {
+  const secret = who === 'admin' ? 'admin-secret' : FRONTEND_PASSWORD;
+  const file = `${STATE}/${who}.yaml`;
+  const text = stringify({
+    name: host,
+    data: `${STATE}/state-${who}`,
+    workers,
+    directory: {
+      urls: [`ldap://${HOSTS.hub.address}:${DIRECTORY_PORT}`],
+      base: DEFAULT_SUFFIX,
+      'bind-dn': NAMES[who],
+      'password-file': `${STATE}/${who}.secret`,
+    },
+  });
+  const script = `umask 077; mkdir -p ${STATE}/state-${who}
+    echo '${secret}' > ${STATE}/${who}.secret; cat > ${file}`;
+  await run(host, ['bash', '-ec', script], { input: text });
+  return file;
+}
+
+/** Starts all: the directory in the hub, volumes, a node on each front end. */
+export async function startFarm(options: FarmOptions): Promise<MachinesFarm> {
+  const { users: count, frontends = FRONTENDS, workers = 1, settings = {} } = options;
+  const users = Array.from({ length: count }, (_, i) => `user${i}@example.test`);
+  const directory = await openDirectory(await makeVolumes(), users, settings);
+  const nodes = new Map<Frontend, HostProcess>();
+  const startNode: MachinesFarm['startNode'] = async (host, { imports = [], env = {} } = {}) => {
+    const file = await configure(host, 'frontend', workers);
+    const first = imports.flatMap((path) => ['--import', path]);
+    const argv = [process.execPath, ...first, 'src/cli/main.ts', 'serve', '--config', file];
+    const started = await startOn(host, 'node', argv, { env });
+    nodes.set(host, started);
+    await started.waitFor(/^mailfarm is ready/m, READY_MS);
+    return started;
+  };
+  const close = async (): Promise<void> => {
+    const end = (node: HostProcess): Promise<void> => node.signal('KILL').catch(() => undefined);
+    await Promise.all([...nodes.values()].map(end));
+    await directory.close();
+  };
+  try {
+    await Promise.all(frontends.map((host) => startNode(host)));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    users,
+    directory,
+    nodes,
+    startNode,
+    command: async (host, ...words) => {
+      const file = await configure(host, 'admin', workers);
+      const env = { MAILFARM_CONFIG: file };
+      return run(host, [process.execPath, 'src/cli/main.ts', ...words], { env });
+    },
+    send,
+    mailbox,
+    close,
+  };
+}
+
+function openDirectory(
+  volumes: readonly VolumeEntry[],
+  users: readonly string[],
+  settings: Readonly<Record<string, string>>,
+): Promise<EmbeddedServer> {
+  const data = join('/tmp', 'directory');
+  rmSync(data, { recursive: true, force: true });
+  mkdirSync(data, { recursive: true });
+  return serveEmbeddedDirectory({
+    host: HOSTS.hub.address,
+    port: DIRECTORY_PORT,
+    data,
+    options: { 'directory.embedded.password.scheme': 'SSHA512' },
+    firstStart: {
+      adminPassword: 'admin-secret',
+      frontendPassword: FRONTEND_PASSWORD,
+      administrators: [demoAdministrator(DEFAULT_SUFFIX)],
+      settings: {
+        postmaster: 'admin@example.test',
+        'auth.throttle.exempt': '10.99.0.0/24',
+        'mx.rate.exempt': '10.99.0.0/24',
+        'pop3.plaintext-auth': 'always',
+        ...settings,
+      },
+      entries: seeds(volumes, users),
+    },
+  });
+}
+
+async function send(host: Frontend, to: string, wire: Uint8Array): Promise<number | undefined> {
+  let chat: SmtpChat | undefined;
+  try {
+    ({ chat } = await SmtpChat.open({ host: HOSTS[host].address, port: PORTS.mx }));
+    await chat.hello();
+    return (await chat.send('sender@world.example', [to], wire)).code;
+  } catch {
+    return undefined;
+  } finally {
+    chat?.stream.destroy();
+  }
+}
+
+async function mailbox(host: Frontend, user: string): Promise<Map<string, Buffer>> {
+  const at = { host: HOSTS[host].address, port: PORTS.pop3 };
+  const chat = await Pop3Chat.login(at, user, PASSWORD);
+  try {
+    const found = new Map<string, Buffer>();
+    for (const [number, uidl] of await chat.listing('UIDL')) {
+      found.set(uidl, await chat.retrieve(number));
+    }
+    await chat.expect('QUIT');
+    return found;
+  } finally {
+    chat.stream.destroy();
+  }
+}
