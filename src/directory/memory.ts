@@ -149,6 +149,11 @@ class MemoryDirectoryState implements MemoryDirectory {
     return account && key && sameKey(account.login, keyText(key)) ? account : undefined;
   }
 
+  async accountById(id: string): Promise<Account | undefined> {
+    this.#ask();
+    return this.#accounts.get(id);
+  }
+
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {
     this.#ask();
     const stored = this.#passwords.get(account.id);

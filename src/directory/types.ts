@@ -195,6 +195,8 @@ export interface Directory {
   resolve(address: string, context?: ResolveContext): Promise<Resolution>;
   /** The user with this login name, or undefined. A name that cannot be one is undefined. */
   account(login: string): Promise<Account | undefined>;
+  /** The user in service with this immutable id, whatever the login is now; from no cache. */
+  accountById(id: string): Promise<Account | undefined>;
   /** Verifies by bind (cached for seconds). */
   verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'>;
   volumes(): Promise<readonly VolumeEntry[]>;

@@ -122,6 +122,10 @@ for (const kind of TEST_SERVERS) {
         path: '/mail1/12/34/tevie',
       });
       expect(account.id).toMatch(/^[0-9a-f-]{36}$/);
+      const directory = open(server.frontend);
+      expect(await directory.accountById(account.id)).toEqual(account);
+      expect(await directory.accountById(`${account.id.slice(0, -1)}x`)).toBe(undefined);
+      expect(await directory.accountById('*)(cn=*')).toBe(undefined);
     },
   );
 

@@ -182,6 +182,10 @@ class LdapDirectory implements Directory {
     return own && keyText(own) === keyText(key) ? account : undefined;
   }
 
+  async accountById(id: string): Promise<Account | undefined> {
+    return await this.#lookups.byId(id);
+  }
+
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {
     return await this.#passwords.verify(account, password);
   }

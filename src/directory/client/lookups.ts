@@ -107,6 +107,23 @@ export class LdapLookups {
     return (this.#fresh(key) ?? (await this.#holdersOf(key)))?.account;
   }
 
+  /** From no cache. @throws DirectoryUnavailable */
+  async byId(id: string): Promise<Account | undefined> {
+    const { people } = this.#options;
+    const filter = userFilter(people.map, equal(people.map.id, id));
+    const attributes = mapAttributes(people.map);
+    const found = await people.ask(async (connection, whole) => {
+      const search = { scope: 'sub', filter, attributes, sizeLimit: HOLDERS_MAX } as const;
+      const entries = await connection.search(people.base, search);
+      if (entries.length === 0) await whole();
+      return entries;
+    });
+    const [entry, other] = found;
+    if (other) throw new DirectoryUnavailable(`Several entries have the id ${id} (MF-DIR-004)`);
+    const account = entry && toAccount(entry, people.map);
+    return account?.id === id ? account : undefined;
+  }
+
   /** As `#holdersOf`, of what needs no asking. */
   #fresh(key: AddressKey): Held | undefined {
     return this.#held.fresh(keyText(key));

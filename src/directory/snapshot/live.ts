@@ -52,6 +52,11 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
         () => primary.account(login),
         () => snapshot.account(login),
       ),
+    accountById: (id) =>
+      either(
+        () => primary.accountById(id),
+        () => snapshot.accountById(id),
+      ),
     verifyPassword: (account, password) => primary.verifyPassword(account, password),
     volumes: () =>
       either(

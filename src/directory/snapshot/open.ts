@@ -136,6 +136,12 @@ class OpenSnapshot implements SnapshotDirectory {
     return this.#negative(file, undefined);
   }
 
+  async accountById(id: string): Promise<Account | undefined> {
+    const file = await this.#current();
+    const account = this.#account(file, KEYS.account(id));
+    return account ?? this.#negative(file, undefined);
+  }
+
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {
     const file = await this.#current();
     if (password === '' || Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return 'refused';
