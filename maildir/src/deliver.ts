@@ -35,9 +35,17 @@ import type { Published, PublishRequest, StageRequest } from './types.ts';
  * Standards: https://cr.yp.to/proto/maildir.html    Errors: UnknownResultError
  */
 
+export type FilePiece = Pick<StageRequest, 'offset' | 'bytes' | 'last'>;
+
 /** Writes one piece into tmp/. @throws a system error; the file is then to be discarded. */
-export async function stage(nfs: Nfs, request: StageRequest): Promise<void> {
-  const path = `${request.maildir}/tmp/${request.base}`;
+export const stage = (nfs: Nfs, request: StageRequest): Promise<void> =>
+  writePiece(nfs, `${request.maildir}/tmp/${request.base}`, request);
+
+/**
+ * Writes one piece of a file whose name only we could make.
+ * @throws a system error; the file is then to be removed.
+ */
+export async function writePiece(nfs: Nfs, path: string, request: FilePiece): Promise<void> {
   const fd = await believed(nfs, path, () =>
     request.offset === 0 ? nfs.fs.create(path) : nfs.fs.openWrite(path),
   );
@@ -50,7 +58,7 @@ export async function stage(nfs: Nfs, request: StageRequest): Promise<void> {
   await finishWriting(nfs, fd, request.last);
 }
 
-async function writeAll(nfs: Nfs, fd: number, request: StageRequest, path: string): Promise<void> {
+async function writeAll(nfs: Nfs, fd: number, request: FilePiece, path: string): Promise<void> {
   let { bytes } = request;
   let position = request.offset;
   while (bytes.byteLength > 0) {
@@ -64,7 +72,7 @@ async function writeAll(nfs: Nfs, fd: number, request: StageRequest, path: strin
 
 /** Links to all targets but the last, renames to the last. Never rejects. */
 export async function publish(nfs: Nfs, request: PublishRequest): Promise<readonly Published[]> {
-  const name = publishedName(request.base, request.octets, request.wireOctets);
+  const name = publishedName(request.as ?? request.base, request.octets, request.wireOctets);
   const targets = new Set(request.targets);
   const results = new Map<string, Published>();
   let left = targets.size;

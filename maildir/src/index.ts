@@ -1,5 +1,7 @@
 export { errnoOf, isErrno, isOneOf, systemError, UnknownResultError } from './errno.ts';
 export type { ErrnoName } from './errno.ts';
+export { writePiece } from './deliver.ts';
+export { attemptName, fence } from './fence.ts';
 export { folderNameFault } from './folders.ts';
 export { openMaildirs } from './maildirs.ts';
 export {
@@ -20,7 +22,20 @@ export {
   withSizes,
 } from './names.ts';
 export type { NameParts, UniqueNameOptions } from './names.ts';
+export {
+  linkOurs,
+  listFresh,
+  makeDirectory,
+  moveOurs,
+  parentOf,
+  removeDirectory,
+  removeIfThere,
+  renameExact,
+  syncDirectory,
+} from './nfs.ts';
+export type { Nfs } from './nfs.ts';
 export { nodeFs } from './node-fs.ts';
+export { serverTime } from './sweep.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { LIES } from './types.ts';
 export type {

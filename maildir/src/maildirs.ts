@@ -35,7 +35,10 @@ export function openMaildirs(options: MaildirsOptions): Maildirs {
     create: (maildir, { root }) => createMaildir(nfs, maildir, root),
     exists: (maildir) => maildirExists(nfs, maildir),
     stage: async (request) => stage(nfs, checkName(request)),
-    publish: async (request) => publish(nfs, checkName(request)),
+    publish: async (request) => {
+      if (request.as !== undefined) checkName({ base: request.as });
+      return publish(nfs, checkName(request));
+    },
     discard: async (request) => {
       const { maildir, base } = checkName(request);
       await removeIfThere(nfs, `${maildir}/tmp/${base}`);

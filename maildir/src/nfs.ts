@@ -157,6 +157,60 @@ export async function renameExact(nfs: Nfs, from: string, to: string): Promise<'
   }
 }
 
+/**
+ * Moves a file that only we would move to a name that nobody else can make, in a directory that
+ * others may remove while it is empty.
+ * @returns 'no-directory' when there is none to move it to; nothing happened then.
+ * @throws UnknownResultError when it may be there, now or later, or was there and is somebody
+ *   else's by now; a system error when it is not and will not be.
+ */
+export async function moveOurs(
+  nfs: Nfs,
+  from: string,
+  to: string,
+): Promise<'moved' | 'no-directory'> {
+  for (let attempt = 1; ; attempt++) {
+    let failed: unknown;
+    try {
+      await nfs.fs.rename(from, to);
+      return 'moved';
+    } catch (error) {
+      failed = error;
+    }
+    if (attempt === 1 && isOneOf(failed, REFUSED)) throw failed;
+    const unknown = new UnknownResultError(`rename to ${to}`, failed);
+    const moved = await isThere(nfs, to);
+    if (moved === true) {
+      nfs.lie('rename');
+      return 'moved';
+    }
+    const mayRepeat = isOneOf(failed, ['ENOENT', 'ESTALE']);
+    if (!mayRepeat || (await isThere(nfs, from)) !== true) throw unknown;
+    if (moved === undefined && (await isMissing(nfs, parentOf(to)))) return 'no-directory';
+    if (attempt === 2) throw unknown;
+    nfs.lie(isErrno(failed, 'ESTALE') ? 'stale' : 'lookup');
+  }
+}
+
+/** Gives a file another name that nobody else can make; there already is a lost reply. */
+export async function linkOurs(nfs: Nfs, existing: string, added: string): Promise<void> {
+  try {
+    await nfs.fs.link(existing, added);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    nfs.lie('link');
+  }
+}
+
+async function isMissing(nfs: Nfs, directory: string): Promise<boolean> {
+  try {
+    await listFresh(nfs, directory);
+    return false;
+  } catch (error) {
+    return isErrno(error, 'ENOENT');
+  }
+}
+
 /** Removes a file that only we would remove; absent is what was wanted. */
 export async function removeOurs(nfs: Nfs, path: string): Promise<void> {
   try {

@@ -43,7 +43,7 @@ async function removed(nfs: Nfs, path: string): Promise<boolean> {
 }
 
 /** The volume server's time in milliseconds, by writing a file of our own. */
-async function serverTime(nfs: Nfs, path: string): Promise<number> {
+export async function serverTime(nfs: Nfs, path: string): Promise<number> {
   const fd = await believed(nfs, path, () => nfs.fs.create(path));
   try {
     try {

@@ -106,6 +106,11 @@ export interface PublishRequest {
   /** Maildir in whose tmp the message was staged. */
   readonly maildir: string;
   readonly base: string;
+  /**
+   * The key it becomes visible under, where that is not `base`: a message that is landed by whoever
+   * can has one key, and each attempt a file of its own in tmp.
+   */
+  readonly as?: string;
   /** Stored octets, for S=. */
   readonly octets: number;
   /** Octets with CRLF line ends, for W=. */
