@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type Answer, type RunRequest, serveBox, writeWhole } from './box.ts';
+import { type Answer, type RunRequest, serveBox, upFile, writeWhole } from './box.ts';
 import type { StartRequest } from './box.ts';
 
 const FOLDER = '/mnt/host';
@@ -56,4 +56,4 @@ serveBox(FOLDER, host, async (request) => {
   if (request.do === 'start') return startAndLeave(request);
   throw new Error('a machine cannot do that');
 });
-writeWhole(join(FOLDER, 'box', host, 'up'), boot);
+writeWhole(upFile(FOLDER, host), boot);

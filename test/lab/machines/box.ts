@@ -28,6 +28,7 @@ export interface StartRequest extends Omit<RunRequest, 'do' | 'input'> {
 }
 
 export type OutsideRequest =
+  | { readonly do: 'restore' }
   | { readonly do: 'power-off' | 'power-on'; readonly host: Host }
   | { readonly do: 'cable'; readonly command: string };
 
@@ -67,9 +68,12 @@ export function readOrNothing(path: string): string | undefined {
   }
 }
 
+/** Holds the number of the boot while the machine's agent answers; absent when it is dead. */
+export const upFile = (folder: string, host: string): string => join(folder, 'box', host, 'up');
+
 let asked = 0;
 
-/** @throws Error when nobody answers in time, or the answer is that there can be none */
+/** @throws Error when the machine is off, nobody answers in time, or there can be no answer */
 export async function ask(
   folder: string,
   options: { readonly to: string; readonly from: string; readonly ms: number },
@@ -79,6 +83,9 @@ export async function ask(
   const box = boxOf(folder, to);
   const id = `${from}-${process.pid}-${asked++}`;
   const until = performance.now() + ms;
+  if (to !== OUTSIDE && readOrNothing(upFile(folder, to)) === undefined) {
+    throw new Error(`${to} is off: ${JSON.stringify(request)}`);
+  }
   writeWhole(join(box.ask, id), JSON.stringify(request));
   for (;;) {
     const text = readOrNothing(join(box.answer, id));

@@ -18,7 +18,7 @@ import { userSeed } from '../../harness/nodes.ts';
 import { Pop3Chat } from '../../harness/pop3-chat.ts';
 import { SmtpChat } from '../../harness/smtp-chat.ts';
 import { EXPORTS, type ExportName, FRONTENDS, type Frontend, HOSTS } from './inside.ts';
-import { type HostProcess, mountOf, run, startOn } from './inside.ts';
+import { atFiler, type HostProcess, mountOf, run, startOn } from './inside.ts';
 
 export const PORTS = { mx: 2525, pop3: 1110, health: 8090 } as const;
 export const PASSWORD = 'demo';
@@ -96,6 +96,8 @@ async function makeVolumes(): Promise<readonly VolumeEntry[]> {
       made[name] = await makeVolume({ path: '/mnt/' + name, name, random });
     }
     console.log(JSON.stringify(made));`;
+  // The service user removes it through NFS, so that no client believes in what is gone.
+  await Promise.all(EXPORTS.map((name) => atFiler(name, 'chown -R mail:mail .')));
   const paths = EXPORTS.map(mountOf);
   await run('fe1', ['find', ...paths, '-mindepth', '1', '-delete']);
   const said = await run('fe1', [process.execPath, '--input-type=module', '-e', program]);

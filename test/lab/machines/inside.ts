@@ -144,6 +144,15 @@ export const cable = {
   healAll: () => cableCommand('heal-all'),
 };
 
+/**
+ * For `afterEach`: whole cables, every machine on, every volume mounted on every front end; a
+ * front end's node that lost its power is not started.
+ */
+export async function restore(): Promise<void> {
+  await tell(OUTSIDE, { do: 'restore' }, POWER_MS);
+  await Promise.all(FRONTENDS.map((host) => mounted(host, EXPORTS)));
+}
+
 /** Sets a machine's clock that far from the right time. A new boot sets it right. */
 export const setClock = (host: Host, seconds: number): Promise<string> => {
   const at = (Date.now() / 1000 + seconds).toFixed(3);

@@ -153,7 +153,11 @@ class Laboratory {
   }
 
   async #perform(request: Request): Promise<Answer> {
-    if (request.do === 'cable') await this.#cables?.tell(request.command);
+    if (request.do === 'restore') {
+      await this.#cables?.tell('heal-all');
+      const off = [...this.#machines.values()].filter((machine) => !machine.isOn());
+      await Promise.all(off.map((machine) => machine.on()));
+    } else if (request.do === 'cable') await this.#cables?.tell(request.command);
     else if (request.do === 'power-off' || request.do === 'power-on') {
       const machine = this.#machines.get(request.host);
       if (machine === undefined || request.host === 'hub') throw new Error('no such machine');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runOrThrow, start, type Running } from '../../harness/process.ts';
 import { type Kernel, kernelCommand } from '../kernel.ts';
-import { makeBox, readOrNothing, refuseAll } from './box.ts';
+import { makeBox, readOrNothing, refuseAll, upFile } from './box.ts';
 import { EXPORTS, FRONTENDS, type Host, HOSTS, macOf, VOLUMES } from './hosts.ts';
 
 const HERE = import.meta.dirname;
@@ -55,15 +55,17 @@ export class Machine {
     const socket = join(this.#folder, `net-${this.host}`);
     rmSync(socket, { force: true });
     rmSync(join(this.#folder, 'uml', this.host), { recursive: true, force: true });
-    refuseAll(this.#folder, this.host, 'was not on');
     const boot = String(++this.#boots);
     const running = start(kernelCommand(this.#kernel, this.#words(socket, boot)), {
       cwd: TREE,
       withParent: 'KILL',
     });
     this.#running = running;
+    void running.exited.then(() => {
+      if (this.#running === running) this.#dead('ended by itself');
+    });
     const until = performance.now() + UP_MS;
-    while (readOrNothing(join(this.#folder, 'box', this.host, 'up')) !== boot) {
+    while (readOrNothing(upFile(this.#folder, this.host)) !== boot) {
       if (!running.running() || performance.now() > until) {
         this.off();
         throw new Error(`${this.host} does not start:\n${this.console().slice(-3000)}`);
@@ -75,7 +77,7 @@ export class Machine {
   /** As if its cord were pulled. */
   off(): void {
     this.#running?.kill('SIGKILL');
-    refuseAll(this.#folder, this.host, 'lost its power');
+    this.#dead('lost its power');
   }
 
   isOn(): boolean {
@@ -85,6 +87,11 @@ export class Machine {
   /** Resolves when nothing of it runs any more. */
   async gone(): Promise<void> {
     await this.#running?.exited;
+  }
+
+  #dead(why: string): void {
+    rmSync(upFile(this.#folder, this.host), { force: true });
+    refuseAll(this.#folder, this.host, why);
   }
 
   #words(socket: string, boot: string): readonly string[] {
