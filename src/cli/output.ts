@@ -7,6 +7,8 @@ import { layTable, type Column } from './table.ts';
 export interface Output {
   /** A result for people; as many lines as it has. */
   line(text: string): void;
+  /** The same, a line of parts; their styles show on a terminal only. */
+  styled(parts: readonly (string | Styled)[]): void;
   /** A result for programs: one JSON document. */
   json(value: unknown): void;
   /** Aligned columns with a header row. On a terminal no line is wider than it. */
@@ -23,6 +25,11 @@ export interface Output {
   readonly live: boolean;
   /** Whether standard output is a terminal. */
   readonly terminal: boolean;
+}
+
+export interface Styled {
+  readonly text: string;
+  readonly style: Style;
 }
 
 /** Where output goes; process.stdout and process.stderr have this form. */
@@ -48,7 +55,14 @@ export const printable = (text: string): string =>
 const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 const WIDTH_MIN = 40;
-const BOLD = ['\u001b[1m', '\u001b[22m'] as const;
+const STYLES = {
+  bold: ['\u001b[1m', '\u001b[22m'],
+  dim: ['\u001b[2m', '\u001b[22m'],
+  red: ['\u001b[1;31m', '\u001b[22;39m'],
+  yellow: ['\u001b[1;33m', '\u001b[22;39m'],
+  green: ['\u001b[32m', '\u001b[39m'],
+} as const;
+export type Style = keyof typeof STYLES;
 
 export function createOutput(streams: {
   readonly out: Sink;
@@ -65,18 +79,25 @@ export function createOutput(streams: {
     new Promise((resolve, reject) => {
       out.write(text, (error) => (error ? reject(error) : resolve()));
     });
+  const paint = (text: string, style: Style): string => (colour ? STYLES[style].join(text) : text);
   let shown = false;
   const clear = (): string => (shown ? ((shown = false), '\r\u001b[K') : '');
   return {
     live,
     terminal: out.isTTY === true,
     line: (text) => write(printableLines(text)),
+    styled: (parts) => {
+      const clean = parts.map((part) =>
+        typeof part === 'string' ? printable(part) : paint(printable(part.text), part.style),
+      );
+      write(clean.join(''));
+    },
     // JSON escapes C0; C1 and the marks of direction it does not.
     json: (value) => write(escaped(JSON.stringify(value, null, 2))),
     table: (header, rows) => {
       const width = out.isTTY === true ? Math.max(WIDTH_MIN, out.columns ?? 80) : undefined;
       const lines = layTable({ header, rows, width, clean: printable });
-      lines.forEach((text, i) => write(colour && i === 0 ? BOLD.join(text) : text));
+      lines.forEach((text, i) => write(i === 0 ? paint(text, 'bold') : text));
     },
     raw: finish,
     bytes: async (octets) => {

@@ -1,9 +1,12 @@
 /**
  * Exit codes have names, so that systemd and ansible can react: after `config` a restart is of no
- * use, after `tempfail` it is. The numbers are those of sysexits.h.
+ * use, after `tempfail` it is. The numbers are those of sysexits.h;
+ * those of the doctor are what monitoring expects of a check.
  */
 export const EXIT = {
   ok: { code: 0, means: 'Done' },
+  warnings: { code: 1, means: 'doctor: mail flows, and something should be mended' },
+  errors: { code: 2, means: 'doctor: something is wrong that holds mail up or endangers it' },
   usage: { code: 64, means: 'The command line is wrong: unknown command, option or argument' },
   data: { code: 65, means: 'What was given to read is not what it should be' },
   'no-input': { code: 66, means: 'A file that was named does not exist or cannot be read' },

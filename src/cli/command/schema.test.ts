@@ -13,6 +13,7 @@ async function run(flags: Call['flags']): Promise<{ out: string; notes: string }
     readInput: () => Promise.reject(new Error('reads nothing')),
     out: {
       line: () => undefined,
+      styled: () => undefined,
       json: () => undefined,
       table: () => undefined,
       status: () => undefined,

@@ -1,3 +1,5 @@
+import { sh } from './complain.ts';
+
 /** What the kernel says of mounts, read from /proc: no call of these touches a volume. */
 
 export interface Mount {
@@ -97,6 +99,16 @@ export function parseFileSystems(text: string): ReadonlyMap<string, string> {
   );
 }
 
+/** /etc/fstab: the source of each mount point. */
+export function parseFstab(text: string): ReadonlyMap<string, string> {
+  const rows = text.split('\n').map((line) => line.trim().split(/\s+/));
+  return new Map(
+    rows.flatMap(([source = '', point = '']) =>
+      source.startsWith('#') || point === '' ? [] : [[unescaped(point), source] as const],
+    ),
+  );
+}
+
 /** The server's name or address as it was mounted: `[fd00::1]:/mail1` → `fd00::1`. */
 export function serverOf(mount: Mount): string {
   const address = mount.options.get('addr');
@@ -108,7 +120,7 @@ export const MOUNT_OPTIONS = 'vers=4.2,hard,lookupcache=positive,noatime,nodev,n
 
 /** The line that mounts a volume as it should be. */
 export const mountLine = (source: string, path: string): string =>
-  `mount -t nfs4 -o ${MOUNT_OPTIONS} ${source} ${path}`;
+  `mount -t nfs4 -o ${MOUNT_OPTIONS} ${sh(source)} ${sh(path)}`;
 
 /** The same in /etc/fstab. */
 export const fstabLine = (source: string, path: string): string =>
@@ -116,6 +128,6 @@ export const fstabLine = (source: string, path: string): string =>
 
 /** Mounted anew with the right options: NFS takes most of them at the first mount only. */
 export const mountAnew = (mount: Pick<Mount, 'source' | 'point'>): readonly string[] => [
-  `umount ${mount.point} && ${mountLine(mount.source, mount.point)}`,
+  `umount ${sh(mount.point)} && ${mountLine(mount.source, mount.point)}`,
   `/etc/fstab: ${fstabLine(mount.source, mount.point)}`,
 ];
