@@ -21,6 +21,7 @@ const TARGETS = {
   fuzz: ['scripts/fuzz.ts'],
   chaos: ['test/chaos/main.ts'],
   'lab:nfs': ['test/lab/main.ts'],
+  witness: ['test/witness/main.ts'],
 };
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
