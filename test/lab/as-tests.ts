@@ -28,20 +28,43 @@ export async function reportOf<R extends TestReport & { readonly folder: string 
   return report;
 }
 
-/** A single test that stands for all of them where they cannot run. */
-export function skipAll(title: string, why: string): void {
-  test(title, (ctx: TestContext) => {
-    if (process.env['CI'] !== undefined) throw new Error(why);
-    ctx.skip(why);
-  });
+/** What of a whole report one test looks at. */
+interface Whole<R> {
+  readonly title: string;
+  readonly check: (report: R) => void;
 }
 
-/** A test for each of the report's. */
-export function testsOf(report: TestReport): void {
-  for (const { file, title, state, messages } of report.tests) {
-    test(`${file}: ${title}`, (ctx: TestContext) => {
+interface Result {
+  readonly title: string;
+  readonly check: (ctx: TestContext) => void;
+}
+
+const notHere = (title: string, why: string): Result => ({
+  title,
+  check: (ctx) => {
+    if (process.env['CI'] !== undefined) throw new Error(why);
+    ctx.skip(why);
+  },
+});
+
+const ofReport = (report: TestReport): readonly Result[] =>
+  report.tests.map(({ file, title, state, messages }) => ({
+    title: `${file}: ${title}`,
+    check: (ctx) => {
       if (state === 'skipped') ctx.skip('skipped inside the laboratory');
       if (state === 'failed') throw new Error(messages.join('\n'));
-    });
-  }
+    },
+  }));
+
+/** A test for the whole and one for each of the report's; `ids` name what nobody sees otherwise. */
+export function testsOf<R extends TestReport>(
+  found: R | string,
+  ids: string,
+  { title, check }: Whole<R>,
+): void {
+  const results =
+    typeof found === 'string'
+      ? [notHere(`${ids} ${title}`, found)]
+      : [{ title: `[N-21] ${title}`, check: () => check(found) }, ...ofReport(found)];
+  for (const result of results) test(result.title, result.check);
 }

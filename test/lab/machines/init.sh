@@ -1,8 +1,8 @@
 #!/bin/bash
 # The first process of each machine's kernel. The laboratory's own host's files are the root,
 # read-only; what is written goes to tmpfs and ends with the kernel, but for the disks of a filer.
-# On the kernel's command line: lab_host, lab_boot, lab_address, lab_run, lab_kernel, lab_disks (in the
-# order of the devices), lab_mounts (volume=address,…).
+# On the kernel's command line: lab_agent, lab_host, lab_boot, lab_address, lab_run, lab_kernel, lab_disks
+# (in the order of the devices), lab_mounts (volume=address,…).
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 lab=$(dirname "$(readlink -f "$0")")
 tree=$(dirname "$(dirname "$(dirname "$lab")")")
@@ -84,5 +84,5 @@ cd /mnt/tree || fail 'no tree'
 export NO_COLOR=1 HOME=/tmp UV_USE_IO_URING=0 NODE_COMPILE_CACHE=/tmp/compiled
 node=$(echo /mnt/tree/node_modules/node-linux-*/bin/node)
 mkdir -m 1777 /tmp/compiled
-"$node" test/lab/machines/agent.ts "$lab_host" "$lab_boot"
+"$node" "$lab_agent" "$lab_host" "$lab_boot"
 fail 'its agent ended'

@@ -8,6 +8,7 @@ import { makeBox, readOrNothing, refuseAll, upFile } from './box.ts';
 import { EXPORTS, FRONTENDS, type Host, HOSTS, macOf, VOLUMES } from './hosts.ts';
 
 const HERE = import.meta.dirname;
+const AGENT = 'test/lab/machines/agent.ts';
 const UP_MS = 120_000;
 const TREE = join(HERE, '../../..');
 
@@ -108,6 +109,7 @@ export class Machine {
         `depth=128,gro=1,mac=${macOf(host)}`,
       ...disks.map(({ name }, n) => `ubd${n}=${diskPath(this.#folder, host, name)}`),
       `init=${join(HERE, 'init.sh')}`,
+      `lab_agent=${AGENT}`,
       `lab_host=${host}`,
       `lab_boot=${boot}`,
       `lab_address=${address}`,
