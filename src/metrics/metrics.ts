@@ -43,7 +43,7 @@ export function counter<const L extends string>(options: {
 }
 
 /** How the values of several processes become one: 40 and 2 connections are 42, lags are not. */
-export type Aggregation = 'sum' | 'max' | 'average';
+export type Aggregation = 'sum' | 'max' | 'min' | 'average';
 
 /** A gauge whose value is asked for when somebody scrapes. `read` must not touch a volume. */
 export function gauge(options: {
@@ -62,12 +62,15 @@ export function gauge(options: {
   });
 }
 
-/** A gauge for each member of a closed set, such as one for each protocol. */
+/**
+ * A gauge for each member of a closed set, such as one for each protocol, or of one that an
+ * administrator makes, such as the volumes: those are asked for when somebody scrapes.
+ */
 export function labelledGauge<const L extends string>(options: {
   readonly name: string;
   readonly help: string;
   readonly label: string;
-  readonly values: readonly L[];
+  readonly values: readonly L[] | (() => readonly L[]);
   readonly read: (label: L) => number;
   readonly aggregation?: Aggregation;
 }): void {
@@ -78,11 +81,80 @@ export function labelledGauge<const L extends string>(options: {
     aggregator: options.aggregation ?? 'sum',
     registers: [registry],
     collect: () => {
-      for (const label of options.values) {
+      metric.reset();
+      const { values } = options;
+      for (const label of typeof values === 'function' ? values() : values) {
         metric.set({ [options.label]: label }, options.read(label));
       }
     },
   });
+}
+
+/**
+ * A gauge for each member of a set that changes while the process runs, such as the volumes of the
+ * directory's table. Never of what a client says: members come from the operator, and a member
+ * that left the set is no longer shown.
+ */
+export function memberGauge(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  readonly read: () => Iterable<readonly [member: string, value: number]>;
+  readonly aggregation: Aggregation;
+}): void {
+  const metric: Gauge = new Gauge({
+    name: options.name,
+    help: options.help,
+    labelNames: [options.label],
+    aggregator: options.aggregation,
+    registers: [registry],
+    collect: () => {
+      metric.reset();
+      for (const [member, value] of options.read()) metric.set({ [options.label]: member }, value);
+    },
+  });
+}
+
+/** A counter for each member of such a set and each of a closed one; kept elsewhere. */
+export function memberCounter(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly [member: string, value: string];
+  readonly read: () => Iterable<readonly [labels: readonly [string, string], count: number]>;
+}): void {
+  const [member, value] = options.labels;
+  const metric: Counter = new Counter({
+    name: options.name,
+    help: options.help,
+    labelNames: [...options.labels],
+    registers: [registry],
+    collect: () => {
+      metric.reset();
+      for (const [labels, count] of options.read()) {
+        metric.inc({ [member]: labels[0], [value]: labels[1] }, count);
+      }
+    },
+  });
+}
+
+/** A histogram for each member of such a set. `remove` forgets one that left it. */
+export function memberHistogram(options: {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  readonly buckets: readonly number[];
+}): { observe(member: string, value: number): void; remove(member: string): void } {
+  const metric = new Histogram({
+    name: options.name,
+    help: options.help,
+    labelNames: [options.label],
+    buckets: [...options.buckets],
+    registers: [registry],
+  });
+  return {
+    observe: (member, value) => metric.observe({ [options.label]: member }, value),
+    remove: (member) => metric.remove({ [options.label]: member }),
+  };
 }
 
 /** A counter that is kept elsewhere and asked for when somebody scrapes; it must never go down. */

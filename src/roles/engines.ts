@@ -28,6 +28,8 @@ export interface EngineParts {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /** Threads of the process for calls on files. */
+  readonly threads?: number;
 }
 
 export interface Engines {
@@ -42,7 +44,12 @@ export function buildEngines(parts: EngineParts): Engines {
   const { plan, directory, logger, clock, random } = parts;
   const values = valuesOf(plan);
   const common = { directory, logger, log: logger, clock, random };
-  const volumes = openVolumes({ ...common, node: plan.file.name, options: values });
+  const volumes = openVolumes({
+    ...common,
+    node: plan.file.name,
+    options: values,
+    threads: parts.threads,
+  });
   const { mailboxes, table } = volumes;
   const { name: node } = plan.file;
   const beats = new HostBeats({ ...common, table, node, release: productVersion() });

@@ -48,8 +48,8 @@ const METRICS_WAIT_MS = 1000;
 const WORKER = {
   module: join(import.meta.dirname, 'worker.ts'),
   env: {
-    // Volumes' calls share libuv's pool: as many threads as may hang, and some that stay free.
-    UV_THREADPOOL_SIZE: '64',
+    // Volumes' calls share libuv's pool; each volume has its part of it (volumes/threads.ts).
+    UV_THREADPOOL_SIZE: '128',
     // Each thread has an own arena of malloc by default, which keeps what a listing of 100,000
     // names took: 60 MB a worker. Two cost no CPU (measured: 1.00 of a poll's, 0.95 of RETR's).
     MALLOC_ARENA_MAX: '2',

@@ -27,6 +27,8 @@ import { valuesOf, type Plan, type Values } from './plan.ts';
 import { isServiceName, SERVICES } from './services.ts';
 
 const STATUS_MS = 1000;
+/** libuv's own choice. */
+const THREADS_DEFAULT = 4;
 
 const tell = (message: FromWorker): void => {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
@@ -85,7 +87,8 @@ async function run(plan: Plan): Promise<void> {
   const directory = openDirectory({ file: plan.file, options: values, logger, clock });
   mkdirSync(join(plan.file.data, 'sessions'), { recursive: true, mode: 0o700 });
   const tls = await openTls(plan, values, logger);
-  const engines = buildEngines({ plan, directory, tls, logger, clock, random });
+  const threads = Number(process.env['UV_THREADPOOL_SIZE']) || THREADS_DEFAULT;
+  const engines = buildEngines({ plan, directory, tls, logger, clock, random, threads });
   engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
   const intake = openIntake(values, tls, logger);
   const listenerOf = listenersOf(engines, values);

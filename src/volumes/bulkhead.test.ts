@@ -107,3 +107,69 @@ test('those who wait can be refused, those who run go on', async () => {
   open();
   expect(await running).toBe('done');
 });
+
+test('[N-02] a volume known to hang: those who run are given up too, and keep their slots', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 1, waitingMax: 5 });
+  const { closed, open } = gate();
+  const late: string[] = [];
+  const onLate = (value: string): void => void late.push(value);
+  const running = bulkhead.run(task(() => closed.then(() => 'late'), { onLate }));
+  const waiting = bulkhead.run(task(async () => 'never'));
+  bulkhead.giveUp(new StoreError('volume-down', 'down'));
+  expect(await kindOf(waiting)).toBe('volume-down');
+  const error = await running.catch((failed: unknown) => failed);
+  // It may yet happen: whoever asks is not told that it did not.
+  expect(error).toBeInstanceOf(DeadlineError);
+  expect(String(error)).toContain('its result is unknown: down');
+  expect([bulkhead.inFlight, bulkhead.overdue]).toEqual([1, 1]);
+  open();
+  await systemClock.sleep(1);
+  expect(late).toEqual(['late']);
+  expect([bulkhead.inFlight, bulkhead.overdue]).toEqual([0, 0]);
+});
+
+test('[N-02] a mailbox that hangs while its volume is well has a quarter of it, then nothing', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 8, waitingMax: 100 });
+  const { closed, open } = gate();
+  const stale = Array.from({ length: 20 }, () =>
+    kindOf(bulkhead.run(task(() => closed, { key: 'stale', deadlineMs: 50 }))),
+  );
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([2, 18]);
+  // Those of others overtake the queue of the one.
+  const others = ['a', 'b', 'c'].map((key) => bulkhead.run(task(async () => key, { key })));
+  expect(await Promise.all(others)).toEqual(['a', 'b', 'c']);
+  const kinds = await Promise.all(stale);
+  expect(kinds.filter((kind) => kind === DeadlineError.name)).toHaveLength(2);
+  expect(kinds.filter((kind) => kind === 'volume-busy')).toHaveLength(18);
+  // From now on it costs nobody a slot, and itself no time.
+  expect([bulkhead.inFlight, bulkhead.overdue, bulkhead.waiting]).toEqual([2, 2, 0]);
+  const refused = bulkhead.run(task(async () => 'ran', { key: 'stale' }));
+  expect(await kindOf(refused)).toBe('volume-busy');
+  open();
+  await systemClock.sleep(1);
+  expect(await bulkhead.run(task(async () => 'ran', { key: 'stale' }))).toBe('ran');
+});
+
+test('[N-02] one mailbox fills a quarter of the queue; at the edge the next is busy at once', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 4, waitingMax: 8 });
+  const { closed, open } = gate();
+  const own = Array.from({ length: 3 }, () => bulkhead.run(task(() => closed, { key: 'one' })));
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([1, 2]);
+  expect(await kindOf(bulkhead.run(task(() => closed, { key: 'one' })))).toBe('volume-busy');
+  expect(await bulkhead.run(task(async () => 'ran', { key: 'other' }))).toBe('ran');
+  open();
+  await Promise.all(own);
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([0, 0]);
+});
+
+test('with fewer slots those that run go on, with more of them those that wait begin', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 4, waitingMax: 8 });
+  const { closed, open } = gate();
+  const all = Array.from({ length: 6 }, () => bulkhead.run(task(() => closed)));
+  bulkhead.resize({ inFlightMax: 1, waitingMax: 8 });
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([4, 2]);
+  bulkhead.resize({ inFlightMax: 5, waitingMax: 8 });
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([5, 1]);
+  open();
+  await Promise.all(all);
+});

@@ -37,6 +37,24 @@ export const VOLUME_ERRORS = {
   'MF-VOL-005': {
     what: 'A volume is full: too little space or too few inodes are left.',
     means: 'Mail for its users is deferred (452 4.3.1); they can still fetch and delete.',
-    mend: 'Free or add space; close the volume to new users (state closed).',
+    mend:
+      'Free or add space, or raise the quota of the export; close the volume to new users (state ' +
+      'closed). It takes mail again by itself.',
+  },
+  'MF-VOL-006': {
+    what: 'A volume is read-only: mounted so, exported so, or turned so after an error of its disk.',
+    means: 'New mail for its users is deferred (451); they can still fetch.',
+    mend:
+      'Look at the file server\u2019s log for errors of the disk, then mount or export it ' +
+      'writable. It takes mail again by itself.',
+  },
+  'MF-VOL-007': {
+    what: 'There are so many volumes that a process has few threads for each.',
+    means:
+      'All volumes could hang at once and the process would go on, but each runs fewer operations ' +
+      'at once than volume.inflight.max says.',
+    mend:
+      'Set UV_THREADPOOL_SIZE in the node\u2019s environment to (volumes x ' +
+      '(volume.inflight.max + 1)) + 16, or add workers.',
   },
 } as const;

@@ -66,15 +66,23 @@ export class VolumeHealth {
   readonly #staleMs: number;
   #health: Health = { state: 'unknown' };
   #current: Promise<void> | undefined;
+  /** An attempt has not ended, be its deadline over. */
   #hanging = false;
+  #answeredAt: number;
 
   constructor(options: HealthOptions) {
     this.#options = options;
+    this.#answeredAt = options.clock.now();
     this.#staleMs = 3 * (options.intervalMs + options.deadlineMs);
   }
 
   get up(): boolean {
     return this.#health.state === 'up';
+  }
+
+  /** When the volume last answered a probe, well or not; before that, when this began. */
+  get answeredAt(): number {
+    return this.#answeredAt;
   }
 
   /** Probes now and then until `close`. */
@@ -145,6 +153,7 @@ export class VolumeHealth {
     const work = this.#options.probe();
     const ended = (): void => {
       this.#hanging = false;
+      this.#answeredAt = this.#options.clock.now();
     };
     work.then(ended, ended);
     try {

@@ -62,6 +62,7 @@ const roomOnlyOn =
     freeBytes: path.endsWith(name) ? 1e9 : 0,
     freeInodes: undefined,
     fileSystem: 'other',
+    mode: 'writable',
   });
 
 const kindOf = (work: Promise<unknown>): Promise<unknown> =>

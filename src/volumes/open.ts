@@ -18,6 +18,8 @@ export interface OpenVolumesOptions<A extends MailboxOwner> {
   /** This host's name: a token of it goes into message names. */
   readonly node: string;
   readonly options?: VolumeOptions;
+  /** Threads of this process for calls on files (UV_THREADPOOL_SIZE), shared by the volumes. */
+  readonly threads?: number | undefined;
   /** The file system of a volume; the real one by default. For tests that need one that fails. */
   readonly fs?: Fs;
   readonly askSpace?: AskSpace;
@@ -41,6 +43,7 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
     clock,
     log,
     options,
+    threads: parts.threads,
     fs,
     askSpace: parts.askSpace ?? askSpace,
     engine: (_, space) =>

@@ -7,8 +7,9 @@ export const VOLUME_OPTIONS = {
     min: 1,
     max: 1024,
     doc:
-      'Operations that a process runs on one volume at once. A hung volume holds that many ' +
-      'threads.',
+      'Operations that a process runs on one volume at once; one mailbox has a quarter of them. ' +
+      'A hung volume holds that many threads, so with many volumes each gets fewer (see ' +
+      'src/volumes/README.md).',
   },
   'volume.queue.max': {
     kind: 'count',
@@ -26,7 +27,7 @@ export const VOLUME_OPTIONS = {
   },
   'volume.probe.interval': {
     kind: 'duration',
-    default: 3_000,
+    default: 2_000,
     min: 50,
     max: 60_000,
     doc: 'How often the sentinel and the free space of each volume are read.',
@@ -67,6 +68,15 @@ export const VOLUME_OPTIONS = {
     min: 0,
     max: 1_000_000_000,
     doc: 'Inodes that deliveries leave free on a volume; with fewer it counts as full.',
+  },
+  'volume.full.retry': {
+    kind: 'duration',
+    default: 15_000,
+    min: 50,
+    max: 600_000,
+    doc:
+      'How long a volume counts as full or read-only after a write said so, unless the free space ' +
+      'grows before; then a delivery tries again. Quotas of an export are seen in no other way.',
   },
   'volume.mailbox.cache': {
     kind: 'duration',

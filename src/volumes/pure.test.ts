@@ -119,7 +119,7 @@ test('[N-07] the choice falls in proportion to the scores', () => {
 });
 
 test('room: bytes and inodes leave their reserve', () => {
-  const space = { freeBytes: 1000, freeInodes: 10, fileSystem: 'other' } as const;
+  const space = { freeBytes: 1000, freeInodes: 10, fileSystem: 'other', mode: 'writable' } as const;
   const reserve = { bytes: 100, inodes: 5 };
   expect(hasRoom(space, 900, reserve)).toBe(true);
   expect(hasRoom(space, 901, reserve)).toBe(false);

@@ -1,4 +1,6 @@
-import { statfs } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, statfs } from 'node:fs/promises';
+import { isErrno } from '#maildir';
 
 /** Room on a volume. Undefined inodes: the file system makes them as it needs them. */
 export interface Space {
@@ -6,6 +8,8 @@ export interface Space {
   readonly freeInodes: number | undefined;
   /** `local`: the inodes are this kernel's own, so a stat tells the truth. */
   readonly fileSystem: 'nfs' | 'local' | 'other';
+  /** `unknown`: the volume's root is not for us to write, or the server exports it read-only. */
+  readonly mode: 'writable' | 'read-only' | 'unknown';
 }
 
 /** Asks the file system at `path`; a coarse call of its own, made under the volume's probe. */
@@ -20,10 +24,15 @@ const FILE_SYSTEMS: ReadonlyMap<number, Space['fileSystem']> = new Map([
   [0x01021994, 'local'], // tmpfs
 ]);
 
-/** The real question: statfs(2). @throws a system error */
+/** The real questions: statfs(2), and whether the root may be written. @throws a system error */
 export const askSpace: AskSpace = async (path) => {
   const stat = await statfs(path);
+  const mode = await access(path, constants.W_OK).then(
+    () => 'writable' as const,
+    (error: unknown) => (isErrno(error, 'EROFS') ? 'read-only' : 'unknown'),
+  );
   return {
+    mode,
     freeBytes: stat.bavail * stat.bsize,
     freeInodes: stat.files === 0 ? undefined : stat.ffree,
     fileSystem: FILE_SYSTEMS.get(stat.type) ?? 'other',

@@ -1,6 +1,7 @@
 import { StoreError } from './error.ts';
 import { pathFault, placementOf, PlacementError, type Placement } from './placement.ts';
 import type { MailboxOwner, VolumeDirectory, VolumeEntry } from './types.ts';
+import { shareOf, THREADS_RESERVED } from './threads.ts';
 import { GuardedVolume, type Volume, type VolumeParts } from './volume.ts';
 
 /**
@@ -10,6 +11,8 @@ import { GuardedVolume, type Volume, type VolumeParts } from './volume.ts';
  */
 export interface VolumeTableOptions extends VolumeParts {
   readonly directory: Pick<VolumeDirectory<MailboxOwner>, 'volumes'>;
+  /** Threads of the process for calls on files; as many as anybody likes when nothing is said. */
+  readonly threads?: number | undefined;
 }
 
 export interface Located {
@@ -29,6 +32,8 @@ export class VolumeTable {
   #loaded = false;
   #refreshing: Promise<void> | undefined;
   #refreshedAt = -Infinity;
+  /** Told already that there are few threads for each volume. */
+  #scarce = false;
   /** Faults told to the log already, so that each is told once. */
   readonly #told = new Set<string>();
 
@@ -132,15 +137,34 @@ export class VolumeTable {
     for (const [name, volume] of this.#volumes) {
       if (!names.has(name)) this.#drop(volume);
     }
-    for (const entry of this.#entries) this.#take(entry);
+    const threads = this.#share(this.#entries.length);
+    for (const entry of this.#entries) this.#take(entry, threads);
     this.#loaded = true;
   }
 
-  #take(entry: VolumeEntry): void {
+  /** How many threads each of so many volumes may hold. */
+  #share(volumes: number): number {
+    const { threads, log, options } = this.#options;
+    if (threads === undefined || volumes === 0) return Infinity;
+    const share = shareOf(threads, volumes);
+    const wanted = options['volume.inflight.max'];
+    const isScarce = share < wanted / 2;
+    if (isScarce && !this.#scarce) {
+      const fields = { code: 'MF-VOL-007', threads, reserved: THREADS_RESERVED, volumes, share };
+      log.warn({ ...fields, wanted }, 'few threads for each volume');
+    }
+    this.#scarce = isScarce;
+    return share;
+  }
+
+  #take(entry: VolumeEntry, threads: number): void {
     const known = this.#volumes.get(entry.name);
-    if (known !== undefined && isSameVolume(known.entry, entry)) return known.update(entry);
+    if (known !== undefined && isSameVolume(known.entry, entry)) {
+      known.update(entry);
+      return known.resize(threads);
+    }
     if (known !== undefined) this.#drop(known);
-    this.#volumes.set(entry.name, new GuardedVolume(entry, this.#options));
+    this.#volumes.set(entry.name, new GuardedVolume(entry, this.#options, threads));
     this.#options.log.info({ volume: entry.name, path: entry.path }, 'volume added');
   }
 

@@ -2,12 +2,14 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
+import { renderAll } from '../metrics/export.ts';
 import { nodeFs, systemError } from '#maildir';
 import { StoreError } from './error.ts';
 import { createMailbox } from './mailboxes.ts';
 import { lateResults } from './metrics.ts';
 import type { Volumes } from './open.ts';
 import { initVolume, SENTINEL_NAME, SentinelError } from './sentinel.ts';
+import type { Space } from './space.ts';
 import type { Located } from './table.ts';
 import {
   eventually,
@@ -29,11 +31,13 @@ let disk: TemporaryVolumes;
 let volumes: Volumes<MailboxOwner>;
 let strike: Strike;
 let log: string[];
+let space: Space;
 
 beforeEach(async () => {
   disk = await temporaryVolumes('v1', 'v2');
   strike = () => undefined;
   log = [];
+  space = { freeBytes: 1e9, freeInodes: 1e6, fileSystem: 'local', mode: 'unknown' };
   const record = (fields: object): void => {
     if ('code' in fields) log.push(String(fields.code));
   };
@@ -41,6 +45,7 @@ beforeEach(async () => {
   volumes = openTestVolumes(new MemoryPlacements(disk.entries), {
     fs: strikingFs((call, path) => strike(call, path)),
     log: logger,
+    askSpace: async () => space,
   });
 });
 afterEach(() => {
@@ -151,15 +156,55 @@ test('a rename without an answer is not a success', async () => {
   expect(published).toMatchObject({ name: undefined, error: { kind: 'volume-down' } });
 });
 
-test('ENOSPC is remembered until the next reading of the volume', async () => {
-  const alice = await made(ALICE);
-  expect(alice.volume.fits(1)).toBe(true);
+for (const [errno, writable, code] of [
+  ['ENOSPC', 'full', 'MF-VOL-005'],
+  ['EDQUOT', 'full', 'MF-VOL-005'],
+  ['EROFS', 'read-only', 'MF-VOL-006'],
+] as const) {
+  test(`${errno} closes the volume to new mail, not to readers, until a write may try again`, async () => {
+    const alice = await made(ALICE);
+    await stage(alice, 'before');
+    expect([alice.volume.fits(1), alice.volume.writable]).toEqual([true, 'yes']);
+    const [call] = writable === 'full' ? (['fsync'] as const) : (['create'] as const);
+    strike = (struck, path) => (struck === call ? systemError(errno, call, path) : undefined);
+    await kindOf(stage(alice, 'a'));
+    expect([alice.volume.fits(1), alice.volume.writable]).toEqual([false, writable]);
+    expect(await kindOf(alice.volume.list(alice.maildir))).toBe('done');
+    expect(await kindOf(alice.volume.discard({ maildir: alice.maildir, base: 'before' }))).toBe(
+      'done',
+    );
+    expect(alice.volume.up).toBe(true);
+    // No probe sees why; it fails a second time and is told once.
+    await eventually(() => alice.volume.fits(1));
+    await kindOf(stage(alice, 'b'));
+    expect(log).toEqual([code]);
+    strike = () => undefined;
+    await eventually(() => alice.volume.fits(1));
+    expect(await kindOf(stage(alice, 'c'))).toBe('done');
+    expect(alice.volume.writable).toBe('yes');
+  });
+}
+
+test('[N-14] metrics of each volume by its name; of one that left the table none', async () => {
+  const [alice, bob] = [await made(ALICE), await made(BOB)];
+  await stage(alice, 'a');
   strike = (call, path) => (call === 'fsync' ? systemError('ENOSPC', call, path) : undefined);
-  await kindOf(stage(alice, 'a'));
-  expect(alice.volume.fits(1)).toBe(false);
-  expect(log).toEqual(['MF-VOL-005']);
-  strike = () => undefined;
-  await eventually(() => alice.volume.fits(1));
+  await kindOf(stage(bob, 'b'));
+  const text = await renderAll();
+  const line = (name: string, labels: string): string =>
+    text.split('\n').find((row) => row.startsWith(`mailfarm_volume_${name}{${labels}}`)) ?? 'none';
+  expect(line('up', 'volume="v1"')).toMatch(/ 1$/);
+  expect(line('full', 'volume="v1"')).toMatch(/ 0$/);
+  expect(line('full', 'volume="v2"')).toMatch(/ 1$/);
+  expect(line('read_only', 'volume="v2"')).toMatch(/ 0$/);
+  expect(line('results_total', 'volume="v1",result="volume-full"')).toMatch(/ 0$/);
+  expect(line('results_total', 'volume="v2",result="volume-full"')).toMatch(/ 1$/);
+  expect(line('results_total', 'volume="v1",result="ok"')).toMatch(/ [1-9]\d*$/);
+  expect(line('operation_seconds_count', 'volume="v2"')).toMatch(/ [1-9]\d*$/);
+  expect(line('free_bytes', 'volume="v1"')).toMatch(/ [1-9]\d*$/);
+  expect(Number(line('probe_age_seconds', 'volume="v1"').split(' ').at(-1))).toBeLessThan(2);
+  volumes.close();
+  expect(await renderAll()).not.toContain('volume="v');
 });
 
 test('[N-02] a hung volume fails within its deadline; the other does not notice', async () => {
@@ -190,11 +235,14 @@ test('[N-02] a hung volume fails within its deadline; the other does not notice'
 
 test('slow operations of one mailbox do not close the volume', async () => {
   const alice = await made(ALICE);
+  const carol = await made(owner('carol', { volume: 'v1' }));
   strike = (call) => (call === 'fsync' ? gate().closed : undefined);
   expect(await kindOf(stage(alice, 'a'))).toBe('volume-down');
   await systemClock.sleep(150);
   expect(alice.volume.up).toBe(true);
-  expect(await kindOf(alice.volume.list(alice.maildir))).toBe('done');
+  expect(await kindOf(carol.volume.list(carol.maildir))).toBe('done');
+  // Its own operations are refused at once, so that no more of them hang.
+  expect(await kindOf(alice.volume.list(alice.maildir))).toBe('volume-busy');
 });
 
 test('an offline volume is not touched', async () => {

@@ -1,21 +1,23 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../log/types.ts';
-import type { Fs, Maildirs, Published, PublishRequest } from '#maildir';
-import { Bulkhead } from './bulkhead.ts';
+import { isErrno, type Fs, type Maildirs, type Published, type PublishRequest } from '#maildir';
+import { Bulkhead, type BulkheadLimits } from './bulkhead.ts';
 import { asStoreError, isAbsent } from './errno.ts';
 import { StoreError, type StoreErrorKind } from './error.ts';
 import { VolumeHealth, type Health, type ProbeResult } from './health.ts';
 import {
-  failures,
+  closedVolume,
   lateResults,
-  openVolumes,
+  openedVolume,
+  operationEnded,
   operations,
-  operationSeconds,
+  type Gauged,
   type VolumeOperation,
 } from './metrics.ts';
 import type { VolumeOptions } from './options.ts';
+import { Room, type Writable } from './room.ts';
 import { readSentinel } from './sentinel.ts';
-import { hasRoom, type AskSpace, type Space } from './space.ts';
+import type { AskSpace, Space } from './space.ts';
 import type { VolumeEntry } from './types.ts';
 
 /**
@@ -34,7 +36,9 @@ export interface Volume extends Maildirs {
   ready(): Promise<void>;
   /** Reads the sentinel now. @throws StoreError 'volume-down' */
   verify(): Promise<void>;
-  /** Whether `bytes` more would fit, as far as is known without asking. */
+  /** Whether new mail can be stored, as far as is known without asking; all else goes on. */
+  readonly writable: Writable;
+  /** Whether `bytes` more can be stored, as far as is known without asking. */
   fits(bytes: number): boolean;
   /**
    * Runs what is no mailbox's on the volume's file system, under the same bulkhead, breaker and
@@ -95,6 +99,8 @@ type Place = Pick<Guarded<unknown>, 'maildir' | 'absent'>;
 
 interface Guarded<T> {
   readonly maildir: string;
+  /** The mailbox whose share of the volume it takes; the maildir where nothing is said. */
+  readonly key?: string | undefined;
   readonly run: (engine: Maildirs) => Promise<T>;
   readonly deadlines?: number;
   readonly onLate?: (value: T) => void;
@@ -102,25 +108,35 @@ interface Guarded<T> {
   readonly absent?: StoreErrorKind | undefined;
 }
 
-export class GuardedVolume implements Volume {
+/** After these a volume that was full or read-only has shown that it takes new mail. */
+const WRITES: ReadonlySet<VolumeOperation> = new Set(['stage', 'create']);
+
+export class GuardedVolume implements Volume, Gauged {
   readonly name: string;
   readonly #parts: VolumeParts;
   readonly #bulkhead: Bulkhead;
   readonly #health: VolumeHealth;
+  readonly #room: Room;
   #entry: VolumeEntry;
-  #space: Space | undefined;
   #engine: Maildirs;
-  #full = false;
 
-  constructor(entry: VolumeEntry, parts: VolumeParts) {
+  /** @param threads how many of the process's it may hold; the options say how many are of use. */
+  constructor(entry: VolumeEntry, parts: VolumeParts, threads = Infinity) {
     const { options, clock } = parts;
     this.name = entry.name;
     this.#entry = entry;
     this.#parts = parts;
     this.#engine = parts.engine(entry, undefined);
-    this.#bulkhead = new Bulkhead({
-      inFlightMax: options['volume.inflight.max'],
-      waitingMax: options['volume.queue.max'],
+    this.#bulkhead = new Bulkhead(limitsOf(options, threads));
+    this.#room = new Room({
+      volume: entry.name,
+      log: parts.log,
+      now: () => clock.now(),
+      reserve: {
+        bytes: options['volume.reserve.bytes'],
+        inodes: options['volume.reserve.inodes'],
+      },
+      retryMs: options['volume.full.retry'],
     });
     this.#health = new VolumeHealth({
       volume: entry.name,
@@ -131,7 +147,7 @@ export class GuardedVolume implements Volume {
       probe: () => this.#probe(),
       onChange: (health) => this.#changed(health),
     });
-    openVolumes.add(this);
+    openedVolume(this);
     if (entry.state !== 'offline') this.#health.start();
   }
 
@@ -142,7 +158,10 @@ export class GuardedVolume implements Volume {
     return this.#health.up;
   }
   get space(): Space | undefined {
-    return this.#space;
+    return this.#room.space;
+  }
+  get writable(): Writable {
+    return this.#room.writable;
   }
   get inFlight(): number {
     return this.#bulkhead.inFlight;
@@ -150,15 +169,26 @@ export class GuardedVolume implements Volume {
   get waiting(): number {
     return this.#bulkhead.waiting;
   }
+  get overdue(): number {
+    return this.#bulkhead.overdue;
+  }
+  get probeAgeMs(): number {
+    return this.#parts.clock.now() - this.#health.answeredAt;
+  }
 
   /** Takes over weight and state; path, identity and being offline make another volume. */
   update(entry: VolumeEntry): void {
     this.#entry = entry;
   }
 
+  /** There are more volumes now, or fewer: another share of the process's threads. */
+  resize(threads: number): void {
+    this.#bulkhead.resize(limitsOf(this.#parts.options, threads));
+  }
+
   /** Forgets the volume: new operations fail, running ones end as they will. */
   close(): void {
-    openVolumes.delete(this);
+    closedVolume(this);
     this.#health.close();
     this.#bulkhead.refuseWaiting(
       new StoreError('volume-down', `Volume ${this.name} left the volume table`),
@@ -178,12 +208,7 @@ export class GuardedVolume implements Volume {
   }
 
   fits(bytes: number): boolean {
-    if (this.#full) return false;
-    const reserve = {
-      bytes: this.#parts.options['volume.reserve.bytes'],
-      inodes: this.#parts.options['volume.reserve.inodes'],
-    };
-    return this.#space === undefined || hasRoom(this.#space, bytes, reserve);
+    return this.writable === 'yes' && this.#room.fits(bytes);
   }
 
   uniqueName(): string {
@@ -292,41 +317,45 @@ export class GuardedVolume implements Volume {
 
   guard<T>({ operation, where, absent, run, onLate }: GuardedTask<T>): Promise<T> {
     const work = (): Promise<T> => run(this.#parts.fs);
-    return this.#run(operation, { maildir: where, absent, run: work, ...(onLate && { onLate }) });
+    const at = { maildir: where, key: undefined };
+    return this.#run(operation, { ...at, absent, run: work, ...(onLate && { onLate }) });
   }
 
   async #run<T>(operation: VolumeOperation, guarded: Guarded<T>): Promise<T> {
     const { clock, options } = this.#parts;
     const started = clock.now();
+    let result: StoreErrorKind | 'ok' = 'ok';
     try {
       if (this.#entry.state === 'offline') await this.ready();
       const waits = this.#health.ready();
       if (waits !== undefined) await waits;
-      return await this.#bulkhead.run({
+      const value = await this.#bulkhead.run({
         what: operation,
+        key: 'key' in guarded ? guarded.key : guarded.maildir,
         deadlineMs: options['volume.deadline'] * (guarded.deadlines ?? 1),
         run: () => guarded.run(this.#engine),
-        onLate: (value) => {
+        onLate: (late) => {
           lateResults.inc(operation);
-          guarded.onLate?.(value);
+          guarded.onLate?.(late);
         },
       });
+      if (WRITES.has(operation)) this.#room.written();
+      return value;
     } catch (error) {
-      throw await this.#failed(operation, guarded, error);
+      const failed = await this.#failed(operation, guarded, error);
+      result = failed.kind;
+      throw failed;
     } finally {
       operations.inc(operation);
-      operationSeconds.observe((clock.now() - started) / 1000);
+      operationEnded(this, result, (clock.now() - started) / 1000);
     }
   }
 
   /** The failure as a StoreError. "Not there" is believed of a volume that is there only. */
   async #failed(operation: VolumeOperation, at: Place, error: unknown): Promise<StoreError> {
     const failed = await this.#explain(operation, at, error);
-    failures.inc(failed.kind);
-    if (failed.kind === 'volume-full' && !this.#full) {
-      this.#full = true;
-      this.#parts.log.error({ code: 'MF-VOL-005', volume: this.name, err: failed }, 'volume full');
-    }
+    if (failed.kind === 'volume-full') this.#room.refused('full', failed);
+    else if (isErrno(error, 'EROFS')) this.#room.refused('read-only', failed);
     return failed;
   }
 
@@ -351,11 +380,10 @@ export class GuardedVolume implements Volume {
       return { kind: 'wrong', why };
     }
     const space = await this.#parts.askSpace(path);
-    if (space.fileSystem !== this.#space?.fileSystem) {
+    if (space.fileSystem !== this.space?.fileSystem) {
       this.#engine = this.#parts.engine(this.#entry, space);
     }
-    this.#space = space;
-    this.#full = false; // If it is still full, the next write says so again.
+    this.#room.seen(space);
     return { kind: 'ok' };
   }
 
@@ -364,8 +392,13 @@ export class GuardedVolume implements Volume {
     if (health.state !== 'down') return log.info({ volume: this.name }, 'volume is up');
     const code = health.fault === 'wrong' ? 'MF-VOL-001' : 'MF-VOL-002';
     log.error({ code, volume: this.name, why: health.why }, 'volume is down');
-    this.#bulkhead.refuseWaiting(
+    this.#bulkhead.giveUp(
       new StoreError('volume-down', `Volume ${this.name} is down: ${health.why}`),
     );
   }
 }
+
+const limitsOf = (options: VolumeOptions, threads: number): BulkheadLimits => ({
+  inFlightMax: Math.max(1, Math.min(options['volume.inflight.max'], threads)),
+  waitingMax: options['volume.queue.max'],
+});

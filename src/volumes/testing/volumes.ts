@@ -88,6 +88,7 @@ export const volumeOptions = (set: Partial<VolumeOptions> = {}): VolumeOptions =
   'volume.probe.interval': 50,
   'volume.probe.deadline': 300,
   'volume.deadline': 400,
+  'volume.full.retry': 200,
   'volume.reserve.bytes': 0,
   'volume.reserve.inodes': 0,
   ...set,
