@@ -6,6 +6,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchBulkhead } from './bulkhead/section.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchDirectory } from './directory.ts';
 import { benchIdle } from './idle.ts';
@@ -20,6 +21,7 @@ const SECTIONS = {
   large: benchLarge,
   start: benchStart,
   directory: benchDirectory,
+  bulkhead: benchBulkhead,
 } as const;
 
 const { values, positionals } = parseArgs({

@@ -39,7 +39,7 @@ export default defineConfig({
           ...common,
           name: 'lab',
           include: ['test/lab/**/*.lab.ts'],
-          exclude: LONG ? [LAST] : [LAST, 'test/lab/delegations.lab.ts'],
+          exclude: LONG ? [LAST] : [LAST, 'test/lab/delegations.lab.ts', 'test/lab/compare/*'],
           sequence: { groupOrder: 0 },
         },
       },
