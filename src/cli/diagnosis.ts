@@ -13,31 +13,41 @@ export function printDiagnosis(
   out: Output,
   volume: VolumeFacts,
   diagnosis: Diagnosis,
-  verbose: boolean,
+  how: { readonly verbose: boolean; readonly told: Set<string> },
 ): void {
+  const { verbose, told } = how;
   const { mount, path } = volume;
   const from = mount && isNfs(mount) && mount.point === path ? `  from ${mount.source}` : '';
   out.styled([{ text: volume.name, style: 'bold' }, `  ${path}${from}`]);
-  for (const complaint of diagnosis.complaints) printComplaint(out, complaint);
+  for (const complaint of diagnosis.complaints) printComplaint(out, complaint, told);
   const { well } = diagnosis;
   if (verbose) {
     for (const { check, text } of well) printText(out, 'well', `${check}: ${text}`);
   } else if (well.length > 0) {
-    printText(
-      out,
-      'well',
-      well
-        .filter(isShort)
-        .map(({ text }) => text)
-        .join(', '),
-    );
+    const short = well.filter(isShort).map(({ text }) => text);
+    if (short.length > 0) printText(out, 'well', short.join(', '));
   }
 }
 
-/** Told with --verbose only. */
-const isShort = ({ check }: { readonly check: string }): boolean => check !== 'speed';
+/** What is told in one line; the rest with --verbose. */
+const SHORT: ReadonlySet<string> = new Set([
+  'entry',
+  'sentinel',
+  'NFS version',
+  'hard or soft',
+  'look-up cache',
+  'owner',
+  'behaviour',
+  'calls',
+  'clock',
+  'space',
+  'other hosts',
+]);
+const isShort = ({ check }: { readonly check: string }): boolean => SHORT.has(check);
 
-export function printComplaint(out: Output, { severity, wrong, mail, mend }: Complaint): void {
+/** @param told what mends earlier ones: not said twice */
+export function printComplaint(out: Output, complaint: Complaint, told: Set<string>): void {
+  const { severity, wrong, mail, mend } = complaint;
   const style = severity === 'error' ? 'red' : 'yellow';
   const [first = '', ...rest] = wrap(wrong);
   const label = severity.padEnd(INDENT - 2);
@@ -45,7 +55,9 @@ export function printComplaint(out: Output, { severity, wrong, mail, mend }: Com
   for (const line of rest) out.styled([' '.repeat(INDENT), { text: line, style: 'bold' }]);
   for (const line of wrap(mail)) out.styled([' '.repeat(INDENT), line]);
   // Commands stay on their line: they are copied.
-  for (const line of mend) out.styled([' '.repeat(INDENT), { text: '→ ', style: 'dim' }, line]);
+  const lines = told.has(mend.join('\n')) ? ['as above'] : mend;
+  told.add(mend.join('\n'));
+  for (const line of lines) out.styled([' '.repeat(INDENT), { text: '→ ', style: 'dim' }, line]);
 }
 
 function printText(out: Output, label: string, text: string): void {

@@ -46,7 +46,7 @@ function report(call: Call, problems: readonly string[]): number {
   if (call.json) call.out.json({ problems });
   else for (const problem of problems) call.out.line(problem);
   if (problems.length > 0) return exitCode('config');
-  if (!call.json) call.out.line('all is well');
+  if (!call.json) call.out.line('all is well; mailfarm doctor looks deeper into the volumes');
   return exitCode('ok');
 }
 

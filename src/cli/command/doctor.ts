@@ -157,13 +157,14 @@ function report(
     }));
     call.out.json({ volumes, farm: ofFarm });
   } else {
+    const told = new Set<string>();
     for (const { volume, diagnosis } of diagnoses) {
-      printDiagnosis(call.out, volume, diagnosis, flagOn(call, 'verbose'));
+      printDiagnosis(call.out, volume, diagnosis, { verbose: flagOn(call, 'verbose'), told });
       call.out.line('');
     }
     if (ofFarm.length > 0) {
       call.out.styled([{ text: 'farm', style: 'bold' }]);
-      for (const complaint of ofFarm) printComplaint(call.out, complaint);
+      for (const complaint of ofFarm) printComplaint(call.out, complaint, told);
       call.out.line('');
     }
     call.out.line(summary(diagnoses.length, complaints));

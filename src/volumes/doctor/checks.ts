@@ -2,7 +2,7 @@
 import { BEHAVIOUR_CHECKS } from './judge-behaviour.ts';
 import { DIRECTORY_CHECKS } from './judge-directory.ts';
 import { HOST_CHECKS } from './judge-hosts.ts';
-import { MOUNT_CHECKS } from './judge-mount.ts';
+import { isAnothers, MOUNT_CHECKS } from './judge-mount.ts';
 import { OPTION_CHECKS } from './judge-options.ts';
 import { RIGHT_CHECKS } from './judge-rights.ts';
 import { ROOM_CHECKS } from './judge-room.ts';
@@ -12,11 +12,13 @@ export const CHECKS: readonly Check[] = [
   ...DIRECTORY_CHECKS,
   ...MOUNT_CHECKS,
   ...OPTION_CHECKS,
-  ...RIGHT_CHECKS,
-  ...BEHAVIOUR_CHECKS,
-  ...ROOM_CHECKS,
-  ...HOST_CHECKS,
+  ...[...RIGHT_CHECKS, ...BEHAVIOUR_CHECKS, ...ROOM_CHECKS, ...HOST_CHECKS].map(ofOwn),
 ];
+
+/** Rights and room of what should not be there say nothing. */
+function ofOwn({ id, judge }: Check): Check {
+  return { id, judge: (volume, farm) => (isAnothers(volume) ? undefined : judge(volume, farm)) };
+}
 
 export interface Diagnosis {
   readonly complaints: readonly (Complaint & { readonly check: string })[];

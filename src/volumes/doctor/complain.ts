@@ -13,9 +13,10 @@ const complaint =
 export const error = complaint('error');
 export const warning = complaint('warning');
 
-/** `0.2 s`, `31 s`, `5 min`: a length of time, whatever its sign. */
+/** `12 ms`, `2.1 s`, `31 s`, `15 min`: a length of time, whatever its sign. */
 export function span(ms: number): string {
   const s = Math.abs(ms) / 1000;
+  if (s < 1) return `${Math.round(s * 1000)} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 600) return `${Math.round(s)} s`;
   return s < 36_000 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`;
@@ -34,4 +35,4 @@ export const octal = (mode: number): string => mode.toString(8).padStart(4, '0')
 
 /** A word of a command that people copy: nothing in it means anything to a shell. */
 export const sh = (word: string): string =>
-  /^[A-Za-z0-9@%+=:,./_[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  /^[A-Za-z0-9@%+=:,./_-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

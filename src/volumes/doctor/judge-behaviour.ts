@@ -1,6 +1,7 @@
 /** What the file system does, how quickly, and what time it is there. */
 import { error, span, warning } from './complain.ts';
-import { isNfs, mountAnew } from './mounts.ts';
+import { isCostly } from './judge-options.ts';
+import { isNfs } from './mounts.ts';
 import type { Check, Trial, Verdict, VolumeFacts } from './types.ts';
 
 export const BEHAVIOUR_CHECKS: readonly Check[] = [
@@ -67,13 +68,13 @@ const FAR_MORE = 12;
 function calls({ trial, mount }: VolumeFacts): Verdict {
   const cost = trial?.calls;
   if (cost === undefined || mount === undefined || !isNfs(mount)) return undefined;
-  if (cost.count <= FAR_MORE) return `${cost.count} calls a delivery`;
+  if (cost.count <= FAR_MORE || isCostly(mount)) return `${cost.count} calls a delivery`;
   return [
     warning(
       `A delivery costs ${cost.count} calls to the server in place of ${BUDGET} (${cost.by})`,
       'Each letter loads the server and waits longer than it needs to.',
-      'if the options above explain it, mend them',
-      ...mountAnew(mount).slice(0, 1),
+      'mailfarm doctor --verbose shows the options; some programs of other makers on this host ' +
+        'may use the same mount: run it again when they are quiet',
     ),
   ];
 }

@@ -27,7 +27,7 @@ function entry(volume: VolumeFacts, farm: FarmFacts): Verdict {
       ),
     ];
   }
-  return `state ${state}`;
+  return state === 'active' ? undefined : state;
 }
 
 /** What is wrong with the farm and with no volume of it. */

@@ -100,6 +100,9 @@ const silent = (node: string, path: string, since: string): Complaint =>
 /** Options that have to be the same everywhere. */
 const COMPARED = ['vers', 'lookupcache', 'noac', 'hard', 'soft', 'softerr', 'ro', 'proto', 'sync'];
 
+/** `tcp6` is TCP. */
+const plain = (value: string | undefined): string | undefined => value?.replace(/^tcp6$/, 'tcp');
+
 function others({ hosts: seen, mount }: VolumeFacts): Verdict {
   if (seen === undefined || mount === undefined || !isNfs(mount)) return undefined;
   const found = seen.beats.flatMap((one) => {
@@ -109,7 +112,8 @@ function others({ hosts: seen, mount }: VolumeFacts): Verdict {
     if (!one.beat.type.startsWith('nfs')) {
       return [differs(one, `has ${source} there, and not NFS`, mount)];
     }
-    const different = COMPARED.filter((key) => theirs.get(key) !== mount.options.get(key));
+    const same = (key: string): boolean => plain(theirs.get(key)) === plain(mount.options.get(key));
+    const different = COMPARED.filter((key) => !same(key));
     if (different.length === 0) return [];
     const told = (of: ReadonlyMap<string, string>): string =>
       different

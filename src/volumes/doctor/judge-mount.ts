@@ -1,11 +1,18 @@
 /** Is it there, does it answer, and is it the right one? */
-import { error, sh, span, warning } from './complain.ts';
+import { error, sh, warning } from './complain.ts';
 import { fstabLine, isNfs, mountLine, serverOf, type Mount } from './mounts.ts';
 import type { Check, Complaint, FarmFacts, PortState, Verdict, VolumeFacts } from './types.ts';
 
 const STOPPED = 'Mail for its users is deferred (451) and their POP3 logins get [SYS/TEMP]';
 
 export const isMounted = ({ mount, path }: VolumeFacts): boolean => mount?.point === path;
+
+/** Nothing at the mount point, or another volume: what is there is no concern of this one. */
+export const isAnothers = (volume: VolumeFacts): boolean => {
+  const { sentinel: seen, identity } = volume;
+  if (seen?.kind === 'none') return !isMounted(volume);
+  return seen?.kind === 'whole' && identity !== undefined && seen.identity !== identity;
+};
 
 /** A volume of which nothing can be said, because it is not there or hangs. */
 const isThere = (volume: VolumeFacts): boolean => volume.sentinel?.kind === 'whole';
@@ -52,12 +59,16 @@ function doesNotAnswer(
   };
   const where = server === undefined ? '' : ` (server ${server})`;
   return error(
-    `Does not answer since ${span(hung.ms)}, in: ${hung.at}${where}` +
+    `Has not answered for ${Math.round(hung.ms / 1000)} s, in: ${hung.at}${where}` +
       (hung.port === undefined ? '' : port[hung.port]),
     `${STOPPED} within seconds. Users of other volumes do not notice.`,
     ...(server === undefined ? [] : mendServer(server, hung.port)),
-    `nothing has to be restarted here: a hard mount goes on by itself when the server is back` +
-      (server === undefined ? '' : `; if it never comes back: umount -f -l ${sh(path)}`),
+    ...(server === undefined
+      ? ['dmesg | tail: the disk or its controller may be broken']
+      : [
+          'nothing has to be restarted here: a hard mount goes on by itself when the server is back',
+          `only if it never comes back: umount -f -l ${sh(path)}`,
+        ]),
   );
 }
 
@@ -156,7 +167,8 @@ const initLine = ({ path, identity, name }: VolumeFacts): string =>
 
 function unreadable({ failed, path }: VolumeFacts, farm: FarmFacts): Verdict {
   const why = failed.find(({ at }) => at.startsWith('sentinel'));
-  if (why === undefined || (why.code !== 'EACCES' && why.code !== 'EPERM')) return undefined;
+  if (farm.uid === 0 || why === undefined || (why.code !== 'EACCES' && why.code !== 'EPERM'))
+    return undefined;
   return [
     error(
       `${farm.userName(farm.uid)} may not read ${path}/.mailfarm-volume (${why.code})`,
@@ -188,14 +200,17 @@ function anothers(
       ...(guest ? [`what is mounted there (${mount?.source}) belongs at ${guest.path}`] : []),
     );
   }
+  const moves = [
+    { source: own.mount.source, path },
+    ...(guest === undefined ? [] : [{ source: mount.source, path: guest.path }]),
+  ].toSorted((a, b) => (a.path < b.path ? -1 : 1)); // Of both volumes the same text.
   return error(
     guest === own
       ? `${path} and ${own.path} are swapped: ${path} holds ${is}, ${own.path} holds ${name}`
       : `${path} holds volume ${is}; ${name} itself is mounted at ${own.path}`,
     mail,
-    `umount ${sh(path)} ${sh(own.path)}`,
-    mountLine(own.mount.source, path),
-    ...(guest === undefined ? [] : [mountLine(mount.source, guest.path)]),
+    `umount ${[path, own.path].toSorted().map(sh).join(' ')}`,
+    ...moves.map((move) => mountLine(move.source, move.path)),
     'correct the same lines in /etc/fstab',
   );
 }

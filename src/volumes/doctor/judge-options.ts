@@ -42,7 +42,7 @@ function version(mount: Mount): Verdict {
 
 /** Those that are wrong by being there. */
 const WRONG: Readonly<Record<string, string>> = {
-  noac: 'Nothing is cached: a delivery costs 45 calls to the server in place of 5',
+  noac: 'Nothing is cached: a delivery costs up to 45 calls to the server, not 5',
   sync: 'Each write is a call of its own: a large letter costs hundreds',
   nocto: 'A file that another host has just made may read as empty',
 };
@@ -83,7 +83,7 @@ function attributes(mount: Mount): Verdict {
       zero.length === TIMES.length
         ? 'Mounted with actimeo=0'
         : `Mounted with ${zero.map((name) => `${name}=0`).join(', ')}`,
-      'Attributes are asked for again and again: a delivery costs up to 45 calls in place of 5.',
+      'Attributes are asked for again and again: a delivery costs up to 45 calls, not 5.',
       ...mountAnew(mount),
     ),
   ];
@@ -95,7 +95,7 @@ function lookups(mount: Mount): Verdict {
     return [
       error(
         'Mounted with lookupcache=none',
-        'Each name is asked for each time: a delivery costs 24 calls to the server, not 5.',
+        'Each name is asked for each time: a delivery costs up to 24 calls, not 5.',
         ...mountAnew(mount),
       ),
     ];
@@ -137,6 +137,10 @@ function hardOrSoft(mount: Mount): Verdict {
   }
   return 'hard';
 }
+
+/** Whether the options alone make each delivery dear: said already. */
+export const isCostly = ({ options: of }: Mount): boolean =>
+  of.has('noac') || of.get('lookupcache') === 'none' || TIMES.some((name) => of.get(name) === '0');
 
 /** RFC 1918, 4193, 3927, 4291 (link-local), 6598, and this host. */
 const PRIVATE = addressRanges([

@@ -64,10 +64,18 @@ function owner(volume: VolumeFacts, farm: FarmFacts): Verdict {
     error(
       `${path} belongs to ${its} (uid ${root.uid})${why}; the farm runs as ${own} (${farm.uid})`,
       `${own} makes no mailboxes there and cannot write the sentinel. ${DENIED}`,
-      `${place}: chown ${farm.uid} EXPORTED-DIRECTORY`,
-      `or, if the farm runs as ${its}: sudo -u ${its} mailfarm doctor`,
+      `${place}: chown ${farm.uid} ${exported(volume)}`,
+      ...(root.uid === 0 || NOBODY.has(root.uid)
+        ? []
+        : [`or, if the farm runs as ${its}: sudo -u ${its} mailfarm doctor`]),
     ),
   ];
+}
+
+/** The directory, as the server names it to clients. */
+function exported({ mount, path }: VolumeFacts): string {
+  if (mount === undefined || !isNfs(mount)) return sh(path);
+  return `${sh(mount.source.replace(/^.*?:(?=\/)/, ''))}   (as it is exported)`;
 }
 
 function rights({ root, path }: VolumeFacts, farm: FarmFacts): Verdict {

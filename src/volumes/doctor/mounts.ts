@@ -124,7 +124,10 @@ export const mountLine = (source: string, path: string): string =>
 
 /** The same in /etc/fstab. */
 export const fstabLine = (source: string, path: string): string =>
-  `${source} ${path} nfs4 ${MOUNT_OPTIONS},_netdev 0 0`;
+  `${escaped(source)} ${escaped(path)} nfs4 ${MOUNT_OPTIONS},_netdev 0 0`;
+
+const escaped = (text: string): string =>
+  text.replaceAll(/[\s\\]/g, (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, '0')}`);
 
 /** Mounted anew with the right options: NFS takes most of them at the first mount only. */
 export const mountAnew = (mount: Pick<Mount, 'source' | 'point'>): readonly string[] => [
