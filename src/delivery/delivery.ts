@@ -5,7 +5,9 @@ import type { MaildirStore } from '../mailbox/store.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
 import { IncomingMessage, type IncomingParts } from './incoming.ts';
+import { Lander, type LanderParts } from './landing.ts';
 import { checks } from './metrics.ts';
+import { DEFERRING, Parking, type ParkingPolicy } from './parking.ts';
 import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
 import type { Delivery } from './types.ts';
 
@@ -15,25 +17,52 @@ export interface OpenDeliveryOptions {
   readonly store: Pick<MaildirStore, 'usage' | 'added'>;
   readonly log: Logger;
   readonly options?: DeliveryOptions;
+  /** Where mail is parked while its volume is down; without it, mail is deferred. */
+  readonly degraded?: Pick<LanderParts, 'spools' | 'clock' | 'random' | 'directory' | 'table'>;
+}
+
+/** Delivery, with what runs beside it. */
+export interface OpenedDelivery extends Delivery {
+  /** Brings parked mail to its users; there is none where nothing can be parked. */
+  readonly lander: Lander | undefined;
+  /** Resolves when the letters that are being landed are where they belong. */
+  close(): Promise<void>;
 }
 
 /** The way into the mailboxes of this farm's volumes. */
-export function openDelivery(parts: OpenDeliveryOptions): Delivery {
+export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
   const { mailboxes, store, log } = parts;
   const options = parts.options ?? defaults(DELIVERY_OPTIONS);
+  const onDelivered = (account: Account, octets: number): void => store.added(account, octets);
+  // Also where nothing is parked any more: what was has to land.
+  const lander =
+    parts.degraded && new Lander({ ...parts.degraded, mailboxes, options, log, onDelivered });
+  const parking =
+    parts.degraded && options['delivery.degraded'] === 'park'
+      ? new Parking({
+          ...parts.degraded,
+          mailboxes,
+          accountMax: options['delivery.park.account'],
+          log,
+          onParked: () => lander?.stirred(),
+        })
+      : DEFERRING;
   const incoming: IncomingParts = {
     mailboxes,
+    parking,
     log,
     usage: (account) => store.usage(account),
-    onDelivered: (account, octets) => store.added(account, octets),
+    onDelivered,
     bufferMax: options['delivery.buffer.max'],
     pieceBytes: options['delivery.piece.bytes'],
   };
+  lander?.start();
   return {
+    lander,
+    close: async () => lander?.close(),
     check: async (account, bytes) => {
       try {
-        await check(parts, account, bytes);
-        checks.inc('ok');
+        checks.inc(await checkOrPark(parts, parking, { account, bytes }));
       } catch (error) {
         if (error instanceof StoreError) checks.inc(error.kind);
         throw error;
@@ -44,6 +73,21 @@ export function openDelivery(parts: OpenDeliveryOptions): Delivery {
       return new IncomingMessage(incoming, message);
     },
   };
+}
+
+async function checkOrPark(
+  parts: OpenDeliveryOptions,
+  parking: ParkingPolicy,
+  { account, bytes }: { readonly account: Account; readonly bytes: number },
+): Promise<'ok' | 'parked'> {
+  try {
+    await check(parts, account, bytes);
+    return 'ok';
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'volume-down') throw error;
+    await parking.accept(account, bytes, error);
+    return 'parked';
+  }
 }
 
 /** From what is known already, where possible: a recipient costs no call in the common case. */

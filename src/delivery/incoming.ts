@@ -1,8 +1,9 @@
 import type { Logger } from '../log/types.ts';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
-import type { Mailboxes } from '../volumes/mailboxes.ts';
+import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
 import { deliveries, messages } from './metrics.ts';
+import type { ParkedFile, ParkingPolicy } from './parking.ts';
 import { lineEnds, Piece } from './piece.ts';
 import { sharesOf, type Member, type Share } from './share.ts';
 import type { Delivered, Incoming, IncomingOptions, Recipient } from './types.ts';
@@ -18,9 +19,15 @@ import type { Delivered, Incoming, IncomingOptions, Recipient } from './types.ts
  *
  * A result that is unknown (a deadline passed) is a failure: the message may come twice, it is
  * never lost.
+ *
+ * A volume that is down: its share goes to the spool in the same two phases (parking.ts), from the
+ * start when it is known to be down, or when its first piece cannot be written. Then all that came
+ * so far is still in memory. Later, and above all in phase 2, it fails: what a rename that was sent
+ * may yet do would come beside the parked letter.
  */
 export interface IncomingParts {
   readonly mailboxes: Mailboxes<Account>;
+  readonly parking: ParkingPolicy;
   readonly usage: (account: Account) => Promise<number>;
   /** A message of so many octets is in the account's mailbox. */
   readonly onDelivered: (account: Account, octets: number) => void;
@@ -133,7 +140,17 @@ export class IncomingMessage implements Incoming {
   async #find(recipient: Recipient): Promise<Member | StoreError> {
     try {
       const mailbox = await this.#parts.mailboxes.ensure(recipient.account);
-      return { mailbox, recipient, share: undefined, error: undefined, name: undefined };
+      if (!mailbox.volume.up) await mailbox.volume.ready();
+      return memberOf(recipient, mailbox, undefined);
+    } catch (error) {
+      return this.#park(recipient, asOwn(error));
+    }
+  }
+
+  async #park(recipient: Recipient, why: StoreError): Promise<Member | StoreError> {
+    try {
+      const mailbox = await this.#parts.parking.accept(recipient.account, this.#octets, why);
+      return memberOf(recipient, mailbox, why);
     } catch (error) {
       return asOwn(error);
     }
@@ -155,6 +172,10 @@ export class IncomingMessage implements Incoming {
 
   async #stageShare(share: Share, bytes: Uint8Array, which: 'more' | 'last'): Promise<void> {
     const { volume, base } = share;
+    const why = share.holder.parked;
+    if (share.parking !== undefined || why !== undefined) {
+      return this.#parkShare(share, bytes, { which, why });
+    }
     for (;;) {
       const { maildir } = share.holder.mailbox;
       try {
@@ -164,10 +185,41 @@ export class IncomingMessage implements Incoming {
         return;
       } catch (error) {
         const failed = asOwn(error);
+        if (failed.kind === 'volume-down' && share.staged === 0) {
+          void discardShare(share);
+          return this.#parkShare(share, bytes, { which, why: failed });
+        }
         const next = this.#nextHolder(share, failed);
         if (next === undefined) return this.#failShare(share, failed);
         share.holder = next;
       }
+    }
+  }
+
+  /** Phase 1 of what goes to the spool. The first piece is all that came so far. */
+  async #parkShare(
+    share: Share,
+    bytes: Uint8Array,
+    { which, why }: { readonly which: 'more' | 'last'; readonly why: StoreError | undefined },
+  ): Promise<void> {
+    const { parking } = this.#parts;
+    const { volume } = share;
+    share.parkedFor ??= share.members.filter(({ error }) => error === undefined);
+    const recipients = share.parkedFor.map(({ recipient }) => recipient);
+    const down = why ?? new StoreError('volume-down', `Volume ${volume.name} is down`);
+    const trace = this.#options.id;
+    try {
+      // Those that were found well a moment ago were not counted by name yet.
+      if (share.holder.parked === undefined && share.parking === undefined) {
+        for (const { account } of recipients) await parking.accept(account, bytes.length, down);
+      }
+      share.parking ??= parking.open({ trace, lane: volume.name, recipients }, down);
+      await share.parking.write(share.staged, bytes, which === 'last');
+      share.staged += bytes.length;
+      if (which === 'more') return;
+      await share.parking.seal(share.staged, this.#wireOctets(share));
+    } catch (error) {
+      await this.#failShare(share, asOwn(error));
     }
   }
 
@@ -196,7 +248,7 @@ export class IncomingMessage implements Incoming {
     await this.#prepare();
     const over: Member[] = [];
     for (const member of this.#members.values()) {
-      if (member instanceof StoreError || over.includes(member)) continue;
+      if (member instanceof StoreError || member.parked || over.includes(member)) continue;
       if (await this.#isOver(member)) over.push(member);
     }
     const others = [...this.#members.values()].some(
@@ -228,6 +280,7 @@ export class IncomingMessage implements Incoming {
   }
 
   async #publishShare(share: Share): Promise<void> {
+    if (share.parking !== undefined) return this.#commitParked(share, share.parking);
     const { volume, base, holder, staged: octets } = share;
     const getters = share.members.filter(({ error }) => error === undefined);
     if (getters.length === 0) return discardShare(share);
@@ -235,7 +288,7 @@ export class IncomingMessage implements Incoming {
     const others = getters.filter((member) => member !== holder);
     const ordered = getters.length === others.length ? others : [...others, holder];
     const targets = ordered.map(({ mailbox }) => mailbox.maildir);
-    const wireOctets = octets + share.headerLineEnds + this.#lineEnds;
+    const wireOctets = this.#wireOctets(share);
     try {
       const { maildir } = holder.mailbox;
       const results = await volume.publish({ maildir, base, octets, wireOctets, targets });
@@ -248,6 +301,29 @@ export class IncomingMessage implements Incoming {
     } catch (error) {
       for (const member of ordered) this.#notPublished(member, error);
       void discardShare(share); // It was staged, and perhaps nobody began to publish it.
+    }
+  }
+
+  #wireOctets({ staged, headerLineEnds }: Share): number {
+    return staged + headerLineEnds + this.#lineEnds;
+  }
+
+  /** Phase 2 of what is parked. A result that is unknown fails: the sender sends again. */
+  async #commitParked({ parkedFor }: Share, parking: ParkedFile): Promise<void> {
+    const members = parkedFor ?? [];
+    for (let at = 0; at < members.length; at += FOUND_AT_ONCE) {
+      const some = members.slice(at, at + FOUND_AT_ONCE);
+      await Promise.all(
+        some.map(async (member, index) => {
+          if (member.error !== undefined) return;
+          try {
+            member.name = await parking.commit(at + index);
+            member.parkedOn = parking.tree.volume.name;
+          } catch (error) {
+            this.#notPublished(member, error);
+          }
+        }),
+      );
     }
   }
 
@@ -271,17 +347,35 @@ export class IncomingMessage implements Incoming {
       const placed = member instanceof StoreError ? undefined : member;
       const name = placed?.name;
       const error = name === undefined ? (this.#errorOf(member) ?? failure) : undefined;
-      return { recipient, error, name, volume: placed?.mailbox.volume.name };
+      const volume = placed?.mailbox.volume.name;
+      return { recipient, error, name, volume, parkedOn: placed?.parkedOn };
     });
-    for (const { error } of results) deliveries.inc(error?.kind ?? 'delivered');
+    for (const { error, parkedOn } of results) {
+      deliveries.inc(error?.kind ?? (parkedOn === undefined ? 'delivered' : 'parked'));
+    }
     const failed = results.filter(({ error }) => error !== undefined).length;
     messages.inc(failed === 0 ? 'delivered' : failed < results.length ? 'partly' : 'failed');
     return results;
   }
 }
 
+const memberOf = (
+  recipient: Recipient,
+  mailbox: Mailbox,
+  parked: StoreError | undefined,
+): Member => ({
+  mailbox,
+  parked,
+  recipient,
+  share: undefined,
+  error: undefined,
+  name: undefined,
+  parkedOn: undefined,
+});
+
 /** Removes what lies in tmp. What cannot be removed now is left to the sweep. */
-async function discardShare({ volume, holder, base }: Share): Promise<void> {
+async function discardShare({ volume, holder, base, parking }: Share): Promise<void> {
+  if (parking !== undefined) return parking.discard();
   await volume.discard({ maildir: holder.mailbox.maildir, base }).catch(() => {});
 }
 

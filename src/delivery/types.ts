@@ -38,7 +38,7 @@ export interface IncomingOptions {
   readonly failure?: 'all' | 'each';
 }
 
-/** Result for each recipient in the order given; `error` undefined means durable on its volume. */
+/** Result for each recipient in the order given; `error` undefined means durable. */
 export interface Delivered {
   readonly recipient: Recipient;
   readonly error: StoreError | undefined;
@@ -46,6 +46,8 @@ export interface Delivered {
   readonly name: string | undefined;
   /** Volume it is, or would have been, on; undefined where no mailbox could be found. */
   readonly volume: string | undefined;
+  /** The spool volume that keeps it while that one is down. */
+  readonly parkedOn: string | undefined;
 }
 
 /**
@@ -71,7 +73,7 @@ export interface Incoming {
 export interface Delivery {
   /**
    * May this account get mail now? Checks volume, mailbox and quota, from caches; makes the
-   * mailbox on a first delivery. @throws StoreError (over-quota, volume-down, volume-full, …)
+   * mailbox on a first delivery. While the volume is down: may it be parked? @throws StoreError (over-quota, volume-down, volume-full, …)
    */
   check(account: Account, bytes: number): Promise<void>;
   begin(options: IncomingOptions): Incoming;

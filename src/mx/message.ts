@@ -144,10 +144,11 @@ class MxMessage implements MessageSink {
       octets: content.octets,
       ...(result.volume !== undefined && { volume: result.volume }),
       ...(result.name !== undefined && { name: result.name }),
-      result: result.error?.kind ?? 'delivered',
+      ...(result.parkedOn !== undefined && { parkedOn: result.parkedOn }),
+      result: result.error?.kind ?? (result.parkedOn === undefined ? 'delivered' : 'parked'),
     };
     if (result.error) this.#policy.logger.warn({ ...fields, err: result.error }, 'not delivered');
-    else this.#policy.logger.info(fields, 'delivered');
+    else this.#policy.logger.info(fields, fields.result);
   }
 }
 

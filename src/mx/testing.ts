@@ -110,12 +110,12 @@ class MemoryDeliveryState implements MemoryDelivery {
     const kind = this.commitFails.get(login);
     if (kind) {
       const error = new StoreError(kind, `test: ${kind}`);
-      return { recipient, error, name: undefined, volume: undefined };
+      return { recipient, error, name: undefined, volume: undefined, parkedOn: undefined };
     }
     const header = Buffer.from(options.header(options.recipients)).toString();
     this.stored.push({ login, header, body });
     const name = `name${this.stored.length}`;
-    return { recipient, error: undefined, name, volume: 'memory' };
+    return { recipient, error: undefined, name, volume: 'memory', parkedOn: undefined };
   }
 
   async #pause(): Promise<void> {

@@ -13,6 +13,7 @@ import type { Logger } from '../log/types.ts';
 import { MaildirStore } from '../mailbox/store.ts';
 import { createMxService } from '../mx/service.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
+import { Spools } from '../spool/spools.ts';
 import { exclusiveByLockFiles } from '../pop3/exclusive.ts';
 import { createPop3Service } from '../pop3/service.ts';
 import { HostBeats } from '../volumes/hosts.ts';
@@ -54,7 +55,19 @@ export function buildEngines(parts: EngineParts): Engines {
   const { name: node } = plan.file;
   const beats = new HostBeats({ ...common, table, node, release: productVersion() });
   const store = new MaildirStore({ mailboxes, clock, log: logger, options: values });
-  const delivery = openDelivery({ mailboxes, store, log: logger, options: values });
+  const delivery = openDelivery({
+    mailboxes,
+    store,
+    log: logger,
+    options: values,
+    degraded: {
+      spools: new Spools({ table, clock, random, node }),
+      clock,
+      random,
+      directory,
+      table,
+    },
+  });
   const auth = createAuthenticator({ ...common, options: values });
   const hostName = values['farm.host-name'] || plan.file.name;
   const smtp = { ...common, delivery, tls: parts.tls, options: values, hostName };
@@ -83,6 +96,7 @@ export function buildEngines(parts: EngineParts): Engines {
     volumes,
     auth,
     close: () => {
+      void delivery.close();
       beats.close();
       volumes.close();
     },

@@ -1,0 +1,31 @@
+/** What an operator has to act upon; errors.md is made from it. */
+export const DELIVERY_ERRORS = {
+  'MF-DLV-001': {
+    what: 'A spool volume is down, so that mail cannot be parked or landed there.',
+    means:
+      'Mail for users whose own volume is down too is deferred (451) if no other spool volume is ' +
+      'up. What is parked on the spool volume stays there and lands when it is back.',
+    mend: 'Mend the volume as any other (MF-VOL-001, MF-VOL-002); nothing has to be restarted.',
+  },
+  'MF-DLV-002': {
+    what: 'No spool volume has room for a letter that would be parked.',
+    means: 'Mail for users whose volume is down is deferred with 452 4.3.1. Nothing is lost.',
+    mend: 'Free space on the spool volumes, add one, or bring the volume back that is down.',
+  },
+  'MF-DLV-003': {
+    what: 'A parked letter cannot be landed: its account or its mailbox is not there any more.',
+    means:
+      'The letter was accepted and is kept on the spool; it is neither bounced nor lost. The log ' +
+      'line names it and the reason; `mailfarm queue list --state failed` lists all.',
+    mend:
+      'Restore the user or the mailbox: it lands by itself within delivery.land.retry, or at once ' +
+      'after `mailfarm queue retry ID`. What nobody wants: `mailfarm queue delete ID`.',
+  },
+  'MF-DLV-004': {
+    what: 'A parked letter is damaged: its message or its envelope cannot be read as written.',
+    means: 'It is kept on the spool as it is and will not be delivered by itself.',
+    mend:
+      'Look at it with `mailfarm queue show ID`; restore its files from a backup of the spool ' +
+      'volume and retry it, or delete it.',
+  },
+} as const;

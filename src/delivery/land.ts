@@ -1,0 +1,182 @@
+import type { Account } from '../directory/types.ts';
+import { attemptName, settle } from '../spool/settle.ts';
+import type { SpoolTree, Spooled } from '../spool/tree.ts';
+import { StoreError } from '../volumes/error.ts';
+import type { Mailbox } from '../volumes/mailboxes.ts';
+import type { LanderParts } from './landing.ts';
+import { parkedLetters } from './metrics.ts';
+
+type Parts = Pick<LanderParts, 'directory' | 'mailboxes' | 'onDelivered' | 'options' | 'log'>;
+
+/**
+ * Brings letters of one owner to where the mailbox is now; landing.ts has the order of steps.
+ * @returns how many are there now. @throws StoreError, DirectoryUnavailable: the volume, the spool
+ *   or the directory has trouble, and the letters are as they were
+ */
+export async function landLetters(
+  parts: Parts,
+  tree: SpoolTree,
+  letters: readonly Spooled[],
+): Promise<number> {
+  const owner = letters[0]?.owner ?? '';
+  const account = await parts.directory.accountById(owner);
+  if (account === undefined) return failAll(parts, tree, letters, 'account-gone');
+  let mailbox: Mailbox;
+  try {
+    mailbox = await parts.mailboxes.ensure(account);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    return failAll(parts, tree, letters, 'mailbox-missing');
+  }
+  await mailbox.volume.ready();
+  const octets = letters.reduce((sum, letter) => sum + letter.octets, 0);
+  if (!mailbox.volume.fits(octets)) {
+    throw new StoreError('volume-full', `Volume ${mailbox.volume.name} has no room`);
+  }
+  const held: Held[] = [];
+  for (const letter of letters) {
+    const claim = await tree.claim(letter);
+    if (claim !== undefined) held.push({ claim });
+  }
+  return landHeld(parts, tree, { account, mailbox, held });
+}
+
+/** A claim that is renewed on the way. */
+interface Held {
+  claim: Spooled;
+}
+
+interface Work {
+  readonly account: Account;
+  readonly mailbox: Mailbox;
+  readonly held: readonly Held[];
+}
+
+async function landHeld(parts: Parts, tree: SpoolTree, work: Work): Promise<number> {
+  const { mailbox, held } = work;
+  if (held.length === 0) return 0;
+  const ids = new Set(held.map(({ claim }) => claim.id));
+  let done = 0;
+  try {
+    const there = await settle(mailbox.volume, mailbox.maildir, ids);
+    for (const one of held) {
+      if (there.has(one.claim.id)) await finish(tree, one, 'found');
+      else await landOne(parts, tree, { ...work, one });
+      done += 1;
+    }
+  } catch (error) {
+    await giveBack(tree, held.slice(done));
+    if (!isMissing(error)) throw error;
+    parts.mailboxes.missing(mailbox); // The next look asks again, and sets the letters aside.
+  }
+  return done;
+}
+
+async function landOne(
+  parts: Parts,
+  tree: SpoolTree,
+  { account, mailbox, one }: Work & { readonly one: Held },
+): Promise<void> {
+  const { id, octets, wireOctets } = one.claim;
+  const { volume, maildir } = mailbox;
+  const envelope = await tree.envelope(one.claim);
+  const attempt = `${one.claim.lease?.count ?? 0}-${tree.holder}`;
+  const base = attemptName(id, attempt);
+  const staged = await stageParked(parts, tree, { claim: one.claim, mailbox, base });
+  if (envelope === undefined || !staged) {
+    await discard(mailbox, base);
+    return failOne(parts, tree, { claim: one.claim, reason: 'damaged', code: 'MF-DLV-004' });
+  }
+  // After staging: whoever takes the letter over from now on ends this attempt by removing that.
+  const renewed = await tree.renew(one.claim);
+  if (renewed === undefined) return discard(mailbox, base);
+  one.claim = renewed;
+  const targets = [maildir];
+  const request = { maildir, base, as: id, octets, wireOctets, targets };
+  const [result] = await volume.publish(request);
+  if (result?.name === undefined) {
+    throw result?.error ?? new StoreError('volume-down', `${maildir}: no result of publishing`);
+  }
+  parts.onDelivered(account, octets);
+  const { trace, parked } = envelope;
+  const fields = { trace, to: account.login, volume: volume.name, name: result.name, parked };
+  parts.log.info({ ...fields, spool: tree.volume.name, octets }, 'letter landed');
+  await finish(tree, one, 'landed');
+}
+
+/** From the spool into tmp/. @returns false when the message is not what the envelope says */
+async function stageParked(
+  { options }: Parts,
+  tree: SpoolTree,
+  to: { readonly claim: Spooled; readonly mailbox: Mailbox; readonly base: string },
+): Promise<boolean> {
+  const { claim, base, mailbox } = to;
+  const { maildir, volume } = mailbox;
+  for (let offset = 0; ;) {
+    // One octet more than there is: a message that is longer is not this one.
+    const length = Math.min(options['delivery.piece.bytes'], claim.octets - offset + 1);
+    const bytes = await tree.read(claim, offset, length);
+    if (bytes === undefined || offset + bytes.length > claim.octets) return false;
+    const last = offset + bytes.length === claim.octets;
+    if (!last && bytes.length === 0) return false;
+    await volume.stage({ maildir, base, offset, bytes, last });
+    if (last) return true;
+    offset += bytes.length;
+  }
+}
+
+async function finish(tree: SpoolTree, { claim }: Held, how: 'landed' | 'found'): Promise<void> {
+  parkedLetters.inc(how);
+  // It is where it belongs. What is left of it here is found again, and removed.
+  await tree.finish(claim).catch(() => {});
+}
+
+/** What cannot be given back now is nobody's when the lease is over. */
+async function giveBack(tree: SpoolTree, held: readonly Held[]): Promise<void> {
+  for (const [index, { claim }] of held.entries()) {
+    const tries = claim.tries + (index === 0 ? 1 : 0);
+    const back = await tree.release(claim, { tries }).catch(() => false);
+    if (back) parkedLetters.inc('released');
+  }
+}
+
+async function failAll(
+  parts: Parts,
+  tree: SpoolTree,
+  letters: readonly Spooled[],
+  reason: string,
+): Promise<number> {
+  for (const letter of letters) {
+    const claim = await tree.claim(letter);
+    if (claim !== undefined) await failOne(parts, tree, { claim, reason, code: 'MF-DLV-003' });
+  }
+  return 0;
+}
+
+/** Kept, and told to the administrator. */
+async function failOne(
+  { log }: Parts,
+  tree: SpoolTree,
+  {
+    claim,
+    reason,
+    code,
+  }: { readonly claim: Spooled; readonly reason: string; readonly code: string },
+): Promise<void> {
+  const { id, owner, lane: volume, octets } = claim;
+  const trace = (await tree.envelope(claim))?.trace;
+  await tree.fail(claim, reason);
+  parkedLetters.inc('failed');
+  const spool = tree.volume.name;
+  log.error(
+    { code, trace, id, account: owner, volume, spool, octets, reason },
+    'letter not landed',
+  );
+}
+
+/** What cannot be removed now is ended by whoever settles the mailbox next. */
+const discard = ({ volume, maildir }: Mailbox, base: string): Promise<void> =>
+  volume.discard({ maildir, base }).catch(() => {});
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof StoreError && error.kind === 'mailbox-missing';

@@ -1,0 +1,295 @@
+/**
+ * Landing: parked letters go to their mailboxes, by whichever process sees the volume back.
+ *
+ * Every worker of every node runs a lander. It looks at the spool volumes every some seconds while
+ * a volume is or was down, letters are parked here, or the last look found some; else once a
+ * minute. A look that finds nothing is one listing (one GETATTR on NFS) for each spool volume.
+ *
+ * For each lane (the volume that was down) whose volume is up or not in the table any more, and
+ * each bucket in it, letters are taken by owner, in order of arrival. The account is asked for by
+ * its id now: it may have moved or have another name. Then for some letters of one owner at once:
+ *
+ *   claim (rename) → settle the mailbox: end former attempts, see what is there → for each letter
+ *   that is not there: read, stage under a name of this attempt, renew the claim, publish under
+ *   the letter's own name → finish: remove envelope and message.
+ *
+ * The renewal comes after staging: whoever takes the letter over later sees what was staged and
+ * removes it, so that a publish that comes after that, from a holder that slept, does nothing.
+ * (fence in maildir/, tree.ts in spool/: why no letter is lost, and when one comes twice.)
+ *
+ * What goes wrong with the volume gives the letters back and lets the lane rest for a growing time.
+ * Who has no account or no mailbox any more: the letter is set aside (`failed`), told to the
+ * administrator, tried again now and then. Quotas are not asked: it was accepted.
+ *
+ * Cost for a letter, NFS, warm: 1 claim, 3 to read its envelope and 3 for the message, 5 to stage
+ * and publish, 1 renewal, 2 removals: 15; and some 6 listings for each owner's 16 letters.
+ *
+ * Rejected: one lander for the farm (its death would strand everything); landing at login only
+ * (who does not come would not hear of it); renaming from the spool (another volume).
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { Account, Directory } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
+import type { Spools } from '../spool/spools.ts';
+import { sweepBucket } from '../spool/sweep.ts';
+import type { SpoolTree, Spooled } from '../spool/tree.ts';
+import { arrivedAt } from '../spool/names.ts';
+import { StoreError } from '../volumes/error.ts';
+import type { Mailboxes } from '../volumes/mailboxes.ts';
+import type { VolumeTable } from '../volumes/table.ts';
+import { landLetters } from './land.ts';
+import { landing, parkedLetters, setParkingClock, waiting } from './metrics.ts';
+import type { DeliveryOptions } from './options.ts';
+
+export interface LanderParts {
+  readonly spools: Spools;
+  readonly table: Pick<VolumeTable, 'volumes' | 'get' | 'loaded'>;
+  readonly mailboxes: Pick<Mailboxes<Account>, 'ensure' | 'missing'>;
+  readonly directory: Pick<Directory, 'accountById'>;
+  /** A message of so many octets is in the account's mailbox. */
+  readonly onDelivered: (account: Account, octets: number) => void;
+  readonly options: DeliveryOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Letters of one owner that are claimed together. */
+export const LETTERS_AT_ONCE = 16;
+/** After all volumes were up for so long nothing new is parked for them. */
+const CALM_MS = 600_000;
+const REST_MS_MAX = 300_000;
+const SWEEP_MS = 3_600_000;
+/** Counting what waits costs a listing of all: the more there is, the more seldom. */
+const COUNT_MS = 30_000;
+const COUNT_MS_PER_NAME = 2;
+const BUCKETS = 256;
+
+interface Rest {
+  readonly until: number;
+  readonly ms: number;
+}
+
+export class Lander {
+  readonly #parts: LanderParts;
+  readonly #stop = new AbortController();
+  readonly #rests = new Map<string, Rest>();
+  readonly #down = new Set<string>();
+  #wake: AbortController | undefined;
+  #activeUntil: number;
+  #retryAt: number;
+  #sweepAt: number;
+  #countAt = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(parts: LanderParts) {
+    this.#parts = parts;
+    const now = parts.clock.now();
+    this.#activeUntil = now + CALM_MS; // What was parked before this process began.
+    this.#retryAt = now + this.#between(parts.options['delivery.land.retry']);
+    this.#sweepAt = now + this.#between(SWEEP_MS);
+    setParkingClock(parts.clock);
+  }
+
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  /** Something was parked by this process. */
+  stirred(): void {
+    this.#activeUntil = this.#parts.clock.now() + CALM_MS;
+    this.#wake?.abort(new Error('stirred'));
+  }
+
+  /** No more looks; resolves when the letters under way are where they belong. */
+  async close(): Promise<void> {
+    this.#stop.abort(new Error('closed'));
+    this.#wake?.abort(new Error('closed'));
+    await this.#running;
+  }
+
+  /** One look at all spool volumes. Never rejects. @returns letters that were landed */
+  async look(): Promise<number> {
+    const { spools, log } = this.#parts;
+    let count = 0;
+    landing.busy = 1;
+    for (const tree of spools.all) {
+      if (this.#stop.signal.aborted) break;
+      if (!(await this.#isUp(tree))) continue;
+      try {
+        count += await this.#lookAt(tree);
+      } catch (error) {
+        log.warn({ spool: tree.volume.name, err: error }, 'spool volume not looked at');
+      }
+    }
+    landing.busy = 0;
+    return count;
+  }
+
+  async #isUp({ volume }: SpoolTree): Promise<boolean> {
+    await volume.ready().catch(() => {}); // A process that just began has not seen it yet.
+    const { name, up, entry } = volume;
+    if (up || entry.state === 'offline') this.#down.delete(name);
+    else if (!this.#down.has(name)) {
+      this.#down.add(name);
+      this.#parts.log.error({ code: 'MF-DLV-001', spool: name }, 'spool volume is down');
+    }
+    return up && entry.state !== 'offline';
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, options, table } = this.#parts;
+    await table.loaded().catch(() => {});
+    while (!this.#stop.signal.aborted) {
+      await this.look();
+      const now = clock.now();
+      const mail = table.volumes.filter(({ entry }) => entry.use !== 'spool');
+      if (mail.some(({ up }) => !up)) this.#activeUntil = now + CALM_MS;
+      const active = now < this.#activeUntil;
+      const ms = options[active ? 'delivery.land.interval' : 'delivery.land.idle'];
+      this.#wake = new AbortController();
+      // Not all processes at once.
+      const signal = active ? this.#stop.signal : this.#wake.signal;
+      await clock.sleep(ms / 2 + this.#between(ms), signal).catch(() => {});
+    }
+  }
+
+  async #lookAt(tree: SpoolTree): Promise<number> {
+    const { clock, options } = this.#parts;
+    const now = clock.now();
+    if (now >= this.#retryAt) {
+      this.#retryAt = now + options['delivery.land.retry'];
+      await retryFailed(tree);
+    }
+    if (now >= this.#sweepAt) {
+      this.#sweepAt = now + SWEEP_MS / 2 + this.#between(SWEEP_MS);
+      const bucket = Math.floor(this.#between(BUCKETS)).toString(16).padStart(2, '0');
+      parkedLetters.inc('swept', await sweepBucket(tree, bucket));
+    }
+    const lanes = await tree.lanes();
+    for (const lane of await tree.lanes('taken')) {
+      if (!lanes.includes(lane) || this.#isOpen(lane)) {
+        parkedLetters.inc('reclaimed', await tree.reclaim(lane));
+      }
+    }
+    if (lanes.length > 0) this.#activeUntil = now + CALM_MS;
+    let count = 0;
+    for (const lane of lanes) {
+      if (this.#stop.signal.aborted) break;
+      if (this.#isOpen(lane)) count += await this.#land(tree, lane);
+    }
+    if (now >= this.#countAt) await this.#count(tree);
+    return count;
+  }
+
+  /** The volume is up, or there is none of this name: then the users are somewhere else now. */
+  #isOpen(lane: string): boolean {
+    const { table, clock } = this.#parts;
+    const rest = this.#rests.get(lane);
+    if (rest !== undefined && clock.now() < rest.until) return false;
+    const volume = table.get(lane);
+    return volume === undefined || (volume.up && volume.entry.state !== 'offline');
+  }
+
+  async #land(tree: SpoolTree, lane: string): Promise<number> {
+    let count = 0;
+    const buckets = await tree.buckets('waiting', lane);
+    // Each process begins elsewhere, so that they do not compete for the same letters.
+    const start = Math.floor(this.#between(buckets.length));
+    for (const bucket of [...buckets.slice(start), ...buckets.slice(0, start)]) {
+      if (this.#stop.signal.aborted || !this.#isOpen(lane)) return count;
+      const letters = await tree.list('waiting', lane, bucket);
+      if (letters.length === 0) await tree.tidy(lane, bucket);
+      else count += await this.#landBucket(tree, lane, letters);
+    }
+    return count;
+  }
+
+  async #landBucket(tree: SpoolTree, lane: string, letters: readonly Spooled[]): Promise<number> {
+    const groups = byOwner(letters);
+    let count = 0;
+    const next = async (): Promise<void> => {
+      for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+        if (this.#stop.signal.aborted || !this.#isOpen(lane)) return;
+        try {
+          const landed = await landLetters(this.#parts, tree, group);
+          count += landed;
+          this.#rests.delete(lane);
+        } catch (error) {
+          this.#tired(lane, error);
+        }
+      }
+    };
+    const workers = this.#parts.options['delivery.land.concurrency'];
+    await Promise.all(Array.from({ length: Math.min(workers, groups.length) }, next));
+    return count;
+  }
+
+  /** The lane rests, twice as long as the last time. */
+  #tired(lane: string, error: unknown): void {
+    const { clock, options, log } = this.#parts;
+    const before = this.#rests.get(lane);
+    if (before !== undefined && clock.now() < before.until) return;
+    const ms = Math.min(REST_MS_MAX, (before?.ms ?? options['delivery.land.interval']) * 2);
+    this.#rests.set(lane, { ms, until: clock.now() + ms / 2 + this.#between(ms) });
+    const kind = error instanceof StoreError ? error.kind : 'other';
+    log.warn({ volume: lane, kind, restMs: ms, err: error }, 'parked letters not landed yet');
+  }
+
+  /** For the metrics. */
+  async #count(tree: SpoolTree): Promise<void> {
+    const counted = new Map<string, { letters: number; octets: number; oldest: number }>();
+    let names = 0;
+    for (const state of ['waiting', 'failed'] as const) {
+      for (const lane of await tree.lanes(state)) {
+        const sum = counted.get(lane) ?? { letters: 0, octets: 0, oldest: Infinity };
+        for (const bucket of await tree.buckets(state, lane)) {
+          for (const { id, octets } of await tree.list(state, lane, bucket)) {
+            names += 1;
+            sum.letters += 1;
+            sum.octets += octets;
+            sum.oldest = Math.min(sum.oldest, arrivedAt(id));
+          }
+        }
+        counted.set(lane, sum);
+      }
+    }
+    waiting.clear();
+    for (const [lane, sum] of counted) if (sum.letters > 0) waiting.set(lane, sum);
+    this.#countAt = this.#parts.clock.now() + COUNT_MS + names * COUNT_MS_PER_NAME;
+  }
+
+  /** By chance, from 0 up to `max`. */
+  #between(max: number): number {
+    const [high = 0, low = 0] = this.#parts.random.bytes(2);
+    return (max * (high * 256 + low)) / 65_536;
+  }
+}
+
+/** Groups of at most so many letters of one owner, in order of arrival. */
+function byOwner(letters: readonly Spooled[]): Spooled[][] {
+  const groups: Spooled[][] = [];
+  const open = new Map<string, Spooled[]>();
+  for (const letter of letters) {
+    const known = open.get(letter.owner);
+    if (known !== undefined && known.length < LETTERS_AT_ONCE) known.push(letter);
+    else {
+      const group = [letter];
+      open.set(letter.owner, group);
+      groups.push(group);
+    }
+  }
+  return groups;
+}
+
+/** Letters that somebody has to look at go back to be tried: the user may have been restored. */
+async function retryFailed(tree: SpoolTree): Promise<void> {
+  for (const lane of await tree.lanes('failed')) {
+    for (const bucket of await tree.buckets('failed', lane)) {
+      for (const letter of await tree.list('failed', lane, bucket)) {
+        if (letter.reason !== 'damaged') await tree.release(letter);
+      }
+    }
+  }
+}
