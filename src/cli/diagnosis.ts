@@ -22,7 +22,9 @@ export function printDiagnosis(
   for (const complaint of diagnosis.complaints) printComplaint(out, complaint, told);
   const { well } = diagnosis;
   if (verbose) {
-    for (const { check, text } of well) printText(out, 'well', `${check}: ${text}`);
+    for (const { check, text } of well) {
+      printText(out, 'well', text.includes(check) ? text : `${check}: ${text}`);
+    }
   } else if (well.length > 0) {
     const short = well.filter(isShort).map(({ text }) => text);
     if (short.length > 0) printText(out, 'well', short.join(', '));

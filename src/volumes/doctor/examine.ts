@@ -41,6 +41,9 @@ export interface ExamineOptions {
     readonly identity: string | undefined;
   })[];
   readonly waitMs: number;
+  /** What examines, and how long one call of it may take. For tests. */
+  readonly program?: string;
+  readonly hangMs?: number;
 }
 
 /** No single call takes this long on a volume that can serve mail. */
@@ -62,16 +65,23 @@ export async function examine(options: ExamineOptions): Promise<readonly VolumeF
       const about = { mount, fileSystem, fstab: fstab.get(path) };
       const known = { name, path, identity, state, ...about, failed: [] };
       if (state === 'offline') return known; // Not to be touched.
-      return { ...known, ...(await inChild({ path, identity, waitMs: options.waitMs }, mount)) };
+      return {
+        ...known,
+        ...(await inChild({ path, identity, waitMs: options.waitMs }, mount, options)),
+      };
     }),
   );
 }
 
 type Found = Partial<VolumeFacts> & Pick<VolumeFacts, 'failed'>;
 
-function inChild(task: ExamineTask, mount: Mount | undefined): Promise<Found> {
+function inChild(
+  task: ExamineTask,
+  mount: Mount | undefined,
+  { program, hangMs = HANG_MS }: ExamineOptions,
+): Promise<Found> {
   // Its own output would keep our caller's pipe open for as long as it hangs.
-  const child = fork(join(import.meta.dirname, 'child.ts'), {
+  const child = fork(program ?? join(import.meta.dirname, 'child.ts'), {
     cwd: '/',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     serialization: 'advanced',
@@ -96,7 +106,7 @@ function inChild(task: ExamineTask, mount: Mount | undefined): Promise<Found> {
     };
     child.on('message', (message: FromChild) => {
       clearTimeout(timer);
-      timer = setTimeout(() => void hung(HANG_MS), HANG_MS);
+      timer = setTimeout(() => void hung(hangMs), hangMs);
       if ('at' in message) at = message.at;
       else if ('facts' in message) found = { ...found, ...message.facts };
       else if ('failed' in message) failed.push(message.failed);

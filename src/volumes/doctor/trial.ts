@@ -1,4 +1,4 @@
-import { isErrno, type Fs } from '#maildir';
+import { isErrno, isOneOf, type Fs } from '#maildir';
 import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import { callsBetween } from './mounts.ts';
@@ -67,15 +67,22 @@ async function tryAll(parts: TrialParts, own: string): Promise<TrialFacts> {
   const kept: Trial[] = [];
   for (const [trial, run] of Object.entries(TRIALS_RUN) as [Trial, TrialRun][]) {
     at(trial);
-    const saw = await run(parts, own).catch((error: unknown) => (error as Error).message);
+    const saw = await run(parts, own).catch((error: unknown) => {
+      if (isOneOf(error, NOT_OF_THE_TRIAL)) throw error;
+      return (error as Error).message;
+    });
     if (saw === undefined) kept.push(trial);
     else broken[trial] = saw;
   }
-  const measured = await measure(parts, own);
+  // Without fsync there is no delivery to measure.
+  const measured = broken.fsync ? { durations: {} } : await measure(parts, own);
   const { path, uid, gid, mode } = made;
   const skew = [made.modifiedMs - after, made.modifiedMs - before] as const;
   return { made: { path, uid, gid, mode }, skew, broken, kept, ...measured };
 }
+
+/** What says nothing of how the file system behaves: the volume is full, or fails. */
+const NOT_OF_THE_TRIAL = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'ESTALE', 'ETIMEDOUT'] as const;
 
 /** @returns what was seen in place of what has to be; undefined when all is well. */
 type TrialRun = (parts: TrialParts, own: string) => Promise<string | undefined>;
