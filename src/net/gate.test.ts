@@ -252,6 +252,18 @@ test('a worker killed while it hangs: only what was on its way is lost, and is c
   await until(() => gate.connections === 0);
 }, 15_000);
 
+test('[N-02] [S2-08] a worker that is lost and cannot end: its connections are ended for it', async () => {
+  const { gate, port } = await openGate();
+  const worker = await doomedWorker();
+  gate.addWorker(worker);
+  const clients = [connectClient(port), connectClient(port)];
+  for (const client of clients) expect(await pidOf(client)).toBe(worker.pid);
+  worker.kill('SIGSTOP'); // It keeps its descriptors and does nothing, as one that hangs in fsync.
+  gate.loseWorker(worker);
+  await Promise.all(clients.map((client) => client.closed()));
+  expect([gate.connections, gate.connectionsOf(worker)]).toEqual([0, 0]);
+});
+
 test('clients that reset at once harm nobody and are counted out', async () => {
   const { gate, port } = await openGate();
   gate.addWorker(shared[0]);

@@ -12,9 +12,11 @@
  * taken back and is lost with the worker, so the gate gives node one socket a worker at a time and
  * keeps the others itself, for whichever worker is free first. `keepOpen`, because without it node
  * takes the socket's descriptor over and, when the worker dies before it acknowledged, never
- * closes it: the client would wait for ever (seen with Node 24). Once the write is done the kernel
- * holds the descriptor, and our copy is closed. A worker that dies then loses it, the kernel closes
- * it, and the client, who has seen no greeting yet, tries again.
+ * closes it: the client would wait for ever (seen with Node 24). Our copy is kept until the worker
+ * says that the connection is closed, and when the worker is lost we end what it had. A worker that
+ * was killed while a thread of it hangs in fsync on a dead server stays a zombie that keeps its
+ * descriptors (seen on NFS), and nobody else could tell its clients; they would wait for as long as
+ * that server is away, though their own volume is well.
  * Never is a socket destroyed while node may still be writing it: libuv would abort the process.
  *
  * Cost, measured with 16 clients that connect, read a line and close, CPU a connection of all
@@ -89,7 +91,7 @@ interface Waiting {
 interface WorkerState {
   readonly worker: GateWorker;
   /** Connections it has or is about to get. */
-  readonly open: Map<number, Admitted>;
+  readonly open: Map<number, Waiting>;
   /** Given to node and not written to the channel yet: one at most. */
   unsent: Waiting | undefined;
   takesNew: boolean;
@@ -209,6 +211,12 @@ export class Gate {
     if (state) state.takesNew = false;
   }
 
+  /** The worker is gone, or hangs for good: its connections are closed for it. */
+  loseWorker(worker: GateWorker): void {
+    const state = this.#workers.get(worker);
+    if (state) this.#gone(state);
+  }
+
   /** Stops listening and refuses what waits. Connections that workers have go on. */
   async close(): Promise<void> {
     for (const { server } of this.#servers.values()) server.close();
@@ -279,9 +287,9 @@ export class Gate {
   }
 
   #hand(state: WorkerState, waiting: Waiting): void {
-    const { id, listener, address, port, socket, admitted } = waiting;
+    const { id, listener, address, port, socket } = waiting;
     const message: TakeMessage = { net: 'take', id, service: listener.service, address, port };
-    state.open.set(id, admitted);
+    state.open.set(id, waiting);
     state.unsent = waiting;
     state.worker.send(message, socket, { keepOpen: true }, (error) =>
       this.#sent(state, waiting, error ? 'failed' : 'written'),
@@ -294,7 +302,6 @@ export class Gate {
     state.unsent = undefined;
     if (outcome === 'written') {
       gateOutcomes.inc('handed');
-      waiting.socket.destroy(); // Our copy of the descriptor; the worker has its own.
     } else {
       state.open.delete(waiting.id);
       this.#held.unshift(waiting); // It waited longest.
@@ -325,8 +332,10 @@ export class Gate {
   }
 
   #closed(state: WorkerState, id: number): void {
-    state.open.get(id)?.release();
+    const closed = state.open.get(id);
     state.open.delete(id);
+    closed?.admitted.release();
+    closed?.socket.destroy();
     this.#note();
   }
 
@@ -338,7 +347,11 @@ export class Gate {
       state.open.delete(unsent.id);
       setTimeout(() => this.#sent(state, unsent, 'failed'), LATE_CALLBACK_MS);
     }
-    for (const admitted of state.open.values()) admitted.release();
+    for (const { admitted, socket } of state.open.values()) {
+      admitted.release();
+      // Ended and not only closed: the descriptors of a worker that hangs in the kernel stay open.
+      socket.end(() => socket.destroy());
+    }
     state.open.clear();
     this.#note();
   }

@@ -55,6 +55,11 @@ export interface Intake {
   readonly pending: number;
   /** Closes what is pending. Connections that a service has are the service's. */
   close(): void;
+  /**
+   * Closes every connection, at once and whoever has it: the process ends. One that hangs in the
+   * kernel keeps what it has open, so that clients would wait for as long.
+   */
+  abandon(): void;
 }
 
 /** First probe after two minutes without a sign, to notice a peer that vanished. */
@@ -63,6 +68,7 @@ const KEEPALIVE_MS = 120_000;
 export function createIntake(options: IntakeOptions): Intake {
   const random = pooled(options.random);
   const pending = new Set<Socket>();
+  const all = new Set<Socket>();
 
   function give(connection: Connection, listener: IntakeListener): void {
     try {
@@ -83,8 +89,10 @@ export function createIntake(options: IntakeOptions): Intake {
         return;
       }
       pending.add(socket);
+      all.add(socket);
       socket.once('close', () => {
         pending.delete(socket);
+        all.delete(socket);
         closed?.();
       });
       socket.setNoDelay(true);
@@ -111,6 +119,9 @@ export function createIntake(options: IntakeOptions): Intake {
     },
     close: () => {
       for (const socket of pending) socket.destroy();
+    },
+    abandon: () => {
+      for (const socket of all) socket.destroy();
     },
   };
 }

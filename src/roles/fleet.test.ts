@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../log/types.ts';
-import { Fleet } from './fleet.ts';
+import { Fleet, type Worker } from './fleet.ts';
 
 const WORKER = `process.on('message', (m) => { if (m.kind === 'drain') process.exit(0); });
 process.on('disconnect', () => process.exit(0));
@@ -19,7 +19,7 @@ afterEach(async () => {
 
 let module: string;
 
-function makeFleet(size: number): Fleet {
+function makeFleet(size: number, onLost: (worker: Worker) => void = () => {}): Fleet {
   const dir = mkdtempSync(join(tmpdir(), 'mailfarm-fleet-'));
   module = join(dir, 'worker.mjs');
   writeFileSync(module, WORKER);
@@ -32,7 +32,7 @@ function makeFleet(size: number): Fleet {
     onMessage: () => {},
     onReady: () => {},
     onDrain: () => {},
-    onExit: () => {},
+    onLost,
   });
   clean.push(
     () => rmSync(dir, { recursive: true, force: true }),
@@ -57,6 +57,27 @@ test('a worker for which there was no process is tried again', async () => {
   await eventually(() => fleet.deaths >= 2);
   process.execPath = execPath;
   await eventually(() => fleet.ready.length === 2);
+});
+
+test('[N-02] [S2-08] a worker that says that it is ending is replaced before it has ended', async () => {
+  const lost: Worker[] = [];
+  const fleet = makeFleet(1, (worker) => void lost.push(worker));
+  writeFileSync(
+    module,
+    // It hangs, as one whose threads are to be joined before it may exit.
+    `process.on('SIGUSR2', () => { process.send({ kind: 'ending' }); for (;;); }); ${WORKER}`,
+  );
+  await fleet.start(plan);
+  const [first] = fleet.ready;
+  if (first === undefined) throw new Error('no worker');
+  first.process.kill('SIGUSR2');
+  await eventually(() => lost.length === 1);
+  expect(first.process.exitCode ?? first.process.signalCode).toBeNull();
+  await eventually(() => fleet.ready.length === 1);
+  expect(fleet.ready[0]?.process.pid).not.toBe(first.process.pid);
+  expect([lost[0], fleet.deaths]).toEqual([first, 1]);
+  await eventually(() => first.process.signalCode === 'SIGKILL');
+  expect([fleet.deaths, fleet.stuck, lost.length]).toEqual([1, 0, 1]);
 });
 
 test('a generation that could not start at first takes over when it can, and the old one ends', async () => {

@@ -19,6 +19,8 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'drained' }
+  /** The last message: it has closed its connections. It may hang in the kernel all the same. */
+  | { readonly kind: 'ending' }
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: object }
   | { readonly kind: 'status'; readonly status: WorkerStatus }
   | { readonly kind: 'advice'; readonly advice: Advice };

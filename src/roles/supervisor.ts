@@ -194,7 +194,10 @@ class Supervisor {
       onMessage: (worker, message) => this.#onMessage(worker, message),
       onReady: (worker) => this.#gate.addWorker(worker.process),
       onDrain: (worker) => this.#gate.retireWorker(worker.process),
-      onExit: (worker) => this.#ledger.retire(worker),
+      onLost: (worker) => {
+        this.#gate.loseWorker(worker.process);
+        this.#ledger.retire(worker);
+      },
     });
     nodeMetrics({
       workers: () => this.#fleet.ready.length,

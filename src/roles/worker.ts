@@ -91,6 +91,7 @@ async function run(plan: Plan): Promise<void> {
   const engines = buildEngines({ plan, directory, tls, logger, clock, random, threads });
   engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
   const intake = openIntake(values, tls, logger);
+  letGo({ engines, intake });
   const listenerOf = listenersOf(engines, values);
   const listeners = new Map(Object.keys(SERVICES).map((name) => [name, listenerOf(name)]));
   const listener = (name: string): IntakeListener | undefined => listeners.get(name);
@@ -134,6 +135,20 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
   });
   process.on('disconnect', () => void drain(drainMs));
   if (!process.connected) void drain(0); // It went before there was anybody to notice.
+}
+
+/**
+ * However this process ends (drained, a bug, somebody's exit()): what it holds is let go first.
+ * Node joins the threads of its pool before it exits, and one that hangs on a volume never comes;
+ * then only SIGKILL ends the process, and where the thread hangs in fsync not even that: what is
+ * left of it keeps every descriptor, connections of other volumes' users as well.
+ */
+function letGo({ engines, intake }: Pick<Parts, 'engines' | 'intake'>): void {
+  process.once('exit', () => {
+    intake.abandon();
+    tell({ kind: 'ending' });
+    if (engines.volumes.table.busy) process.kill(process.pid, 'SIGKILL');
+  });
 }
 
 /** Says now and every second how directory and volumes look from here. */

@@ -80,6 +80,11 @@ export class VolumeHealth {
     return this.#health.state === 'up';
   }
 
+  /** Whether a probe is under way, be its deadline over. */
+  get busy(): boolean {
+    return this.#hanging;
+  }
+
   /** When the volume last answered a probe, well or not; before that, when this began. */
   get answeredAt(): number {
     return this.#answeredAt;

@@ -29,6 +29,8 @@ export class VolumeTable {
   readonly #volumes = new Map<string, GuardedVolume>();
   readonly #stop = new AbortController();
   #entries: readonly VolumeEntry[] = [];
+  /** Left the table; calls on some may still be under way. */
+  #dropped: GuardedVolume[] = [];
   #loaded = false;
   #refreshing: Promise<void> | undefined;
   #refreshedAt = -Infinity;
@@ -45,6 +47,12 @@ export class VolumeTable {
   /** Volumes as of the last reading. */
   get volumes(): readonly Volume[] {
     return [...this.#volumes.values()];
+  }
+
+  /** Whether a call on a volume is under way: it may hang, and threads of ours with it. */
+  get busy(): boolean {
+    const all = [...this.#volumes.values(), ...this.#dropped];
+    return all.some((volume) => volume.busy);
   }
 
   get(name: string): Volume | undefined {
@@ -93,6 +101,7 @@ export class VolumeTable {
   close(): void {
     this.#stop.abort(new Error('closed'));
     for (const volume of this.#volumes.values()) volume.close();
+    this.#dropped.push(...this.#volumes.values());
     this.#volumes.clear();
   }
 
@@ -169,6 +178,8 @@ export class VolumeTable {
   }
 
   #drop(volume: GuardedVolume): void {
+    this.#dropped = this.#dropped.filter(({ busy }) => busy);
+    this.#dropped.push(volume);
     this.#volumes.delete(volume.name);
     volume.close();
     this.#options.log.info({ volume: volume.name }, 'volume removed');

@@ -172,6 +172,10 @@ export class GuardedVolume implements Volume, Gauged {
   get overdue(): number {
     return this.#bulkhead.overdue;
   }
+  /** Whether calls on it are under way, its probe's included. */
+  get busy(): boolean {
+    return this.#bulkhead.inFlight > 0 || this.#health.busy;
+  }
   get probeAgeMs(): number {
     return this.#parts.clock.now() - this.#health.answeredAt;
   }
