@@ -1,5 +1,4 @@
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { closeSync, fsyncSync, openSync, readdirSync, statfsSync, writeSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
@@ -299,26 +298,27 @@ describe('[N-04] sentinels and mounts', () => {
 });
 
 test('[N-04] a volume that is 99 % full: how much is left, and what to do', async () => {
-  const filler = '/mnt/srv/mail2/filler';
-  const free = (): number => {
-    const { bavail, blocks } = statfsSync('/mnt/srv/mail2');
-    return bavail / blocks;
-  };
-  const fd = openSync(filler, 'w');
-  for (let step = 0; step < 20_000 && free() > 0.0095; step++) {
-    writeSync(fd, Buffer.alloc(free() > 0.02 ? 65_536 : 1024));
-    fsyncSync(fd);
-  }
-  closeSync(fd);
+  // A disk of its own: NFS tells free space in steps of 256 KB, too coarse for a small one.
+  const full = `
+    truncate -s 100M /run/disks/full
+    mkfs.ext4 -q -F -m 0 /run/disks/full
+    mkdir -p /mnt/srv/full
+    mount -o loop /run/disks/full /mnt/srv/full
+    chown mail:mail /mnt/srv/full
+    exportfs -o ${EXPORT.replace('fsid=1', 'fsid=9')} 10.99.0.0/24:/mnt/srv/full
+    fallocate -l $(($(stat -f -c '%a * %S' /mnt/srv/full) - 600000)) /mnt/srv/full/filler`;
+  await asRoot('bash', '-ec', full);
   try {
+    writeSentinel('full');
     const said = await visit({
-      source: `${SERVER}:/mail2`,
-      args: `--path /mnt/mail1 --identity ${identityOf('mail2')}`,
+      source: `${SERVER}:/full`,
+      args: `--path /mnt/mail1 --identity ${identityOf('full')}`,
     });
     expect(said.text).toMatch(/Full: 99 % used, .*452 4\.3\.1.*volume set mail1 --state closed/);
     expect(said.code).toBe(2);
   } finally {
-    rmSync(filler);
+    const away = 'exportfs -u 10.99.0.0/24:/mnt/srv/full; exportfs -f; umount -l /mnt/srv/full';
+    await asRoot('bash', '-c', `${away}; rmdir /mnt/srv/full; rm /run/disks/full`);
   }
 });
 
@@ -345,11 +345,13 @@ test('[N-04] [S2-24] a server with a public address', async () => {
 
 test('[N-04] a cut cable under a hard mount: the doctor ends, and says who is silent', async () => {
   const outside = 'nsenter --net=/proc/1/ns/net ip link set lab0c1';
+  const usual = await visit();
   const said = await visit({ before: `${outside} down`, after: `${outside} up; sleep 1` });
   expect(said.text).toMatch(/Has not answered for 7 s, in: sentinel \(server 10\.99\.0\.1\)/);
   expect(said.text).toMatch(/port 2049 is silent.*ping 10\.99\.0\.1/);
   expect(said.code).toBe(2);
-  expect(said.ms).toBeLessThan(15_000);
+  // What the machine takes to start two programs is not the doctor's.
+  expect(said.ms - usual.ms).toBeLessThan(12_000);
 });
 
 describe('[N-04] other hosts', () => {

@@ -34,11 +34,15 @@ function version(mount: Mount): Verdict {
       `NFS ${vers}; 4.1 or newer is needed`,
       `${why}.`,
       ...mountAnew(mount),
+      ...(vers.startsWith('4') ? [] : [PSEUDO_ROOT]),
       `if the server refuses 4.2: on ${serverOf(mount)}, /etc/nfs.conf, [nfsd]: vers4.2=y; ` +
         'systemctl restart nfs-server',
     ),
   ];
 }
+
+const PSEUDO_ROOT =
+  'NFS 4 counts the path from the export with fsid=0, where there is one: it may be shorter';
 
 /** Those that are wrong by being there. */
 const WRONG: Readonly<Record<string, string>> = {
@@ -120,7 +124,8 @@ function hardOrSoft(mount: Mount): Verdict {
       warning(
         `Mounted with softerr: calls fail (ETIMEDOUT) when the server is silent for some ${after}`,
         'What became of a rename that failed so is unknown: the letter is deferred, and may ' +
-          'arrive twice. With hard it waits, and the volume’s bulkhead answers the sender.',
+          'arrive twice. Other programs may be told that pages are safe that were lost. With ' +
+          'hard calls wait, and the volume’s own deadlines answer the sender.',
         ...mountAnew(mount),
       ),
     ];
