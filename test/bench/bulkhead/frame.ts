@@ -1,4 +1,4 @@
-/** Binary framing for variant C: lengths of head and bytes, the head as JSON, the bytes as they are. */
+/** Frames of variant C: lengths of head and bytes, the head as JSON, the bytes as they are. */
 const PREFIX = 8;
 
 export function frame(head: unknown, bytes: Uint8Array | undefined): Buffer[] {

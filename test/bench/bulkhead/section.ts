@@ -36,7 +36,7 @@ async function memory(candidate: Candidate): Promise<string> {
 export async function benchBulkhead({ dir, scale }: BenchContext): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   say(`calls on volumes, letters of 5 KiB, the best of ${ROUNDS} interleaved rounds`);
-  const request = { dir: join(dir, 'bulkhead'), scale, rounds: ROUNDS };
+  const request = { dir: join(dir, 'bulkhead'), scale, rounds: ROUNDS, candidates: CANDIDATES };
   for (const line of await compareSpeed({ ...request, directorySync: 'always' })) say(line);
   for (const candidate of CANDIDATES) {
     say(`memory idle             ${candidate.name.padEnd(13)} ${await memory(candidate)}`);

@@ -42,6 +42,7 @@ export interface SpeedRequest {
   readonly scale: number;
   readonly rounds: number;
   readonly directorySync: 'always' | 'never';
+  readonly candidates: readonly Candidate[];
 }
 
 /** One turn of every candidate; which comes first changes with the round. */
@@ -50,8 +51,8 @@ async function round(
   index: number,
   best: ReadonlyMap<string, Best>,
 ): Promise<void> {
-  for (let turn = 0; turn < CANDIDATES.length; turn++) {
-    const candidate = CANDIDATES[(turn + index) % CANDIDATES.length];
+  for (let turn = 0; turn < request.candidates.length; turn++) {
+    const candidate = request.candidates[(turn + index) % request.candidates.length];
     if (candidate === undefined) continue;
     const root = join(request.dir, `r${index}c${turn}`);
     mkdirSync(root);
@@ -71,8 +72,8 @@ async function round(
       await host.ask('create', { volume: 0, root, maildirs: [...many, ...ten] });
       const run = (load: LoadRequest) => host.ask('load', { volume: 0, load });
       await run({ kind: 'deliver', maildirs: ten, lanes: 8, count: 80 });
-      await run({ kind: 'deliver', maildirs: many, lanes: 16, count: 1000 });
-      await run({ kind: 'read', maildirs: ten, lanes: 8, count: 100 });
+      await run({ kind: 'deliver', maildirs: many, lanes: 16, count: 1000 * request.scale });
+      await run({ kind: 'read', maildirs: ten, lanes: 8, count: 100 * request.scale });
       for (const { name, kind, lanes, count } of LOADS) {
         const maildirs = kind === 'read' ? ten : many;
         const operations = Math.max(50, Math.round(count * request.scale));
@@ -95,12 +96,13 @@ async function round(
 /** @returns lines of a table. @throws Error when an operation failed */
 export async function compareSpeed(request: SpeedRequest): Promise<string[]> {
   mkdirSync(request.dir);
-  const keys = CANDIDATES.flatMap((c) => LOADS.map((load) => `${c.name}/${load.name}`));
+  const { candidates } = request;
+  const keys = candidates.flatMap((c) => LOADS.map((load) => `${c.name}/${load.name}`));
   const best = new Map(keys.map((key) => [key, { cpu: Infinity, rate: 0, p99: Infinity }]));
   for (let index = 0; index < request.rounds; index++) await round(request, index, best);
   return LOADS.flatMap(({ name }) => {
-    const base = best.get(`${CANDIDATES[0]?.name}/${name}`);
-    return CANDIDATES.map((candidate) => {
+    const base = best.get(`${candidates[0]?.name}/${name}`);
+    return candidates.map((candidate) => {
       const { cpu = 0, rate = 0, p99 = 0 } = best.get(`${candidate.name}/${name}`) ?? {};
       return (
         `${name.padEnd(23)} ${candidate.name.padEnd(13)} ${cpu.toFixed(0).padStart(6)} µs CPU ` +

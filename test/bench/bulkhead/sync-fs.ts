@@ -5,7 +5,7 @@ import type { Fs } from '#maildir';
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The engine's file system by synchronous calls: for a thread that does one operation at a time. */
+/** The engine's file system by synchronous calls, for a thread that does one thing at a time. */
 export const syncFs: Fs = {
   create: async (path) => node.openSync(path, CREATE, 0o600),
   openWrite: async (path) => node.openSync(path, constants.O_WRONLY),

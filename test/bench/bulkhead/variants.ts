@@ -116,7 +116,7 @@ interface Started {
   readonly ready: Promise<unknown>;
 }
 
-/** B: as many threads as slots, so that one is always idle when the bulkhead lets a call through. */
+/** B: as many threads as slots, so that one is idle whenever the bulkhead lets a call through. */
 function threads(engine: EngineSetting, count: number): Started {
   const idle = Array.from({ length: count }, () => {
     const worker = new Worker(join(import.meta.dirname, 'thread.ts'), { workerData: engine });

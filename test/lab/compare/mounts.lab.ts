@@ -161,7 +161,8 @@ async function compare(what: string, happen: () => Promise<Times>): Promise<void
     const traffic = own.map(({ client, before }) => {
       const { calls, sent, timeouts } = trafficOf(client.mount);
       const again = sent - before.sent - (calls - before.calls);
-      return `${calls - before.calls} calls, ${again} sent again, ${timeouts - before.timeouts} timed out`;
+      const late = timeouts - before.timeouts;
+      return `${calls - before.calls} calls, ${again} sent again, ${late} timed out`;
     });
     say(`  on the wire: ${traffic.join('; ')}`);
     for (const { report } of own) expect(report.wrongReads).toEqual([]);
@@ -202,30 +203,35 @@ test.for(EVENTS)('mounts: $what', { timeout: 300_000 }, async ({ what, happen })
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
 
-/** @returns 'ok' or the error's code. */
-const answerOf = (call: Promise<unknown>): Promise<string> => call.then(() => 'ok', codeOf);
+/** @returns 'ok' or the error's code, and after how many seconds. */
+async function answerOf(call: Promise<unknown>): Promise<string> {
+  const began = performance.now();
+  const answer = await call.then(() => 'ok', codeOf);
+  const seconds = (performance.now() - began) / 1000;
+  return seconds < 0.5 ? answer : `${answer} after ${seconds.toFixed(0)} s`;
+}
 
 test('mounts: what fsync and close say after one that failed', { timeout: 300_000 }, async () => {
   const box = new SharedMaildir();
   await box.create('c1');
-  const soft = clients.filter(({ kind }) => kind !== 'hard');
+  // One client a kind: libuv's pool of this process has four threads, one for each call.
+  const soft = clients.filter(({ kind }, i) => kind !== 'hard' && i % 2 === 0);
   const text = Buffer.alloc(300_000, 'x');
-  const open = soft.map(({ mount, name }) => {
+  const open = soft.map(({ kind, mount, name }) => {
     const paths = ['fsync', 'close'].map((call) => join(mount, box.name, 'tmp', `${name}-${call}`));
     const fds = paths.map((path) => openSync(path, 'wx'));
     for (const fd of fds) writeSync(fd, text);
-    return { mount, name, paths, fds };
+    return { kind, paths, fds };
   });
   await setLinks(soft, 'down');
   const first = await Promise.all(
-    open.map(async ({ fds }) => [
-      await answerOf(nodeFs.fsync(fds[0]!)),
-      await answerOf(nodeFs.close(fds[1]!)),
-    ]),
+    open.map(({ fds }) =>
+      Promise.all([answerOf(nodeFs.fsync(fds[0]!)), answerOf(nodeFs.close(fds[1]!))]),
+    ),
   );
   await setLinks(soft, 'up');
   await sleep(15_000);
-  for (const [i, { name, paths, fds }] of open.entries()) {
+  for (const [i, { kind, paths, fds }] of open.entries()) {
     const second = await answerOf(nodeFs.fsync(fds[0]!));
     const closed = await answerOf(nodeFs.close(fds[0]!));
     const again = await nodeFs.openWrite(paths[1]!);
@@ -236,9 +242,13 @@ test('mounts: what fsync and close say after one that failed', { timeout: 300_00
       return `${bytes.length}${bytes.equals(text) ? '' : ' WRONG'}`;
     });
     say(
-      `${name}: fsync ${first[i]?.[0]}, then ${second}, close ${closed}, on the server ${sizes[0]} ` +
-        `of ${text.length}; close ${first[i]?.[1]}, opened again fsync ${third.join(', then ')}, on the server ${sizes[1]}`,
+      `${kind}: fsync ${first[i]?.[0]}, then ${second}, close ${closed}, ` +
+        `on the server ${sizes[0]} of ${text.length}; close ${first[i]?.[1]}, opened again ` +
+        `fsync ${third.join(', then ')}, on the server ${sizes[1]}`,
     );
-    expect(first[i]).not.toContain('ok');
+    expect(first[i]?.filter((answer) => !answer.startsWith('ETIMEDOUT'))).toEqual([]);
+    // Why the engine never asks twice: the pages are gone, and the second answer is a lie.
+    expect(second).toBe('ok');
+    expect(sizes[0]).toContain('WRONG');
   }
 });
