@@ -54,7 +54,7 @@ async function verifyMailbox(parts: FinalParts, user: User, deadline: number): P
       parts.desk.violate(kind, text, { mailbox: user.login, ...where });
     }
     const path = parts.settings.maildirs[user.login];
-    if (path !== undefined && rows) await compareDisk(parts, { user, path, rows });
+    if (path !== undefined && rows) compareDisk(parts, { user, path, rows });
     return;
   }
 }

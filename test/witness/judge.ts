@@ -128,10 +128,10 @@ export class Judge {
 
   /** Acknowledged and never fetched, by nobody until now. */
   #unseen(listing: Listing): string[] {
-    const { box, rows, until } = listing;
+    const { box, rows, from, until } = listing;
     return listing.expected.filter((id) => {
       const copy = this.book.copy(id, box.login);
-      if (!copy || copy.parking) return false;
+      if (!copy || copy.parking || (copy.ackedAt ?? from) >= from) return false;
       return !copy.uidls.some((uidl) => {
         const asked = box.messages.get(uidl)?.askedAt;
         return rows.has(uidl) || (asked !== undefined && asked <= until);

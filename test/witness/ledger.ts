@@ -22,7 +22,7 @@ export class Ledger {
   readonly #fd: number;
   #lines: string[] = [];
   #flushing: Promise<void> | undefined;
-  #failed: unknown;
+  #failed: Error | undefined;
 
   private constructor(path: string, fd: number) {
     this.path = path;
@@ -75,7 +75,7 @@ export class Ledger {
       }
       await fsyncAsync(this.#fd);
     } catch (error) {
-      this.#failed ??= error; // From here on the ledger proves nothing.
+      this.#failed ??= error as Error; // From here on the ledger proves nothing.
       throw error;
     }
   }

@@ -83,6 +83,12 @@ function optionsOf(values: Values): Partial<WitnessOptions> {
   };
 }
 
+/** What of the options matters when nothing is sent any more. */
+function finishOptions(values: Values): FinishOptions {
+  const { pop3, landMs, maildirs } = optionsOf(values);
+  return { ...(pop3 && { pop3 }), ...(landMs && { landMs }), ...(maildirs && { maildirs }) };
+}
+
 async function run(ledger: string, values: Values): Promise<Report> {
   const { smtp, pop3, users, ...more } = optionsOf(values);
   if (!smtp || !pop3 || !users) throw new Usage('say --smtp, --pop3 and --user, or --config');
@@ -117,9 +123,9 @@ async function main(args: string[]): Promise<number> {
     if (values.help || !known || parsed.positionals.length > 1) throw new Usage(USAGE);
     if (values.ledger === undefined) throw new Usage('say --ledger FILE');
     if (command === 'run') report = await run(values.ledger, values);
-    else report = await verifyLedger(values.ledger, optionsOf(values) as FinishOptions);
+    else report = await verifyLedger(values.ledger, finishOptions(values));
   } catch (error) {
-    const wrong = error instanceof Usage || /^ERR_PARSE_ARGS/.test(codeOf(error));
+    const wrong = error instanceof Usage || isParseError(error);
     process.stderr.write(`witness: ${wrong ? (error as Error).message : said(error)}\n`);
     return wrong ? 64 : 70;
   }
@@ -130,7 +136,9 @@ async function main(args: string[]): Promise<number> {
   return report.ok ? 0 : 2;
 }
 
-const codeOf = (error: unknown): string => String((error as { code?: unknown }).code ?? '');
+const isParseError = (error: unknown): boolean =>
+  error instanceof Error &&
+  ((error as NodeJS.ErrnoException).code ?? '').startsWith('ERR_PARSE_ARGS');
 
 function said(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -57,7 +57,7 @@ export class Sender {
     while (running()) {
       const due = this.#due();
       if (due) await this.#send(due);
-      else if (this.#waiting.length < settings.waitingMax) await this.#send(this.#newLetter());
+      else if (this.#waiting.length < settings.waitingMax) await this.#sendNew();
       else await this.#rest(REST_MS);
       if (settings.sendPauseMs > 0) await this.#rest(settings.sendPauseMs);
     }
@@ -79,7 +79,7 @@ export class Sender {
     return found < 0 ? undefined : this.#waiting.splice(found, 1)[0];
   }
 
-  #newLetter(): Waiting {
+  #sendNew(): Promise<void> {
     const { desk, lane, settings } = this.#parts;
     const { series, starts } = desk.book;
     const to = this.#recipients();
@@ -92,7 +92,7 @@ export class Sender {
       hash: letter.hash,
       body: letter.body,
     });
-    return { id: letter.id, to, attempts: 0, dueAt: 0 };
+    return this.#send({ id: letter.id, to, attempts: 0, dueAt: 0 }, letter.payload);
   }
 
   #recipients(): readonly User[] {
@@ -107,10 +107,10 @@ export class Sender {
     return to;
   }
 
-  async #send(letter: Waiting): Promise<void> {
+  async #send(letter: Waiting, text?: Buffer): Promise<void> {
     const { measure, group, settings, desk } = this.#parts;
     const done = measure.begin(group, 'send');
-    const { payload } = makeLetter(settings, letter.id);
+    const payload = text ?? makeLetter(settings, letter.id).payload;
     const told = await this.#anywhere(letter, dotted(payload));
     const ends = [...told.values()];
     const good = ends.every(({ end }) => end === 'acked');

@@ -22,7 +22,10 @@ const READY_MS = 60_000;
 const READY_PAUSE_MS = 250;
 
 export interface PhaseOptions {
-  /** The farm may park mail in this phase. */
+  /**
+   * The farm may park what it acknowledges in this phase: to be said of the phase after the return
+   * of a volume too, until it was noticed.
+   */
   readonly parking?: boolean;
 }
 
@@ -49,7 +52,7 @@ export class Witness {
   #readersRun = true;
   #drainUntil = 0;
   /** A lane that failed by a fault of the witness: told at the end, and nothing is proven. */
-  #fault: unknown;
+  #fault: Error | undefined;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
@@ -171,7 +174,7 @@ export class Witness {
     try {
       await lane;
     } catch (error) {
-      this.#fault ??= error;
+      this.#fault ??= error as Error;
       this.#readersRun = false;
       this.#stopped.abort();
     }

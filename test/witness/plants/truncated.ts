@@ -5,7 +5,10 @@ import { every } from './storage.ts';
 const now = every(15);
 const read = MaildirMaildrop.prototype.read;
 MaildirMaildrop.prototype.read = async function* (index) {
-  if (!now()) return yield* read.call(this, index);
+  if (!now()) {
+    yield* read.call(this, index);
+    return;
+  }
   const pieces: Buffer[] = [];
   for await (const piece of read.call(this, index)) pieces.push(Buffer.from(piece));
   const whole = Buffer.concat(pieces);
