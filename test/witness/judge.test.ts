@@ -87,7 +87,13 @@ test('a letter that nobody has fetched is missed too, unless something is uniden
   const parked = new Story(ctx).letter('a');
   parked.tried('a', 1);
   parked.desk.put({
-    ...{ kind: 'end', id: 'a', n: 1, at: 10, end: 'acked', to: ['u'], reply: '' },
+    kind: 'end',
+    id: 'a',
+    n: 1,
+    at: 10,
+    end: 'acked',
+    to: ['u'],
+    reply: '',
     parking: true,
   });
   parked.session(20, 21, {});
