@@ -94,6 +94,9 @@ async function checkOrPark(
 async function check(parts: OpenDeliveryOptions, account: Account, bytes: number): Promise<void> {
   const { volume } = await parts.mailboxes.ensure(account);
   await volume.ready();
+  if (volume.writable === 'read-only') {
+    throw new StoreError('volume-down', `Volume ${volume.name} is read-only`);
+  }
   if (!volume.fits(bytes)) throw new StoreError('volume-full', `Volume ${volume.name} is full`);
   const { quotaBytes } = account;
   if (quotaBytes === 0) return;
