@@ -23,6 +23,7 @@ export {
 } from './names.ts';
 export type { NameParts, UniqueNameOptions } from './names.ts';
 export {
+  believed,
   linkOurs,
   listFresh,
   makeDirectory,

@@ -18,6 +18,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   rule: async () => (await import('./command/rule.ts')).RULE_COMMANDS,
   message: async () => (await import('./command/message.ts')).MESSAGE_COMMANDS,
   resolve: async () => ({ resolve: (await import('./command/resolve.ts')).resolve }),
+  queue: async () => (await import('./command/queue.ts')).QUEUE_COMMANDS,
   volume: async () => (await import('./command/volume.ts')).VOLUME_COMMANDS,
   node: async () => (await import('./command/node.ts')).NODE_COMMANDS,
   administrator: async () => (await import('./command/administrator.ts')).ADMINISTRATOR_COMMANDS,

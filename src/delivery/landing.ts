@@ -288,7 +288,7 @@ async function retryFailed(tree: SpoolTree): Promise<void> {
   for (const lane of await tree.lanes('failed')) {
     for (const bucket of await tree.buckets('failed', lane)) {
       for (const letter of await tree.list('failed', lane, bucket)) {
-        if (letter.reason !== 'damaged') await tree.release(letter);
+        await tree.release(letter);
       }
     }
   }

@@ -61,6 +61,7 @@ import { nfsLies, type VolumeOperation } from '../volumes/metrics.ts';
 import { directorySyncOf } from '../volumes/space.ts';
 import type { Volume } from '../volumes/volume.ts';
 import {
+  believed,
   isErrno,
   linkOurs,
   listFresh,
@@ -408,7 +409,10 @@ export class SpoolTree {
 
   async #read(path: string, offset: number, length: number): Promise<Buffer | undefined> {
     try {
-      return await this.#guard('read', path, ({ fs }) => readRange(fs, path, { offset, length }));
+      // Another host has just made it: "not there" may come from a cache.
+      return await this.#guard('read', path, (nfs) =>
+        believed(nfs, path, () => readRange(nfs.fs, path, { offset, length })),
+      );
     } catch (error) {
       if (isAbsentHere(error)) return undefined;
       throw error;

@@ -35,7 +35,7 @@ export async function makeVolume(options: {
  * root, the service user could neither read the sentinel nor deliver.
  * @throws SentinelError, a system error
  */
-async function requireOwner(path: string): Promise<void> {
+export async function requireOwner(path: string): Promise<void> {
   const { uid } = await stat(path);
   const own = process.geteuid?.() ?? uid;
   if (uid === own) return;

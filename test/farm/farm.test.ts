@@ -166,29 +166,74 @@ test('suspended, over quota and removed users: each its own answer, and back aga
   expect(await fetch(farm.ports.pop3, login)).toHaveLength(2);
 });
 
-test('[N-05] a volume that is not mounted: temporary for its users, at once well for the others', async () => {
-  const [on1, on2] = ['onmail1@example.test', 'onmail2@example.test'];
+interface Queued {
+  readonly letters: readonly { id: string; login: string; volume: string; spool: string }[];
+}
+const queued = async (): Promise<Queued['letters']> =>
+  (await asked<Queued>(farm, ['queue', 'list'])).letters;
+
+/** Runs while an empty directory is where `volume` was mounted. */
+async function withoutMount(volume: string, work: () => Promise<void>): Promise<void> {
   const { rename } = await import('node:fs/promises');
-  await rename(`${farm.dir}/mail1`, `${farm.dir}/mail1.gone`);
-  mkdirSync(`${farm.dir}/mail1`); // The empty mount point.
+  const path = join(farm.dir, volume);
+  await rename(path, `${path}.gone`);
+  mkdirSync(path);
   try {
-    expect((await send(farm.ports.smtp, [on1])).code).toBe(451);
+    await work();
+    expect(readdirSync(path)).toEqual([]);
+  } finally {
+    rmSync(path, { recursive: true });
+    await rename(`${path}.gone`, path);
+  }
+}
+
+/** Every worker finds out by its own probe. */
+const sixTimes = async (login: string): Promise<number[]> => {
+  const codes: number[] = [];
+  for (let i = 0; i < 6; i++) codes.push((await send(farm.ports.smtp, [login])).code);
+  return codes;
+};
+
+test('[N-05] [N-03] a volume that is not mounted: temporary for its readers, its mail is parked and lands by itself', async () => {
+  const [on1, on2] = ['onmail1@example.test', 'onmail2@example.test'];
+  const before = await fetch(farm.ports.pop3, on1);
+  const text = 'Subject: parked\r\n\r\nwhile you were out\r\n';
+  await withoutMount('mail1', async () => {
+    expect((await send(farm.ports.smtp, [on1], text)).code).toBe(250);
+    expect((await send(farm.ports.smtp, [on1, on2], text)).code).toBe(250);
     expect((await send(farm.ports.smtp, [on2])).code).toBe(250);
     await expect(fetch(farm.ports.pop3, on1)).rejects.toThrow('SYS/TEMP');
-    expect((await fetch(farm.ports.pop3, on2)).length).toBeGreaterThan(1);
-    expect(readdirSync(`${farm.dir}/mail1`)).toEqual([]);
-  } finally {
-    rmSync(`${farm.dir}/mail1`, { recursive: true });
-    await rename(`${farm.dir}/mail1.gone`, `${farm.dir}/mail1`);
-  }
-  // Every worker finds out by its own probe.
-  const inARow = async (): Promise<number[]> => {
-    const codes: number[] = [];
-    for (let i = 0; i < 6; i++) codes.push((await send(farm.ports.smtp, [on1])).code);
-    return codes;
-  };
-  await expect.poll(inARow, { timeout: 20_000 }).toEqual([250, 250, 250, 250, 250, 250]);
-});
+    expect((await fetch(farm.ports.pop3, on2)).length).toBeGreaterThan(2);
+    const letters = await queued();
+    expect(letters).toHaveLength(2);
+    const [first] = letters;
+    expect(first).toMatchObject({ login: on1, volume: 'mail1', spool: 'spool1' });
+    const shown = await farm.command(['queue', 'show', first?.id ?? '', '--message']);
+    expect(shown.stdout.toString()).toContain('while you were out');
+    const deleted = await farm.command(['queue', 'delete', letters[1]?.id ?? '', '--yes']);
+    expect(deleted.code).toBe(0);
+  });
+  await expect
+    .poll(() => fetch(farm.ports.pop3, on1).catch(() => []), { timeout: 40_000 })
+    .toHaveLength(before.length + 1);
+  await expect.poll(queued, { timeout: 10_000 }).toEqual([]);
+  const after = await fetch(farm.ports.pop3, on1);
+  expect(after.filter((letter) => letter.includes('while you were out'))).toHaveLength(1);
+  await expect.poll(() => sixTimes(on1), { timeout: 20_000 }).toEqual(Array(6).fill(250));
+}, 90_000);
+
+test('[N-03] policy defer: mail for users of a volume that is down gets 451 at its recipient', async () => {
+  const login = 'onmail1@example.test';
+  await asked(farm, ['config', 'set', 'delivery.degraded', 'defer']);
+  await withoutMount('mail1', async () => {
+    await expect
+      .poll(async () => [...new Set(await sixTimes(login))], { timeout: 30_000 })
+      .toEqual([451]);
+  });
+  await asked(farm, ['config', 'set', 'delivery.degraded', 'park']);
+  await expect.poll(() => sixTimes(login), { timeout: 30_000 }).toEqual(Array(6).fill(250));
+  await expect.poll(queued, { timeout: 40_000 }).toEqual([]);
+}, 120_000);
 
 test('[P-11] health, readiness and metrics over all processes; one log line a letter with its trace id', async () => {
   const reply = await send(farm.ports.smtp, ['alice@example.test']);
