@@ -1,6 +1,6 @@
 /**
- * A node that does nothing but beat: `beats.ts PATH NODE [once]` tends the hosts' files of the volume
- * mounted at PATH, twice a second, and says when the first beat is written.
+ * A node that only beats: `beats.ts PATH NODE` tends the hosts' files of the volume mounted
+ * at PATH, twice a second, and says so each time.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nodeFs } from '#maildir';
@@ -9,13 +9,12 @@ import { systemRandom as random } from '../../src/base/random.ts';
 import { hostBeat } from '../../src/volumes/host-facts.ts';
 import { tendHosts } from '../../src/volumes/hosts.ts';
 
-const [path = '', node = '', once] = process.argv.slice(2);
+const [path = '', node = ''] = process.argv.slice(2);
 const now = (): number => systemClock.now();
 const directory = `${path}/.mailfarm-hosts`;
 const beat = async () => ({ ...(await hostBeat(path, node, 'lab')), clock: now() });
 for (;;) {
   await tendHosts({ fs: nodeFs, directory, node, random, now, beat });
   process.stdout.write('beats\n');
-  if (once === 'once') break;
   await sleep(500);
 }

@@ -22,6 +22,7 @@ const identityOf = (name: string): string => `identity-of-${name}`;
 const DIR = '/tmp/doctor';
 const NODE = process.execPath;
 const MAIN = 'src/cli/main.ts';
+const BEATS = 'beats.ts';
 const AS_MAIL = 'setpriv --reuid mail --regid mail --clear-groups';
 
 const writeSentinel = (name: string): void =>
@@ -361,7 +362,7 @@ describe('[N-04] other hosts', () => {
       mount --make-rprivate /
       echo ${identifier} > /sys/fs/nfs/net/nfs_client/identifier
       mount --bind /mnt/c2/mail1 /mnt/mail1
-      (exec env ${env} ${AS_MAIL} ${NODE} test/lab/beats.ts /mnt/mail1 n2) > ${DIR}/beats.log 2>&1 &
+      (exec env ${env} ${AS_MAIL} ${NODE} test/lab/${BEATS} /mnt/mail1 n2) > ${DIR}/beats.log 2>&1 &
       echo $!
       for i in $(seq 100); do grep -q beats ${DIR}/beats.log && break; sleep 0.2; done`;
     const pid = (await asRoot('ip', 'netns', 'exec', 'c2', 'bash', '-c', script)).trim();
