@@ -351,8 +351,8 @@ test('[N-04] a cut cable under a hard mount: the doctor ends, and says who is si
   expect(said.text).toMatch(/Has not answered for 7 s, in: sentinel \(server 10\.99\.0\.1\)/);
   expect(said.text).toMatch(/port 2049 is silent.*ping 10\.99\.0\.1/);
   expect(said.code).toBe(2);
-  // What the machine takes to start two programs is not the doctor's.
-  expect(said.ms - usual.ms).toBeLessThan(12_000);
+  // Nine seconds of its own; what a busy machine takes to start two programs comes on top.
+  expect(said.ms - usual.ms).toBeLessThan(30_000);
 });
 
 describe('[N-04] other hosts', () => {
