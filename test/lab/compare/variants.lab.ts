@@ -272,7 +272,8 @@ async function endStuck(variant: Variant, how: Ending): Promise<Map<string, bool
       const children = pids.map((pid) => `; volume process ${processState(pid)}`).join('');
       say(
         `${variant} stuck in ${call.padEnd(5)} ${how.padEnd(4)}: ` +
-          `exited ${took(exitedAt(), began)} (${processState(host.pid)}); peer sees the end ${took(closedAt(), began)}${children}`,
+          `exited ${took(exitedAt(), began)} (${processState(host.pid)}); ` +
+          `peer sees the end ${took(closedAt(), began)}${children}`,
       );
       closed.set(call, closedAt() !== undefined);
     }
