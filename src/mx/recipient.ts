@@ -3,8 +3,8 @@
  * that is not ours is refused whatever it looks like. No path, route, percent or bang in a local
  * part means anything here; the whole address is looked up as it is.
  *
- * One address may be many mailboxes. There is no spool yet, so what is accepted has to be stored at
- * the end of the data: a mailbox that cannot be reached now defers the whole address. A mailbox
+ * One address may be many mailboxes. What is accepted has to be stored at the end of the data: a
+ * mailbox that can neither be reached nor parked for now defers the whole address. A mailbox
  * that takes nothing for its own reasons (suspended, full) is left out, and its list goes on.
  */
 import type { Delivery, Leaving, Outbound, Recipient } from '../delivery/types.ts';
