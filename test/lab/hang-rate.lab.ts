@@ -9,6 +9,10 @@ const HANG_MS = LONG ? 120_000 : 30_000;
 const BASELINE_MS = LONG ? 30_000 : 15_000;
 const HUNG = ['hung1', 'hung2'] as const;
 const CLIENTS = 4;
+/** The promise itself where the laboratory has the machine for itself; elsewhere times mean little. */
+const BOUNDS = LONG
+  ? { rate: 0.9, p99: 2, slackMs: 20, refusedMs: 10_000, backMs: 15_000, healthMs: 2_000 }
+  : { rate: 0.5, p99: 4, slackMs: 500, refusedMs: 15_000, backMs: 30_000, healthMs: 5_000 };
 
 let farm: HangFarm;
 beforeAll(async () => {
@@ -129,14 +133,14 @@ test('[N-02] [N-14] two of three volumes hang: the users of the third keep their
       `   served again after ${recovered.map((ms) => ms.toFixed(0)).join(' and ')} ms\n`,
   );
   expect(during.failed).toBe(0);
-  expect(during.perSecond).toBeGreaterThan(before.perSecond * 0.9);
-  expect(during.p99).toBeLessThan(before.p99 * 2 + 20);
+  expect(during.perSecond).toBeGreaterThan(before.perSecond * BOUNDS.rate);
+  expect(during.p99).toBeLessThan(before.p99 * BOUNDS.p99 + BOUNDS.slackMs);
   expect([...hung.said.keys()].filter((what) => !['451', '-ERR SYS/TEMP'].includes(what))).toEqual(
     [],
   );
-  expect(hung.longest).toBeLessThan(10_000);
-  expect(Math.max(...recovered)).toBeLessThan(15_000);
-  expect(health).toBeLessThan(2_000);
+  expect(hung.longest).toBeLessThan(BOUNDS.refusedMs);
+  expect(Math.max(...recovered)).toBeLessThan(BOUNDS.backMs);
+  expect(health).toBeLessThan(BOUNDS.healthMs);
   for (const volume of HUNG) {
     expect(metric(page, 'mailfarm_volume_up', `volume="${volume}"`)).toBe(0);
     expect(metric(page, 'mailfarm_volume_overdue', `volume="${volume}"`)).toBeGreaterThan(0);
