@@ -428,16 +428,6 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'parking killed before any call, power cut',
   },
   {
-    statement: 'N-03',
-    why: 'the message goes before its envelope',
-    file: 'src/spool/tree.ts',
-    find: "      if ((await removeIfThere(nfs, path)) === 'absent') return false;\n",
-    replace:
-      "      await removeIfThere(nfs, this.#message(claim));\n      if ((await removeIfThere(nfs, path)) === 'absent') return false;\n",
-    test: 'test/chaos/parking.test.ts',
-    title: 'a lander that sleeps past its lease',
-  },
-  {
     statement: 'N-07',
     why: 'a mailbox is put on a spool volume',
     file: 'src/volumes/placement.ts',

@@ -73,7 +73,8 @@ export interface Incoming {
 export interface Delivery {
   /**
    * May this account get mail now? Checks volume, mailbox and quota, from caches; makes the
-   * mailbox on a first delivery. While the volume is down: may it be parked? @throws StoreError (over-quota, volume-down, volume-full, …)
+   * mailbox on a first delivery. While the volume is down: may it be parked?
+   * @throws StoreError (over-quota, volume-down, volume-full, …)
    */
   check(account: Account, bytes: number): Promise<void>;
   begin(options: IncomingOptions): Incoming;

@@ -51,8 +51,8 @@ export class Queue {
   }
 
   /**
-   * A page, by spool volume, state, volume waited for, bucket and arrival. It costs a listing of each
-   * bucket passed and the envelope of each letter shown. @throws StoreError
+   * A page, by spool volume, state, volume waited for, bucket and arrival. It costs a listing of
+   * each bucket passed and the envelope of each letter shown. @throws StoreError
    */
   async page(options: {
     readonly limit: number;

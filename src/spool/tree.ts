@@ -4,7 +4,7 @@
  *     <volume>/spool/<tree>/message/<bucket>/<id>         the letter, immutable
  *                          /draft/<bucket>/<id>           an envelope that nobody answers for yet
  *                          /waiting/<lane>/<bucket>/<name>
- *                          /taken/<lane>/<name>           claimed; the name says by whom, since when
+ *                          /taken/<lane>/<name>           claimed; its name says by whom and when
  *                          /failed/<lane>/<bucket>/<name> somebody has to look at it
  *                          /aside/<bucket>/<id>,T=…       letters without envelope, before they go
  *
