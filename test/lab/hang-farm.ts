@@ -177,6 +177,7 @@ export class HangFarm {
           postmaster: 'admin@example.test',
           'auth.throttle.exempt': '10.99.0.0/24',
           'net.limits.exempt': '10.99.0.0/24',
+          'mx.rate.exempt': '10.99.0.0/24',
           'pop3.plaintext-auth': 'always',
           ...settings,
         },
