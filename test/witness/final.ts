@@ -75,7 +75,8 @@ async function look(
     const again = views.length === 0 ? 1 : 0;
     try {
       const options = { user, frontEnd, random, again, deletions: 0 };
-      views.push(await readMailbox(parts, options, parts.counts));
+      // A listing counts also when messages in it cannot be fetched: who knows which they are?
+      await readMailbox(parts, options, parts.counts, (listing) => views.push(listing));
     } catch (error) {
       const known = [Lost, Unavailable, Wrong].some((kind) => error instanceof kind);
       if (!known) throw error;

@@ -59,7 +59,7 @@ export async function readMailbox(
   parts: Parts,
   options: SessionOptions,
   counts: ReaderCounts,
-  listed: (at: number) => void = () => {},
+  listed: (listing: Listing) => void = () => {},
 ): Promise<Listing> {
   const { desk, judge, settings } = parts;
   const { user, frontEnd } = options;
@@ -68,8 +68,8 @@ export async function readMailbox(
   try {
     const expected = [...box.unseen];
     const view = await pop.view(user.login, user.password);
-    listed(view.until);
     const listing: Listing = { box, frontEnd, ...view, expected };
+    listed(listing);
     counts.sessions++;
     let complete = false;
     try {
@@ -193,7 +193,9 @@ export class Reader {
       let listedAt: number | undefined;
       try {
         const options = { user, frontEnd, random: this.#random, again, deletions };
-        await readMailbox(this.#parts, options, this.#counts, (at) => (listedAt = at));
+        await readMailbox(this.#parts, options, this.#counts, ({ until }) => {
+          listedAt = until;
+        });
         return done('success', listedAt);
       } catch (error) {
         const refused = error instanceof Unavailable;
