@@ -23,7 +23,7 @@ export const HOSTS = {
   filer1: {
     address: '10.99.0.21',
     memory: '512M',
-    disks: [state, { name: 'mail1', megabytes: 1024, inodes: 200_000 }],
+    disks: [state, { name: 'mail1', megabytes: 1024, inodes: 20_000 }],
   },
   filer2: {
     address: '10.99.0.22',
