@@ -21,7 +21,7 @@ export interface RunRequest {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Started and left running, with its output in log/NAME.log and at last its end in log/NAME.end. */
+/** Started and left running, with its output in log/NAME.log and its end in log/NAME.end. */
 export interface StartRequest extends Omit<RunRequest, 'do' | 'input'> {
   readonly do: 'start';
   readonly name: string;

@@ -49,7 +49,7 @@ export class Machine {
     return this.#said + (this.#running?.output() ?? '');
   }
 
-  /** Resolves when its agent answers. @throws Error with the end of its console, if it never does */
+  /** Resolves when its agent answers. @throws Error with the end of its console if it never does */
   async on(): Promise<void> {
     if (this.isOn()) throw new Error(`${this.host} is on`);
     this.#said = this.console();
