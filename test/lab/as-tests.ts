@@ -1,6 +1,6 @@
 /**
- * A laboratory as part of `npm test`: what its inside found, as tests of this one. Where it cannot run
- * it is skipped with the reason; in CI that is a failure.
+ * A laboratory as part of `npm test`: what its inside found, as tests of this run. Where it cannot
+ * run it is skipped with the reason; in CI that is a failure.
  */
 import { rmSync } from 'node:fs';
 import { test, type TestContext } from 'vitest';
