@@ -249,6 +249,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
       listen: [],
     });
     expect(await kindOf(admin.nodes.add('node3', { nid: 2, server: 'x' }))).toBe('invalid');
+    expect(await kindOf(admin.nodes.add('node2', { nid: 2, server: 'x' }))).toBe('exists');
     expect(await kindOf(admin.nodes.set('node2', { status: 'SX' }))).toBe('invalid');
     expect(await kindOf(admin.nodes.set('node2', { listen: ['mx nowhere'] }))).toBe('invalid');
     const listen = ['mx 127.0.0.1:10025', 'pop3s [::1]:10995'];

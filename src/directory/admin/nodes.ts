@@ -99,7 +99,10 @@ class NodeKind implements Kind<NodeRecord, NodeValues> {
     const filter = anyOf(['nid'], [String(node.nid)]);
     const base = session.names.nodes;
     const found = await session.search({ base, objectClass: 'mwNode', filter, limit: 2 });
-    const holder = found.find((entry) => entry.dn !== before?.dn);
+    // An entry of that name is no other node: to add it again says that it exists.
+    const isOther = (entry: Entry): boolean =>
+      before ? entry.dn !== before.dn : toNode(entry).name !== name;
+    const holder = found.find(isOther);
     if (!holder) return;
     throw new AdminError('invalid', `The number ${node.nid} is that of ${holder.dn}`);
   }
