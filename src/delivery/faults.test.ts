@@ -32,8 +32,8 @@ interface Farm {
   strike: Strike;
   /** Messages in a recipient's new/. */
   mail(recipient: Recipient): string[];
-  /** Lists the first recipient's mailbox, and takes a turn on the volume for it. */
-  listFirst(): void;
+  /** Lists the second recipient's mailbox, and takes a turn on the volume for it. */
+  listSecond(): void;
   /** Files in tmp, everywhere. */
   tmp(): string[];
   close(): void;
@@ -86,9 +86,9 @@ async function openFarm(deadlineMs: number, inFlightMax = 16): Promise<Farm> {
       strike = now;
     },
     mail: (recipient) => files(recipient, 'new'),
-    listFirst: () => {
-      const { volume, path } = recipients[0]?.account ?? {};
-      const located = table.locate({ id: recipients[0]?.account.id ?? '', volume, path });
+    listSecond: () => {
+      const { id = '', volume, path } = recipients[1]?.account ?? {};
+      const located = table.locate({ id, volume, path });
       void located.then((found) => found?.volume.listOnce(found.maildir)).catch(() => {});
     },
     tmp: () => recipients.flatMap((recipient) => files(recipient, 'tmp')),
@@ -193,7 +193,8 @@ test('no answer at any call of a delivery: never a success, and tmp is clean whe
 }, 60_000);
 
 test('a message that got no turn to be published leaves nothing in tmp', async () => {
-  const opened = await openFarm(300, 1);
+  // Room for a busy machine: all but the one operation has to end in its time.
+  const opened = await openFarm(2000, 1);
   farm = opened;
   const { closed, open } = gate();
   let listed = false;
@@ -201,7 +202,8 @@ test('a message that got no turn to be published leaves nothing in tmp', async (
     if (call === 'list' && isMail(path)) return closed;
     if (call !== 'fsync' || listed || !path.includes('/v1/')) return undefined;
     listed = true;
-    opened.listFirst();
+    // Another's mailbox: nothing is begun on one that hangs itself, not even the removal.
+    opened.listSecond();
     return undefined;
   };
   const results = await deliver(opened);
@@ -213,6 +215,5 @@ test('a message that got no turn to be published leaves nothing in tmp', async (
   expect(opened.tmp().length).toBe(1);
   opened.strike = () => undefined;
   open();
-  for (let turn = 0; turn < 100 && opened.tmp().length > 0; turn++) await systemClock.sleep(5);
-  expect(opened.tmp()).toEqual([]);
-});
+  await expect.poll(() => opened.tmp(), { timeout: 5000 }).toEqual([]);
+}, 30_000);
