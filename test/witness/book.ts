@@ -10,6 +10,8 @@ export interface Copy {
   /** How many of them were neither acknowledged nor are under way. */
   open: number;
   ackedAt: number | undefined;
+  /** When the end of the data of the acknowledged attempt was sent: its copy was seen later. */
+  promisedFrom: number | undefined;
   /** Acknowledged while the farm might park: it may be missing until it was seen. */
   parking: boolean;
   /** Unique ids under which it was seen. */
@@ -31,6 +33,8 @@ export interface Message {
   readonly octets: number;
   /** End of the listing that showed it first. */
   readonly seenAt: number;
+  /** Beginning of the latest session that showed it. */
+  shownFrom: number;
   /** When its deletion was asked for first. */
   askedAt: number | undefined;
   /** When that was confirmed. */
@@ -44,9 +48,13 @@ export interface Box {
   /** Of others, here before the first letter. */
   readonly before: Set<string>;
   readonly messages: Map<string, Message>;
-  /** Acknowledged letters that no session has fetched yet. */
+  /** Acknowledged letters whose promised copy no session has fetched yet. */
   readonly unseen: Set<string>;
 }
+
+/** Of several copies, may this one be the one that was acknowledged? */
+export const mayBePromised = (copy: Copy, message: Message | undefined): boolean =>
+  message !== undefined && copy.promisedFrom !== undefined && message.seenAt >= copy.promisedFrom;
 
 export class Book {
   series = '';
@@ -133,6 +141,7 @@ export class Book {
       tries: 0,
       open: 0,
       ackedAt: undefined,
+      promisedFrom: undefined,
       parking: false,
       uidls: [],
     });
@@ -166,24 +175,30 @@ export class Book {
         continue;
       }
       copy.ackedAt ??= entry.at;
+      copy.promisedFrom ??= open?.at ?? 0;
       copy.parking = entry.parking === true;
-      if (copy.uidls.length === 0) this.box(login).unseen.add(entry.id);
+      const box = this.box(login);
+      const isSeen = copy.uidls.some((uidl) => mayBePromised(copy, box.messages.get(uidl)));
+      if (!isSeen) box.unseen.add(entry.id);
     }
   }
 
   #seen(entry: Entry & { kind: 'seen' }): void {
     const box = this.box(entry.box);
     if (box.messages.has(entry.uidl)) return;
-    box.messages.set(entry.uidl, {
+    const message: Message = {
       uidl: entry.uidl,
       letter: entry.id,
       octets: entry.octets,
       seenAt: entry.at,
+      shownFrom: 0,
       askedAt: undefined,
       deletedAt: undefined,
       goneAt: undefined,
-    });
-    this.copy(entry.id, entry.box)?.uidls.push(entry.uidl);
-    box.unseen.delete(entry.id);
+    };
+    box.messages.set(entry.uidl, message);
+    const copy = this.copy(entry.id, entry.box);
+    copy?.uidls.push(entry.uidl);
+    if (copy && mayBePromised(copy, message)) box.unseen.delete(entry.id);
   }
 }

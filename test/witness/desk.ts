@@ -1,6 +1,6 @@
 import { Book } from './book.ts';
 import { Ledger } from './ledger.ts';
-import { now } from './options.ts';
+import { notBefore, now } from './options.ts';
 import type { Entry } from './records.ts';
 import type { Violation, ViolationKind } from './violation.ts';
 
@@ -15,7 +15,10 @@ export class Desk {
   constructor(path: string) {
     const { ledger, entries } = Ledger.open(path);
     this.ledger = ledger;
-    for (const entry of entries) this.book.apply(entry);
+    for (const entry of entries) {
+      this.book.apply(entry);
+      if ('at' in entry) notBefore(entry.at);
+    }
     for (const { kind, mailbox, letter, uidl } of this.book.violations) {
       this.#told.add(`${kind} ${mailbox} ${letter ?? uidl}`);
     }

@@ -4,7 +4,7 @@ import { testDirectory } from '../harness/directory.ts';
 import { Desk } from './desk.ts';
 import { Judge, type Listing } from './judge.ts';
 import { makeLetter } from './letter.ts';
-import { settle, type WitnessOptions } from './options.ts';
+import { now, settle, type WitnessOptions } from './options.ts';
 
 const BASE = { smtp: ['h:1'], pop3: ['h:2'], users: [{ login: 'u', password: 'p' }] };
 const TRACE = Buffer.from('Return-Path: <w@w.example>\r\nReceived: from a\r\n\tby b; c\r\n');
@@ -46,7 +46,12 @@ class Story {
   }
 
   /** A session that shows messages, each with what comes when it is fetched. */
-  session(from: number, until: number, shown: Readonly<Record<string, string | Buffer>>): this {
+  session(
+    from: number,
+    until: number,
+    shown: Readonly<Record<string, string | Buffer>>,
+    { complete = true } = {},
+  ): this {
     const box = this.desk.book.box('u');
     const content = Object.entries(shown).map(
       ([uidl, what]) => [uidl, typeof what === 'string' ? this.text(what) : what] as const,
@@ -54,7 +59,7 @@ class Story {
     const rows = new Map(content.map(([uidl, octets]) => [uidl, octets.length]));
     const listing: Listing = { box, frontEnd: 'h:2', from, until, rows, expected: [...box.unseen] };
     for (const [uidl, octets] of content) this.judge.fetched(listing, uidl, octets);
-    this.judge.listing(listing, true);
+    this.judge.listing(listing, complete);
     return this;
   }
 
@@ -120,6 +125,46 @@ test('deletions: asked for, it may go at any time; confirmed or once gone, it st
   expect(gone.kinds).toEqual(['came-back']);
 });
 
+test('a deletion nobody confirmed: sessions judged in another order, a loss of power', (ctx) => {
+  const asked = (powerCuts: boolean): Story =>
+    new Story(ctx, { powerCuts }).sent('a').sent('b').session(20, 21, { x: 'a', y: 'b' });
+  for (const powerCuts of [false, true]) {
+    const late = asked(powerCuts).deletion('x', 30).session(50, 51, { x: 'a', y: 'b' });
+    late.session(40, 41, { y: 'b' });
+    expect(late.kinds).toEqual(powerCuts ? [] : ['came-back']);
+    const back = asked(powerCuts).deletion('x', 30).session(40, 41, { y: 'b' });
+    back.session(50, 51, { x: 'a', y: 'b' }).session(60, 61, { y: 'b' });
+    back.session(55, 61, { x: 'a', y: 'b' });
+    expect(back.kinds).toEqual(powerCuts ? [] : ['came-back']);
+    const confirmed = asked(powerCuts).deletion('x', 30, 35).session(50, 51, { x: 'a', y: 'b' });
+    expect(confirmed.kinds).toEqual(['came-back']);
+  }
+});
+
+test('a copy of an earlier attempt does not stand for the one that was acknowledged', (ctx) => {
+  const twice = (): Story =>
+    new Story(ctx)
+      .sent('b')
+      .letter('a')
+      .tried('a', 1, 'unclear')
+      .session(20, 21, { x: 'a', y: 'b' });
+  const box = (story: Story) => story.desk.book.box('u');
+  const rows = new Map([['x', 1]]).set('y', 1);
+  const shown = twice().tried('a', 2, 'acked', 30);
+  shown.session(40, 41, { x: 'a', y: 'b', z: 'a' }).session(50, 51, { x: 'a', y: 'b', z: 'a' });
+  expect(shown.kinds).toEqual([]);
+  const missed = twice().tried('a', 2, 'acked', 30).session(40, 41, { x: 'a', y: 'b' });
+  expect(missed.kinds).toEqual(['missing']);
+  expect(missed.judge.lost(box(missed), rows)).toHaveLength(1);
+  const deleted = twice().tried('a', 2, 'acked', 30).deletion('x', 32, 33);
+  expect(deleted.session(40, 41, { y: 'b' }).kinds).toEqual(['missing']);
+  // Seen after the end of the data went out: it may be either.
+  const either = new Story(ctx).letter('a').tried('a', 1, 'unclear').tried('a', 2, 'acked', 30);
+  either.session(28, 29, { x: 'a' }).deletion('x', 40, 41).session(50, 51, {});
+  expect(either.kinds).toEqual([]);
+  expect(either.judge.lost(box(either), new Map())).toEqual([]);
+});
+
 test('copies: as many as attempts sent the end of data', (ctx) => {
   const double = { x: 'a', y: 'a' };
   expect(new Story(ctx).sent('a').session(20, 21, double).kinds).toEqual(['doubled']);
@@ -169,6 +214,31 @@ test('a loss of power may take what nobody acknowledged, and nothing else', (ctx
     unclear.session(40, 41, {});
     expect(unclear.kinds).toContain('empty');
   }
+  const twice = (): Story =>
+    new Story(ctx, { powerCuts: true }).sent('b').letter('a').tried('a', 1, 'unclear');
+  const early = twice().session(20, 21, { x: 'a', y: 'b' }).tried('a', 2, 'acked', 30);
+  early.session(40, 41, { x: 'a', y: 'b', z: 'a' });
+  early.session(50, 51, { z: 'a', y: 'b' }).session(60, 61, { z: 'a', y: 'b' });
+  expect(early.kinds, 'the copy of the unclear attempt goes').toEqual([]);
+  early.session(70, 71, { y: 'b' });
+  expect(early.kinds, 'then the one that was acknowledged').toEqual(['missing']);
+  const other = twice().session(20, 21, { x: 'a', y: 'b' }).tried('a', 2, 'acked', 30);
+  other.session(40, 41, { x: 'a', y: 'b', z: 'a' }).session(50, 51, { x: 'a', y: 'b' });
+  expect(other.kinds, 'the acknowledged one goes, the other stays').toEqual(['missing']);
+  const unsure = twice().tried('a', 2, 'acked', 30).session(40, 41, { x: 'a', y: 'b' });
+  unsure.session(50, 51, { y: 'b' }, { complete: false });
+  expect(unsure.kinds, 'the other copy may be what was not fetched').toEqual([]);
+  expect(unsure.session(60, 61, { y: 'b' }).kinds).toEqual(['missing']);
+});
+
+test('a host whose clock was set back since the ledger was written', (ctx) => {
+  const later = Date.now() + 3_600_000;
+  const story = new Story(ctx).letter('a').tried('a', 1, 'acked', later);
+  return story.desk.ledger.close().then(() => {
+    expect(now()).toBeLessThan(later);
+    new Desk(story.desk.ledger.path);
+    expect(now()).toBeGreaterThan(later);
+  });
 });
 
 test('what is known survives a restart; an attempt without an end counts as unclear', (ctx) => {

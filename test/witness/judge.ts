@@ -11,12 +11,18 @@
  * DELE without QUIT asks for nothing: such a message must stay.
  *
  * A letter has at most as many copies, those deleted meanwhile included, as attempts sent the end
- * of the data. A message whose id changed is a copy too many while another is missing.
+ * of the data. A message whose id changed is a copy too many while another is missing. The copy of
+ * an attempt that was acknowledged is one that nobody saw before that attempt sent the end of its
+ * data: the copy of an earlier attempt, seen by then, does not stand for it.
+ *
+ * A loss of power may take back what nobody was told: messages that were seen and not acknowledged,
+ * deletions that were seen and not confirmed.
  *
  * Judged is only what the session could know: acknowledged letters that nobody fetched yet are
  * missing only if every message of the session was identified.
  */
-import type { Book, Box, Copy, Letter, Message } from './book.ts';
+import { mayBePromised, type Book, type Box, type Copy } from './book.ts';
+import type { Letter, Message } from './book.ts';
 import type { Desk } from './desk.ts';
 import { bodyHash, difference, hashOctets, identify, makeLetter } from './letter.ts';
 import type { Settings } from './options.ts';
@@ -62,7 +68,7 @@ export class Judge {
       this.#violate('empty', listing, `empty, though ${count} messages had to be there`, {});
       return;
     }
-    for (const message of missing) this.#isMissing(listing, message);
+    for (const message of missing) this.#isMissing(listing, message, complete);
     for (const letter of unseen) {
       const at = this.book.copy(letter, box.login)?.ackedAt;
       const text = `acknowledged at ${clock(at)}, before the session, and not shown`;
@@ -77,18 +83,27 @@ export class Judge {
       const message = box.messages.get(uidl);
       if (!message) continue;
       const { letter, deletedAt, goneAt } = message;
+      message.shownFrom = Math.max(message.shownFrom, from);
       if (deletedAt !== undefined && deletedAt < from) {
         const text = `its deletion was confirmed at ${clock(deletedAt)}, and it is shown`;
         this.#violate('came-back', listing, text, { letter, uidl });
-      } else if (goneAt !== undefined && goneAt < from) {
-        const text = `its deletion was asked for, it was gone at ${clock(goneAt)}, and is back`;
-        this.#violate('came-back', listing, text, { letter, uidl });
-      }
+      } else if (goneAt !== undefined && goneAt < from) this.#isBack(listing, message);
       if (octets !== message.octets) {
         const text = `listed with ${octets} octets, before with ${message.octets}`;
         this.#violate('size', listing, text, { letter, uidl });
       }
     }
+  }
+
+  /** Its deletion was asked for, one session did not show it, and a later one does. */
+  #isBack(listing: Listing, message: Message): void {
+    const { letter, uidl, goneAt } = message;
+    if (this.#settings.powerCuts) {
+      message.goneAt = undefined;
+      return;
+    }
+    const text = `its deletion was asked for, it was gone at ${clock(goneAt)}, and is back`;
+    this.#violate('came-back', listing, text, { letter, uidl });
   }
 
   /** Seen before, to be there, and not there. */
@@ -99,12 +114,14 @@ export class Judge {
       if (rows.has(message.uidl) || this.vanished.has(message)) continue;
       if (message.askedAt !== undefined && message.askedAt <= until) {
         message.goneAt = Math.min(message.goneAt ?? until, until);
+        // A session that began later, and was judged earlier, has shown it.
+        if (message.shownFrom > until) this.#isBack(listing, message);
       } else if (message.seenAt < from) missing.push(message);
     }
     return missing;
   }
 
-  #isMissing(listing: Listing, message: Message): void {
+  #isMissing(listing: Listing, message: Message, complete: boolean): void {
     const { letter, uidl } = message;
     const copy = this.book.copy(letter, listing.box.login);
     const other = copy?.uidls.find((id) => id !== uidl && listing.rows.has(id));
@@ -115,12 +132,15 @@ export class Judge {
       copy.uidls.splice(copy.uidls.indexOf(uidl), 1);
       return;
     }
-    const promised = copy?.ackedAt !== undefined && copy.open === 0;
-    if (this.#settings.powerCuts && copy && (!promised || other !== undefined)) {
-      if (copy.ackedAt === undefined || other !== undefined) {
+    if (this.#settings.powerCuts && copy) {
+      const { messages } = listing.box;
+      const isThere = (id: string): boolean =>
+        id !== uidl && listing.rows.has(id) && mayBePromised(copy, messages.get(id));
+      if (!mayBePromised(copy, message) || copy.uidls.some(isThere)) {
         this.vanished.add(message);
         return;
       }
+      if (copy.open > 0 && !complete) return; // It may be among what was not fetched.
     }
     const text = `seen at ${clock(message.seenAt)}, nobody deleted it, and it is not shown`;
     this.#violate('missing', listing, text, { letter, uidl });
@@ -133,7 +153,9 @@ export class Judge {
       const copy = this.book.copy(id, box.login);
       if (!copy || copy.parking || (copy.ackedAt ?? from) >= from) return false;
       return !copy.uidls.some((uidl) => {
-        const asked = box.messages.get(uidl)?.askedAt;
+        const message = box.messages.get(uidl);
+        if (!mayBePromised(copy, message)) return false;
+        const asked = message?.askedAt;
         return rows.has(uidl) || (asked !== undefined && asked <= until);
       });
     });
@@ -219,9 +241,10 @@ export class Judge {
     for (const { id, copies } of this.book.letters.values()) {
       const copy = copies.get(box.login);
       if (copy?.ackedAt === undefined) continue;
-      const there = copy.uidls.some(
-        (uidl) => rows.has(uidl) || box.messages.get(uidl)?.askedAt !== undefined,
-      );
+      const there = copy.uidls.some((uidl) => {
+        const message = box.messages.get(uidl);
+        return mayBePromised(copy, message) && (rows.has(uidl) || message?.askedAt !== undefined);
+      });
       if (!there) lost.push({ letter: id, copy });
     }
     return lost;

@@ -175,5 +175,12 @@ export const groupsOf = (settings: Settings): string[] => [
   ...new Set(settings.users.map(({ group }) => group)),
 ];
 
+let ahead = 0;
+
 /** Milliseconds since 1970 that never step back while we run. */
-export const now = (): number => performance.timeOrigin + performance.now();
+export const now = (): number => performance.timeOrigin + performance.now() + ahead;
+
+/** What a ledger says was written before us: this host's clock may have been set back since. */
+export function notBefore(at: number): void {
+  ahead += Math.max(0, at + 1 - now());
+}

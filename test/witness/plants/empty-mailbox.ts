@@ -1,10 +1,11 @@
 /** An empty mailbox while the volume is away: listings of an unmounted volume, now and then. */
-import { nodeFs, real } from './storage.ts';
+import { isOn, nodeFs } from './storage.ts';
 
 const PERIOD_MS = 2_000;
 const AWAY_MS = 600;
-const away = (): boolean => performance.now() % PERIOD_MS < AWAY_MS;
+const away = (): boolean => isOn('empty-mailbox') && performance.now() % PERIOD_MS < AWAY_MS;
 
+const { changed, list } = nodeFs;
 nodeFs.list = (directory) =>
-  /\/(new|cur)$/.test(directory) && away() ? Promise.resolve([]) : real.list(directory);
-nodeFs.changed = async (directory) => `${away()} ${await real.changed(directory)}`;
+  /\/(new|cur)$/.test(directory) && away() ? Promise.resolve([]) : list(directory);
+nodeFs.changed = async (directory) => `${away()} ${await changed(directory)}`;

@@ -1,5 +1,6 @@
 /** A dropped link: every 5th further recipient on a volume gets nothing. */
-import { every, nodeFs, real } from './storage.ts';
+import { every, nodeFs } from './storage.ts';
 
-const now = every(5);
-nodeFs.link = (existing, added) => (now() ? Promise.resolve() : real.link(existing, added));
+const now = every(5, 'lost-link');
+const { link } = nodeFs;
+nodeFs.link = (existing, added) => (now() ? Promise.resolve() : link(existing, added));

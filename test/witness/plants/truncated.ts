@@ -2,8 +2,8 @@
 import { MaildirMaildrop } from '../../../src/mailbox/maildrop.ts';
 import { every } from './storage.ts';
 
-const now = every(15);
-const read = MaildirMaildrop.prototype.read;
+const now = every(15, 'truncated');
+const { read } = MaildirMaildrop.prototype;
 MaildirMaildrop.prototype.read = async function* (index) {
   if (!now()) {
     yield* read.call(this, index);

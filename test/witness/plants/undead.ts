@@ -2,8 +2,8 @@
 import { MaildirMaildrop } from '../../../src/mailbox/maildrop.ts';
 import { every } from './storage.ts';
 
-const now = every(3);
-const remove = MaildirMaildrop.prototype.remove;
+const now = every(3, 'undead');
+const { remove } = MaildirMaildrop.prototype;
 MaildirMaildrop.prototype.remove = function (indices) {
   return remove.call(
     this,
