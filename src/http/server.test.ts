@@ -53,6 +53,17 @@ function ask(
   });
 }
 
+test('`*` is every address, as in mwListen of other services', async () => {
+  const { port } = await open({ host: '*' });
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+  const hosts = addresses.filter(({ family }) => family === 'IPv4').map(({ address }) => address);
+  for (const host of new Set(['127.0.0.1', ...hosts])) {
+    expect((await ask({ host, port }, '/metrics')).status).toBe(200);
+  }
+  const hint = await ask({ host: '127.0.0.1', port }, '/invalidate', { method: 'POST' });
+  expect([hint.status, invalidated]).toEqual([204, 1]);
+});
+
 test('[S2-24] it binds loopback unless told otherwise', async () => {
   const { port, host } = await open();
   expect(host).toBe('127.0.0.1');

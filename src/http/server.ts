@@ -123,7 +123,9 @@ export function openHttp(options: HttpOptions): Promise<HttpServer> {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(new HttpListenError(host, options.port, error)),
     );
-    server.listen({ host, port: options.port, exclusive: true }, () => {
+    // `*` as in mwListen: without a host Node takes every address, of IPv6 where there is any.
+    const where = host === '*' ? {} : { host };
+    server.listen({ ...where, port: options.port, exclusive: true }, () => {
       server.removeAllListeners('error');
       server.on('error', (error) => options.logger.error({ error }, 'HTTP server error'));
       const address = server.address();
