@@ -56,7 +56,7 @@ afterAll(() => {
 });
 
 const until = async (what: () => boolean): Promise<void> => {
-  const end = performance.now() + 5000;
+  const end = performance.now() + 15_000; // On a machine with ten others.
   while (!what()) {
     if (performance.now() > end) throw new Error(`never came true: ${what.toString()}`);
     await systemClock.sleep(5);
@@ -231,7 +231,7 @@ test('[S2-08] a worker that hangs delays what it was given, at most two; others 
   await until(() => servedBy(hanging.pid) === 2); // When it wakes.
   for (const { socket } of clients) socket.destroy();
   await until(() => gate.connections === 0);
-}, 15_000);
+}, 60_000);
 
 test('a worker killed while it hangs: only what was on its way is lost, and is closed', async () => {
   const { gate, port } = await openGate({}, { holdMs: 5000 });
@@ -250,7 +250,7 @@ test('a worker killed while it hangs: only what was on its way is lost, and is c
   expect(texts.filter((text) => text === '')).toHaveLength(1);
   for (const { socket } of clients) socket.destroy();
   await until(() => gate.connections === 0);
-}, 15_000);
+}, 60_000);
 
 test('[N-02] [S2-08] a worker that is lost and cannot end: its connections are ended for it', async () => {
   const { gate, port } = await openGate();
@@ -294,7 +294,7 @@ test('a flood beyond the total: the first are served, the rest told, and all is 
   for (const { socket } of clients) socket.destroy();
   await until(() => gate.connections === 0);
   expect(await pidOf(connectClient(port))).toBeGreaterThan(0);
-}, 20_000);
+}, 60_000);
 
 test('a service that no worker has is closed', async () => {
   const { gate } = await openGate();
