@@ -85,6 +85,8 @@ export interface Floor {
   readonly sessions: number;
   readonly fetched: number;
   readonly deleted: number;
+  /** Share of sessions, at most, in which something was left unidentified: they judge less. */
+  readonly undecided: number;
 }
 
 export const DEFAULTS = {
@@ -117,7 +119,13 @@ export const DEFAULTS = {
   maildirs: {},
 } as const satisfies Partial<WitnessOptions>;
 
-export const FLOOR: Floor = { acknowledged: 20, sessions: 10, fetched: 20, deleted: 1 };
+export const FLOOR: Floor = {
+  acknowledged: 20,
+  sessions: 10,
+  fetched: 20,
+  deleted: 1,
+  undecided: 0.5,
+};
 
 type Filled = Required<Omit<WitnessOptions, 'users' | 'floor' | 'ledger'>>;
 
@@ -153,6 +161,9 @@ export function settle(options: Omit<WitnessOptions, 'ledger'>): Settings {
   for (const what of ['smtp', 'pop3'] as const) {
     if (settings[what].length === 0) throw new Error(`no ${what} front end: say host:port`);
     for (const place of settings[what]) parsePlace(place);
+  }
+  for (const login of Object.keys(settings.maildirs)) {
+    if (!logins.has(login)) throw new Error(`maildirs has ${login}, who is no user`);
   }
   if (settings.octetsMax < 1) throw new Error('octetsMax must be 1 or more');
   return settings;

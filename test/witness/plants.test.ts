@@ -1,5 +1,5 @@
 /** The witness's zero means something only because it finds each of these. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEMO_PASSWORD, DEMO_USERS, startFarm, type Farm } from '../harness/farm.ts';
 import { processTree } from '../harness/processes.ts';
 import { cutPower, powerNotes } from './plants/power.ts';
-import type { WitnessOptions } from './options.ts';
+import type { WitnessOptions, WitnessUser } from './options.ts';
 import { switchedBy } from './plants/storage.ts';
 import { Pop3 } from './pop3.ts';
 import { reportText, type Report } from './report.ts';
@@ -119,6 +119,36 @@ describe('the witness', () => {
     const report = await work(await watch('', { cut: 0 }));
     expect(report.ok, reportText(report)).toBe(true);
     expect(report.counts.acknowledged).toBeGreaterThan(300);
+    expect(report.counts.doubles).toBe(0);
+  });
+
+  test('[N-01] finds nothing by LMTP, for users of two volumes, nor in their Maildirs', async () => {
+    const users: WitnessUser[] = [];
+    const maildirs: Record<string, string> = {};
+    for (const volume of VOLUMES) {
+      const login = `of-${volume}@example.test`;
+      const flags = ['--password-stdin', '--volume', volume];
+      const added = await farm.command(['user', 'add', login, ...flags], 'secret');
+      expect(added.code, added.stderr).toBe(0);
+      users.push({ login, password: 'secret', group: volume });
+    }
+    const lmtp = [`127.0.0.1:${farm.ports.lmtp}`];
+    const more = { lmtp: true, smtp: lmtp, users, cut: 0, mixedSenders: 2 };
+    const witness = await watch('', more);
+    await until(() => witness.progress().counts.acknowledged > 150);
+    await witness.stop();
+    for (const { login, group = '' } of users) {
+      const shown = await farm.command(['user', 'show', login, '--json']);
+      const { id } = JSON.parse(shown.stdout.toString()) as { readonly id: string };
+      const root = join(farm.dir, group);
+      const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
+      maildirs[login] = join(root, names.find((name) => name.endsWith(`/${id}`)) ?? 'nowhere');
+    }
+    const report = await witness.finish({ maildirs });
+    expect(report.ok, reportText(report)).toBe(true);
+    const sent = report.figures.filter(({ work: what }) => what === 'send');
+    expect(new Set(sent.map(({ group }) => group))).toEqual(new Set([...VOLUMES, 'mixed']));
+    for (const { group, successes } of sent) expect(successes, group).toBeGreaterThan(5);
     expect(report.counts.doubles).toBe(0);
   });
 

@@ -3,7 +3,7 @@ import { now } from './options.ts';
 import { Lost, Wire } from './wire.ts';
 
 /** -ERR that says of itself that it is temporary (RFC 2449, RFC 3206). */
-const TEMPORARY = /^-ERR \[(SYS\/TEMP|IN-USE|LOGIN-DELAY)\]/;
+export const TEMPORARY = /^-ERR \[(SYS\/TEMP|IN-USE|LOGIN-DELAY)\]/;
 
 /** The server cannot at the moment, and says so. */
 export class Unavailable extends Error {}
@@ -75,8 +75,8 @@ export class Pop3 {
   /** @returns the message, or the words with which it was refused. @throws Lost, Wrong */
   async retrieve(number: number): Promise<Buffer | string> {
     const answer = await this.#ask(`RETR ${number}`);
-    if (TEMPORARY.test(answer)) return answer;
-    if (!answer.startsWith('+OK')) throw new Wrong('wrong-answer', `RETR of a listed: ${answer}`);
+    if (answer.startsWith('-ERR')) return answer;
+    if (!answer.startsWith('+OK')) throw new Wrong('wrong-answer', `RETR: ${answer}`);
     return this.#wire.block(this.#ms);
   }
 

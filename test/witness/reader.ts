@@ -5,7 +5,7 @@ import type { Desk } from './desk.ts';
 import type { Judge, Listing } from './judge.ts';
 import type { Measure } from './measure.ts';
 import { now, type Settings, type User } from './options.ts';
-import { Lost, Pop3, Unavailable, Wrong } from './pop3.ts';
+import { Lost, Pop3, TEMPORARY, Unavailable, Wrong } from './pop3.ts';
 
 export interface ReaderParts {
   readonly desk: Desk;
@@ -117,7 +117,11 @@ async function fetchMessages(
       continue;
     }
     // Another session may have deleted it; if nobody did, the farm has trouble.
-    if (box.messages.get(uidl)?.askedAt === undefined) refused ??= message;
+    if (box.messages.get(uidl)?.askedAt !== undefined) continue;
+    if (!TEMPORARY.test(message)) {
+      throw new Wrong('wrong-answer', `RETR of ${uidl}, which is listed: ${message}`);
+    }
+    refused ??= message;
   }
   if (refused !== undefined) throw new Unavailable(refused);
   return [...listing.rows.keys()].every(known);

@@ -48,6 +48,9 @@ export interface Seen {
   readonly landedMs: number;
 }
 
+/** So many sessions may end amid their messages, however few there were. */
+const UNDECIDED_FREE = 5;
+
 export function makeReport(seen: Seen): Report {
   const { book, measure } = seen;
   const figures = measure.figures();
@@ -84,11 +87,15 @@ export function makeReport(seen: Seen): Report {
   };
 }
 
-function shortfalls(counts: Counts, floor: Floor): string[] {
-  return Object.entries(floor).flatMap(([what, least]) => {
-    const seen = counts[what as keyof Floor];
-    return seen < least ? [`${what}: ${seen}, at least ${least} would mean something`] : [];
+function shortfalls(counts: Counts, { undecided, ...least }: Floor): string[] {
+  const few = Object.entries(least).flatMap(([what, number]) => {
+    const seen = counts[what as keyof typeof least];
+    return seen < number ? [`${what}: ${seen}, at least ${number} would mean something`] : [];
   });
+  const most = Math.max(UNDECIDED_FREE, Math.floor(counts.sessions * undecided));
+  if (counts.undecided <= most) return few;
+  const text = `undecided: ${counts.undecided} of ${counts.sessions} sessions, at most ${most}`;
+  return [...few, `${text} leave enough that were judged whole`];
 }
 
 const COLUMNS = [

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,10 +6,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { testDirectory } from '../harness/directory.ts';
 import { DEMO_PASSWORD, DEMO_USERS, startFarm } from '../harness/farm.ts';
 import { run, start } from '../harness/process.ts';
+import { Book } from './book.ts';
+import { compareDisk } from './disk.ts';
 import { Ledger, readLedger } from './ledger.ts';
 import { dotted, hashOctets, identify, makeLetter } from './letter.ts';
 import { Measure } from './measure.ts';
+import { settle } from './options.ts';
 import type { Report } from './report.ts';
+import { attempt } from './smtp.ts';
 import { Lost, Wire } from './wire.ts';
 import { Witness } from './witness.ts';
 
@@ -134,6 +138,8 @@ test('front ends that say the wrong thing are found out', async () => {
   const list = '+OK\r\n1 5\r\n2 5\r\n.\r\n';
   const twice = { STAT: '+OK 2 10\r\n', UIDL: rows, LIST: list };
   expect(kindsOf(await against(twice))).toContain('uidl-reused');
+  const one = { STAT: '+OK 1 5\r\n', UIDL: '+OK\r\n1 a\r\n.\r\n', LIST: '+OK\r\n1 5\r\n.\r\n' };
+  expect(kindsOf(await against({ ...one, RETR: '-ERR what?\r\n' }))).toContain('wrong-answer');
   expect(kindsOf(await against({}, { RCPT: '550 5.1.1 no such user\r\n' }))).toContain('wrong-5xx');
   expect(kindsOf(await against({}, { '.': '554 5.6.0 bad\r\n' }))).toContain('wrong-5xx');
   expect(kindsOf(await against({}, { '.': '250 2.6.0 thanks\r\n' }))).toContain('empty');
@@ -148,6 +154,88 @@ test('a farm that only ever says "later" breaks nothing and proves nothing', asy
   expect(idle.tooLittle.join()).toContain('acknowledged: 0');
   expect(idle.counts.temporary).toBeGreaterThan(1);
   expect(idle.counts.retried).toBeGreaterThan(0);
+});
+
+test('sessions in which something was never fetched are counted, and too many prove nothing', async () => {
+  const one = { STAT: '+OK 1 5\r\n', UIDL: '+OK\r\n1 a\r\n.\r\n', LIST: '+OK\r\n1 5\r\n.\r\n' };
+  const report = await against({ ...one, RETR: '-ERR [SYS/TEMP] later\r\n' });
+  expect(kindsOf(report)).toEqual(['unreadable']);
+  expect(report.counts.undecided).toBeGreaterThan(5);
+  expect(report.tooLittle.join()).toContain(`undecided: ${report.counts.undecided} of`);
+});
+
+test('LMTP: each recipient has an end of its own; what was not told is unclear', async () => {
+  const frontEnd = await serve((line, session) => {
+    if (session.inData && line !== '.') return '';
+    session.inData = line === 'DATA';
+    if (line === '.') return '250 2.0.0 one\r\n451-4.3.0 two\r\n451 4.3.0 two\r\n';
+    if (line === 'EHLO witness.example') return '500 5.5.1 LHLO\r\n';
+    if (line === 'RCPT TO:<b>') return '450 4.2.1 not now\r\n';
+    return session.inData ? '354 go\r\n' : '250 ok\r\n';
+  }, '220 hi\r\n');
+  const tried: string[] = [];
+  const options = {
+    ...{ frontEnd, sender: 's', cut: undefined, connectMs: 5_000, answerMs: 5_000, dotMs: 300 },
+    to: ['a', 'b', 'c', 'd'].map((login) => ({ login, address: login })),
+    content: dotted(makeLetter(KIND, 'l').payload),
+    beforeDot: (to: readonly { login: string }[]) =>
+      Promise.resolve(void tried.push(...to.map(({ login }) => login))),
+  };
+  const ends = async (lmtp: boolean): Promise<unknown[]> =>
+    [...(await attempt({ ...options, lmtp }))].map(([login, { end, dot }]) => [login, end, dot]);
+  expect(await ends(true)).toEqual([
+    ['b', 'temporary', false],
+    ['a', 'acked', true],
+    ['c', 'temporary', true],
+    ['d', 'unclear', true],
+  ]);
+  expect(tried).toEqual(['a', 'c', 'd']);
+  expect((await ends(false)).flat()).toContain('permanent');
+});
+
+test('the Maildir on disk: what is not shown, not whole, twice there or not there is told', (ctx) => {
+  const path = join(testDirectory(ctx), 'maildir');
+  const book = new Book();
+  for (const id of ['a', 'b']) {
+    const { payload, hash, body } = makeLetter(KIND, id);
+    book.apply({ kind: 'letter', id, to: ['u'], octets: payload.length, hash, body });
+    book.apply({ kind: 'seen', box: 'u', uidl: `key-${id}`, id, octets: 1, at: 1 });
+  }
+  const rows = new Map([['key-a', 1]]).set('key-b', 1);
+  const found = (): (string | undefined)[] =>
+    compareDisk(book, { login: 'u', path, rows }).map(({ text }) => /[^/]*$/.exec(text)?.[0]);
+  expect(compareDisk(book, { login: 'u', path, rows })[0]?.text).toContain('cannot be read');
+  for (const directory of ['new', 'cur']) mkdirSync(join(path, directory), { recursive: true });
+  const stored = (id: string): string =>
+    makeLetter(KIND, id).payload.toString('latin1').replaceAll('\r\n', '\n');
+  const put = (name: string, text: string): void =>
+    writeFileSync(join(path, name), `Return-Path: <x>\n${text}`, 'latin1');
+  put('new/key-a,S=1', stored('a'));
+  put('cur/key-b,S=1:2,S', stored('b'));
+  expect(found()).toEqual([]);
+  put('new/key-b,S=1', stored('b'));
+  put('new/key-c', stored('b'));
+  put('new/key-a,S=1', stored('a').slice(0, -1));
+  expect(found().toSorted()).toEqual([
+    'key-a,S=1 is not letter a as it was sent',
+    'key-b,S=1:2,S is there under another name too',
+    'key-c is shown by no front end',
+  ]);
+  rmSync(join(path, 'new/key-a,S=1'));
+  expect(found()).toContain('maildir has no file of key-a');
+});
+
+test('mailboxes with letters and without a user, and Maildirs of nobody, are refused', async (ctx) => {
+  const path = join(testDirectory(ctx), 'ledger');
+  const { ledger } = Ledger.open(path);
+  const users = [{ login: 'left-out', password: 'p' }];
+  const options = { smtp: ['h:1'], pop3: ['h:2'], users };
+  const begin = { kind: 'begin', at: 1, series: 's', start: 1 } as const;
+  ledger.append({ ...begin, settings: settle(options) });
+  await ledger.close();
+  const start = Witness.start({ ...options, users: [{ login: 'u', password: 'p' }], ledger: path });
+  await expect(start).rejects.toThrow('left-out');
+  expect(() => settle({ ...options, maildirs: { u: '/x' } })).toThrow('maildirs has u');
 });
 
 test('ledger: a torn line counts as not written; a damaged one and other files are refused', async (ctx) => {

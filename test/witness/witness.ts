@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Book } from './book.ts';
 import { Desk } from './desk.ts';
 import { verifyMailboxes } from './final.ts';
 import { Judge } from './judge.ts';
@@ -68,6 +69,7 @@ export class Witness {
     const settings = settle(rest);
     const desk = new Desk(path);
     const { book } = desk;
+    everyMailboxHasItsUser(book, settings);
     desk.put({
       kind: 'begin',
       at: now(),
@@ -182,6 +184,14 @@ export class Witness {
 }
 
 type LaneKey = 'lane' | 'group' | 'users' | 'groups';
+
+/** @throws Error when there is a mailbox with letters that nobody would look at */
+function everyMailboxHasItsUser(book: Book, { users }: Pick<Settings, 'users'>): void {
+  const known = new Set(users.map(({ login }) => login));
+  const left = [...book.boxes.keys()].filter((login) => !known.has(login));
+  if (left.length === 0) return;
+  throw new Error(`the ledger has letters to ${left.join(', ')}: say these users too`);
+}
 
 /** Messages that others put there are theirs: left alone, and not judged. */
 async function noteBefore({ desk, settings }: Pick<Parts, 'desk' | 'settings'>): Promise<void> {
