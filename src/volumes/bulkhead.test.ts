@@ -150,11 +150,52 @@ test('[N-02] a mailbox that hangs while its volume is well has a quarter of it, 
   expect(await bulkhead.run(task(async () => 'ran', { key: 'stale' }))).toBe('ran');
 });
 
-test('[N-02] one mailbox fills a quarter of the queue; at the edge the next is busy at once', async () => {
+test('[N-02] what disposes of a late result holds the slot, and its mailbox, until it has ended', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 4, waitingMax: 10 });
+  const [hung, disposing] = [gate(), gate()];
+  const onLate = (): Promise<void> => disposing.closed;
+  const work = task(() => hung.closed, { deadlineMs: 10, onLate, key: 'one' });
+  expect(await kindOf(bulkhead.run(work))).toBe(DeadlineError.name);
+  hung.open();
+  await systemClock.sleep(1);
+  // Else a volume that comes and goes would take more threads each time.
+  expect([bulkhead.inFlight, bulkhead.overdue]).toEqual([1, 1]);
+  expect(await kindOf(bulkhead.run(task(async () => 'ran', { key: 'one' })))).toBe('volume-busy');
+  disposing.open();
+  await systemClock.sleep(1);
+  expect([bulkhead.inFlight, bulkhead.overdue]).toEqual([0, 0]);
+});
+
+test('what disposes of a late result may fail', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 2, waitingMax: 10 });
+  const { closed, open } = gate();
+  const failing: readonly (() => Promise<void>)[] = [
+    () => Promise.reject(new Error('no disposal')),
+    () => {
+      throw new Error('no disposal');
+    },
+  ];
+  const all = failing.map((onLate) =>
+    kindOf(bulkhead.run(task(() => closed, { deadlineMs: 10, onLate }))),
+  );
+  expect(await Promise.all(all)).toEqual(Array(2).fill(DeadlineError.name));
+  open();
+  await systemClock.sleep(1);
+  expect([bulkhead.inFlight, bulkhead.overdue]).toEqual([0, 0]);
+});
+
+test('a burst to one mailbox is served: it takes its turns and refuses nobody', async () => {
+  const bulkhead = new Bulkhead({ inFlightMax: 16, waitingMax: 2000 });
+  const turn = task(() => systemClock.sleep(0), { key: 'one', deadlineMs: 10_000 });
+  const burst = Array.from({ length: 900 }, () => kindOf(bulkhead.run(turn)));
+  expect((await Promise.all(burst)).filter((kind) => kind !== undefined)).toEqual([]);
+});
+
+test('[N-02] one mailbox fills half of the queue; at the edge the next is busy at once', async () => {
   const bulkhead = new Bulkhead({ inFlightMax: 4, waitingMax: 8 });
   const { closed, open } = gate();
-  const own = Array.from({ length: 3 }, () => bulkhead.run(task(() => closed, { key: 'one' })));
-  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([1, 2]);
+  const own = Array.from({ length: 5 }, () => bulkhead.run(task(() => closed, { key: 'one' })));
+  expect([bulkhead.inFlight, bulkhead.waiting]).toEqual([1, 4]);
   expect(await kindOf(bulkhead.run(task(() => closed, { key: 'one' })))).toBe('volume-busy');
   expect(await bulkhead.run(task(async () => 'ran', { key: 'other' }))).toBe('ran');
   open();

@@ -11,12 +11,14 @@ import { StoreError } from './error.ts';
  *
  * Within a volume a mailbox is what others are to be protected from: one whose directory hangs at
  * the server while the rest of the volume is well. Its operations have a quarter of the slots, and
- * of the queue. While one of them is overdue no other is begun: it would hang too, and four such
+ * half of the queue, so that a burst to one mailbox is served in its turns. While one of them is overdue no other is begun: it would hang too, and four such
  * mailboxes would take the volume. They are refused at once, until the one answers.
  *
  * An operation that never started has no effect and is 'volume-busy', or whatever it is refused
  * with. One that started and did not answer in time, or before the volume was found to hang, has an
- * unknown result (DeadlineError); what it brings later goes to `onLate`, to be disposed of.
+ * unknown result (DeadlineError); what it brings later goes to `onLate`, to be disposed of. That is
+ * a call on the volume as well and keeps the slot until it has ended: a volume that comes and goes
+ * would take more threads each time.
  *
  * Rejected: freeing the slot at the deadline (each deadline would let one more thread hang);
  * counting slow operations against the volume's health (one huge mailbox would close it for all:
@@ -36,8 +38,8 @@ export interface Task<T> {
   /** Milliseconds for waiting and running together. */
   readonly deadlineMs: number;
   readonly run: () => Promise<T>;
-  /** Receives a success that came too late. */
-  readonly onLate?: (value: T) => void;
+  /** Receives a success that came too late; the slot is held until what it returns settles. */
+  readonly onLate?: (value: T) => unknown;
 }
 
 /** What runs or waits, whatever it brings. */
@@ -56,8 +58,12 @@ interface Share {
   overdue: number;
 }
 
-/** One mailbox has at most this part of the slots and of the queue. */
+/** One mailbox has at most one part in so many of the slots, and of the queue. */
 const MAILBOX_PART = 4;
+const MAILBOX_QUEUE_PART = 2;
+
+/** Tells what came of an operation. @returns what its slot is held for, if anything */
+type Settle<T> = (value: T | undefined, error: Error | undefined) => Promise<void> | undefined;
 
 export class Bulkhead {
   #limits: BulkheadLimits;
@@ -117,13 +123,12 @@ export class Bulkhead {
           reject(error);
         },
       };
-      const settled = (value: T | undefined, error: Error | undefined): void => {
+      const settled: Settle<T> = (value, error) => {
         clearTimeout(timer);
-        if (state === 'over') {
-          this.#answered(key);
-          if (error === undefined) task.onLate?.(value as T);
-        } else if (error === undefined) resolve(value as T);
+        if (state === 'over') return this.#dispose(task, value, error);
+        if (error === undefined) resolve(value as T);
         else reject(error);
+        return undefined;
       };
       const timer = setTimeout(() => {
         if (state === 'running') {
@@ -161,7 +166,7 @@ export class Bulkhead {
     }
     if (this.#hasSlot(key)) return undefined;
     if (this.#queue.size >= waitingMax) return 'too many wait already';
-    const own = Math.ceil(waitingMax / MAILBOX_PART);
+    const own = Math.ceil(waitingMax / MAILBOX_QUEUE_PART);
     return share !== undefined && share.waiting >= own
       ? 'too many wait for this mailbox already'
       : undefined;
@@ -210,17 +215,18 @@ export class Bulkhead {
     }
   }
 
-  /** One that was overdue. */
-  #answered(key: string | undefined): void {
+  /** One that was overdue has answered. A failure to dispose of it is nobody's business. */
+  async #dispose<T>(task: Task<T>, value: T | undefined, error: Error | undefined): Promise<void> {
+    try {
+      if (error === undefined) await task.onLate?.(value as T);
+    } catch {
+      // What it left behind is left to the sweep.
+    }
     this.#overdue -= 1;
-    this.#count(key, 'overdue', -1);
+    this.#count(task.key, 'overdue', -1);
   }
 
-  #start<T>(
-    entry: Entry,
-    task: Task<T>,
-    settled: (value: T | undefined, error: Error | undefined) => void,
-  ): void {
+  #start<T>(entry: Entry, task: Task<T>, settled: Settle<T>): void {
     this.#inFlight += 1;
     this.#count(task.key, 'running', 1);
     const ended = (): void => {
@@ -229,15 +235,16 @@ export class Bulkhead {
       this.#count(task.key, 'running', -1);
       this.#pump();
     };
+    const answered: Settle<T> = (value, error) => {
+      const disposal = settled(value, error);
+      if (disposal === undefined) ended();
+      else void disposal.then(ended);
+      return undefined;
+    };
     task.run().then(
-      (value) => {
-        settled(value, undefined);
-        ended();
-      },
-      (error: unknown) => {
-        settled(undefined, error instanceof Error ? error : new Error(String(error)));
-        ended();
-      },
+      (value) => void answered(value, undefined),
+      (error: unknown) =>
+        void answered(undefined, error instanceof Error ? error : new Error(String(error))),
     );
   }
 

@@ -142,10 +142,12 @@ export class VolumeTable {
     const entries = await this.#options.directory.volumes();
     if (this.#stop.signal.aborted) return;
     this.#entries = entries.filter((entry) => this.#isUsable(entry));
-    const names = new Set(this.#entries.map((entry) => entry.name));
+    const entryOf = new Map(this.#entries.map((entry) => [entry.name, entry]));
     for (const [name, volume] of this.#volumes) {
-      if (!names.has(name)) this.#drop(volume);
+      const entry = entryOf.get(name);
+      if (entry === undefined || !isSameVolume(volume.entry, entry)) this.#drop(volume);
     }
+    this.#dropped = this.#dropped.filter(({ busy }) => busy);
     const threads = this.#share(this.#entries.length);
     for (const entry of this.#entries) this.#take(entry, threads);
     this.#loaded = true;
@@ -155,7 +157,10 @@ export class VolumeTable {
   #share(volumes: number): number {
     const { threads, log, options } = this.#options;
     if (threads === undefined || volumes === 0) return Infinity;
-    const share = shareOf(threads, volumes);
+    const share = shareOf(threads, volumes, {
+      gone: this.#dropped.reduce((sum, { threadsHeld }) => sum + threadsHeld, 0),
+      here: [...this.#volumes.values()].map(({ threadsStuck }) => threadsStuck),
+    });
     const wanted = options['volume.inflight.max'];
     const isScarce = share < wanted / 2;
     if (isScarce && !this.#scarce) {
@@ -168,17 +173,15 @@ export class VolumeTable {
 
   #take(entry: VolumeEntry, threads: number): void {
     const known = this.#volumes.get(entry.name);
-    if (known !== undefined && isSameVolume(known.entry, entry)) {
+    if (known !== undefined) {
       known.update(entry);
       return known.resize(threads);
     }
-    if (known !== undefined) this.#drop(known);
     this.#volumes.set(entry.name, new GuardedVolume(entry, this.#options, threads));
     this.#options.log.info({ volume: entry.name, path: entry.path }, 'volume added');
   }
 
   #drop(volume: GuardedVolume): void {
-    this.#dropped = this.#dropped.filter(({ busy }) => busy);
     this.#dropped.push(volume);
     this.#volumes.delete(volume.name);
     volume.close();

@@ -11,6 +11,7 @@ import type { Volumes } from './open.ts';
 import { initVolume, SENTINEL_NAME, SentinelError } from './sentinel.ts';
 import type { Space } from './space.ts';
 import type { Located } from './table.ts';
+import { THREADS_RESERVED } from './threads.ts';
 import {
   eventually,
   gate,
@@ -243,6 +244,46 @@ test('slow operations of one mailbox do not close the volume', async () => {
   expect(await kindOf(carol.volume.list(carol.maildir))).toBe('done');
   // Its own operations are refused at once, so that no more of them hang.
   expect(await kindOf(alice.volume.list(alice.maildir))).toBe('volume-busy');
+});
+
+test('[N-02] volumes come and go while they hang: what hangs is in no share of the others', async () => {
+  const directory = new MemoryPlacements(disk.entries);
+  let hanging = new Set<string>();
+  const { closed, open } = gate();
+  const hung = new Set<string>();
+  const heldOf = (name: string): number => [...hung].filter((path) => path.includes(name)).length;
+  const fs = strikingFs((_, path) => {
+    const [name] = /(?<=\/)v\d(?=\/)/.exec(path) ?? [''];
+    if (!hanging.has(name)) return undefined;
+    hung.add(path.replace(/(nobody\/\d+)\/.*/, '$1'));
+    return closed;
+  });
+  // 24 threads to share: 11 operations and a probe for each of two volumes.
+  const threads = THREADS_RESERVED + 24;
+  const limits = { 'volume.refresh': 50, 'volume.inflight.max': 64 };
+  const many = openTestVolumes(directory, { fs, threads, limits });
+  await many.table.loaded();
+  const [v1, v2] = [many.table.get('v1'), many.table.get('v2')];
+  if (v1 === undefined || v2 === undefined) throw new Error('no volumes');
+  await Promise.all([v1.verify(), v2.verify()]);
+  const fill = (volume: typeof v1): Promise<unknown>[] =>
+    Array.from({ length: 40 }, (_, n) =>
+      kindOf(volume.list(join(volume.entry.path, 'nobody', String(n)))),
+    );
+  hanging = new Set(['v1']);
+  await Promise.all(fill(v1));
+  await eventually(() => heldOf('/v1/') >= 12 && !v1.up);
+  const [, entry] = disk.entries;
+  if (entry === undefined) throw new Error('no entry');
+  directory.entries = [entry];
+  await eventually(() => many.table.get('v1') === undefined);
+  hanging = new Set(['v1', 'v2']);
+  await Promise.all(fill(v2));
+  await eventually(() => heldOf('/v2/') >= 12 && !v2.up);
+  expect([heldOf('/v1/'), heldOf('/v2/')]).toEqual([12, 12]);
+  open();
+  await eventually(() => v2.up);
+  many.close();
 });
 
 test('an offline volume is not touched', async () => {

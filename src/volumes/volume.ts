@@ -55,8 +55,8 @@ export interface GuardedTask<T> {
   /** What "not there" means. */
   readonly absent: StoreErrorKind;
   readonly run: (fs: Fs) => Promise<T>;
-  /** Receives a success that came after the deadline. */
-  readonly onLate?: (value: T) => void;
+  /** Receives a success that came after the deadline; the slot is held until it has ended. */
+  readonly onLate?: (value: T) => unknown;
 }
 
 export interface VolumeParts {
@@ -103,7 +103,7 @@ interface Guarded<T> {
   readonly key?: string | undefined;
   readonly run: (engine: Maildirs) => Promise<T>;
   readonly deadlines?: number;
-  readonly onLate?: (value: T) => void;
+  readonly onLate?: (value: T) => unknown;
   /** What "not there" means, where it is not what the operation's row says. */
   readonly absent?: StoreErrorKind | undefined;
 }
@@ -174,7 +174,15 @@ export class GuardedVolume implements Volume, Gauged {
   }
   /** Whether calls on it are under way, its probe's included. */
   get busy(): boolean {
-    return this.#bulkhead.inFlight > 0 || this.#health.busy;
+    return this.threadsHeld > 0;
+  }
+  /** Threads that its calls hold, its probe's included. */
+  get threadsHeld(): number {
+    return this.#bulkhead.inFlight + (this.#health.busy ? 1 : 0);
+  }
+  /** Those of them that hold one beyond their time. */
+  get threadsStuck(): number {
+    return this.#bulkhead.overdue + (this.#health.busy && !this.up ? 1 : 0);
   }
   get probeAgeMs(): number {
     return this.#parts.clock.now() - this.#health.answeredAt;
@@ -232,7 +240,7 @@ export class GuardedVolume implements Volume, Gauged {
   stage(request: Parameters<Maildirs['stage']>[0]): Promise<void> {
     const { maildir, base } = request;
     // Whoever staged it was told that it failed and may have removed it before it was there.
-    const onLate = (): void => void this.#engine.discard({ maildir, base }).catch(() => {});
+    const onLate = (): Promise<void> => this.#engine.discard({ maildir, base });
     return this.#run('stage', { maildir, run: (engine) => engine.stage(request), onLate });
   }
 
@@ -340,7 +348,7 @@ export class GuardedVolume implements Volume, Gauged {
         run: () => guarded.run(this.#engine),
         onLate: (late) => {
           lateResults.inc(operation);
-          guarded.onLate?.(late);
+          return guarded.onLate?.(late);
         },
       });
       if (WRITES.has(operation)) this.#room.written();
