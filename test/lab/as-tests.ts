@@ -9,7 +9,7 @@ import { obtainKernel } from './kernel.ts';
 import { missingForLab } from './needs.ts';
 import type { TestReport } from './report.ts';
 
-const MINUTES = 10;
+const MINUTES = 20;
 
 /** For a line of its own in the run's output. */
 export const print = (line: string): void => void process.stdout.write(`  ${line}\n`);

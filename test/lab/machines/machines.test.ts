@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { print, reportOf, testsOf } from '../as-tests.ts';
 import { runMachines } from './laboratory.ts';
 
-const IDS = '[N-21] [S2-02] [S2-08]';
+const IDS = '[N-01] [N-02] [N-03] [N-21] [S0-02] [S2-02] [S2-08]';
 /** What a test of the hub says of itself. */
 const SAID = /^ {3}\w/;
 

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Figures } from '../../witness/measure.ts';
 import type { Report } from '../../witness/report.ts';
 import { type MachinesFarm, startFarm } from './farm.ts';
-import { atFiler, cable, power, restore } from './inside.ts';
+import { cable, power, restore } from './inside.ts';
 import { allNodesRun, expectNoCrash, expectProven, figuresOf, LONG } from './witness-watch.ts';
-import { say, seconds, setFarm, Watch } from './witness-watch.ts';
+import { parked, say, seconds, setFarm, Watch } from './witness-watch.ts';
 
 // One of two volumes hangs (hard mounts, its server's cable cut): what its users feel, and what the
 // others do not. Then the planted fault without which the witness's zero would mean nothing.
+
+vi.setConfig({ testTimeout: seconds(400, 1_200) });
 
 let farm: MachinesFarm;
 
@@ -37,18 +40,24 @@ const BACK_MS = 15_000;
 const slack = (report: Report, group: string, work: 'send' | 'read'): number =>
   Math.min(10_000, Math.max(2_500, figuresOf(report, 'usual', group, work).p99Ms));
 
-/** Users of the other volume: 90 % of their usual rate, p99 within twice the usual. */
+/**
+ * Users of the other volume: 90 % of their usual rate, p99 within twice the usual. What is usual
+ * was measured before and after: this machine is not equally busy all the time.
+ */
 function expectUntouched(report: Report, group: string): void {
   for (const work of ['send', 'read'] as const) {
-    const usual = figuresOf(report, 'usual', group, work);
+    const around = ['usual', 'all again'].map((phase) => figuresOf(report, phase, group, work));
+    const sum = (of: (row: Figures) => number): number => around.reduce((n, row) => n + of(row), 0);
+    const usual = sum((row) => row.successes) / sum((row) => row.seconds);
+    const p99 = Math.max(...around.map(({ p99Ms }) => p99Ms));
     const hung = figuresOf(report, 'hung', group, work);
-    const rate = hung.successes / hung.seconds / (usual.successes / usual.seconds);
+    const rate = hung.successes / hung.seconds / usual;
     say(
-      `${work} ${group}: ${(100 * rate).toFixed(0)} % of the usual rate, p99 ${hung.p99Ms} ms (usual ${usual.p99Ms})`,
+      `${work} ${group}: ${(100 * rate).toFixed(0)} % of the usual rate, p99 ${hung.p99Ms} ms (usual ${p99})`,
     );
     expect(rate, `rate of ${work} ${group}`).toBeGreaterThan(RATE);
-    expect(hung.p99Ms).toBeLessThan(Math.max(FLOOR_MS, 2 * usual.p99Ms));
-    expect(hung.temporary + hung.failed, `${work} ${group}`).toBeLessThanOrEqual(1);
+    expect(hung.p99Ms).toBeLessThan(Math.max(FLOOR_MS, 2 * p99));
+    expect(hung.temporary, `${work} ${group}`).toBe(0);
   }
 }
 
@@ -75,12 +84,13 @@ function expectBack(report: Report, group: string): void {
 
 /** filer1 does not answer for so long; then it does. */
 async function hang(watch: Watch, ms: number, parking: boolean): Promise<void> {
-  await sleep(seconds(20, 60));
+  await sleep(seconds(10, 60));
   watch.phase('hung', { parking });
   await cable.cut('filer1');
   await sleep(ms);
   await cable.heal('filer1');
-  await watch.during('back', BACK_MS + 10_000, { parking });
+  await watch.during('back', BACK_MS, { parking });
+  await watch.during('all again', seconds(10, 60));
 }
 
 test('[N-02] [S2-02] [S2-08] one of two volumes hangs: its users get temporary failures within 10 s, the others 90 % of their rate; service within 15 s of its return', async () => {
@@ -95,34 +105,32 @@ test('[N-02] [S2-02] [S2-08] one of two volumes hangs: its users get temporary f
   expectNoCrash(farm.nodes.values());
 });
 
-/** Messages that lie parked. */
-async function parked(): Promise<number> {
-  const script = `find . -type f '(' -path '*/waiting/*' -o -path '*/taken/*' ')' | wc -l`;
-  return Number(await atFiler('spool1', script));
-}
-
-test('[N-03] [N-02] [S2-08] while a volume hangs its mail is taken and parked, and it lands by itself', async () => {
-  await setFarm(farm, 'delivery.degraded', 'park');
-  const before = await parked();
-  const watch = await Watch.start(farm, 'hung-park', STEADY);
-  const hanging = hang(watch, seconds(25, 120), true);
-  await sleep(seconds(20, 60) + seconds(23, 110));
-  const amid = await parked();
-  await hanging;
-  await expect.poll(parked, { timeout: 60_000 }).toBe(before);
-  const left = await parked();
-  const report = await watch.finish();
-  const taken = figuresOf(report, 'hung', 'mail1', 'send');
-  say(
-    `parked: ${amid - before} files on spool1 while mail1 hung, ${left - before} after; first 250 ${after(taken.firstSuccessMs)}`,
-  );
-  expectProven(report);
-  expect(amid - before).toBeGreaterThan(0);
-  expect(taken.successes).toBeGreaterThan(0);
-  expectUntouched(report, 'mail2');
-  expectBack(report, 'mail1');
-  expectNoCrash(farm.nodes.values());
-});
+// Parking in a shorter outage: witness.machines.ts.
+test.skipIf(!LONG)(
+  '[N-03] [N-02] [S2-08] while a volume hangs its mail is taken and parked, and it lands by itself',
+  async () => {
+    await setFarm(farm, 'delivery.degraded', 'park');
+    const before = await parked();
+    const watch = await Watch.start(farm, 'hung-park', STEADY);
+    const hanging = hang(watch, seconds(25, 120), true);
+    await sleep(seconds(12, 60) + seconds(23, 110));
+    const amid = await parked();
+    await hanging;
+    await expect.poll(parked, { timeout: 60_000 }).toBe(before);
+    const left = await parked();
+    const report = await watch.finish();
+    const taken = figuresOf(report, 'hung', 'mail1', 'send');
+    say(
+      `parked: ${amid - before} files on spool1 while mail1 hung, ${left - before} after; first 250 ${after(taken.firstSuccessMs)}`,
+    );
+    expectProven(report);
+    expect(amid - before).toBeGreaterThan(0);
+    expect(taken.successes).toBeGreaterThan(0);
+    expectUntouched(report, 'mail2');
+    expectBack(report, 'mail1');
+    expectNoCrash(farm.nodes.values());
+  },
+);
 
 const LATE = '/mnt/tree/test/lab/machines/witness-late-write.ts';
 const EARLY = '/mnt/tree/test/witness/plants/early-reply.ts';
@@ -140,7 +148,7 @@ const through = (host: 'fe1' | 'fe2', logins: readonly string[]): Promise<Watch>
     answerMs: 5_000,
     connectMs: 1_000,
     drainMs: 0,
-    landMs: 20_000,
+    landMs: 5_000,
     floor: { deleted: 0, sessions: 1, fetched: 1 },
   });
 

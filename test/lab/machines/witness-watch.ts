@@ -14,7 +14,7 @@ import type { Entry } from '../../witness/records.ts';
 import { type Report, reportText } from '../../witness/report.ts';
 import { type FinishOptions, type PhaseOptions, Witness } from '../../witness/witness.ts';
 import { type MachinesFarm, PASSWORD, PORTS, volumeOf } from './farm.ts';
-import { type Frontend, FRONTENDS, type HostProcess, HOSTS } from './inside.ts';
+import { atFiler, type Frontend, FRONTENDS, type HostProcess, HOSTS } from './inside.ts';
 
 /** Ten minutes instead of twenty seconds, and the like. */
 export const LONG = process.env['MAILFARM_LAB_LONG'] !== undefined;
@@ -79,7 +79,7 @@ export class Watch {
       ...more,
     });
     const watch = new Watch(name, ledger, witness);
-    await watch.until((counts) => counts.acknowledged > 2 * logins.length);
+    await watch.until((counts) => counts.acknowledged > logins.length);
     watch.phase('usual');
     return watch;
   }
@@ -173,6 +173,12 @@ export async function allNodesRun(farm: MachinesFarm): Promise<void> {
       await farm.startNode(host);
     }),
   );
+}
+
+/** Letters that wait on spool1, those that are being landed included. */
+export async function parked(): Promise<number> {
+  const script = `find . -type f '(' -path '*/waiting/*' -o -path '*/taken/*' ')' | wc -l`;
+  return Number(await atFiler('spool1', script));
 }
 
 /** Sets an option of the whole farm and starts every node anew. */

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { Pop3Chat } from '../../harness/pop3-chat.ts';
 import type { Report } from '../../witness/report.ts';
-import { type MachinesFarm, startFarm, volumeOf } from './farm.ts';
-import { atFiler, cable, diskOf, type Frontend, FRONTENDS } from './inside.ts';
+import { type MachinesFarm, PASSWORD, PORTS, startFarm, volumeOf } from './farm.ts';
+import { atFiler, cable, diskOf, type Frontend, FRONTENDS, HOSTS } from './inside.ts';
 import { type HostProcess, power, restore, run, serverThreads } from './inside.ts';
 import { allNodesRun, expectNoCrash, expectProven, figuresOf } from './witness-watch.ts';
-import { say, seconds, Watch } from './witness-watch.ts';
+import { LONG, parked, say, seconds, Watch } from './witness-watch.ts';
 
 // The witness watches three front ends and two file servers while one thing after another breaks:
 // no acknowledged letter is lost, none comes twice without a second attempt, none is refused for
 // good, no process dies of it.
+
+vi.setConfig({ testTimeout: seconds(400, 1_200) });
 
 let farm: MachinesFarm;
 /** Every node of this test, those that were killed too. */
@@ -37,86 +40,138 @@ const killNode = async (host: Frontend): Promise<void> => farm.nodes.get(host)?.
 const GROUPS = ['mail1', 'mail2'] as const;
 const WORK = ['send', 'read'] as const;
 
-/** In that phase users of these volumes sent and read, and nothing stood still for longer. */
+/** In that phase users of these volumes were served, and nothing stood still for longer. */
 function expectService(
   report: Report,
   phase: string,
   { groups = GROUPS, gapMs }: { groups?: readonly string[]; gapMs: number },
 ): void {
   for (const group of groups) {
-    for (const work of WORK) {
-      const { successes, interruptionMs } = figuresOf(report, phase, group, work);
-      expect(successes, `${work} for ${group} in ${phase}`).toBeGreaterThan(0);
+    const rows = WORK.map((work) => figuresOf(report, phase, group, work));
+    // A reader or two may all wait for a host that is dead: not both kinds of work.
+    const successes = rows.reduce((sum, row) => sum + row.successes, 0);
+    expect(successes, `${group} in ${phase}`).toBeGreaterThan(0);
+    for (const { work, interruptionMs } of rows) {
       expect(interruptionMs, `${work} for ${group} in ${phase}`).toBeLessThan(gapMs);
     }
   }
 }
 
-test('[S0-02] [S2-08] [N-01] a front end is killed, another loses its power: the others go on, both come back, nothing is lost', async () => {
-  const watch = await Watch.start(farm, 'front-ends', { answerMs: 8_000, dotMs: 15_000 });
+test('[S0-02] [S2-08] [N-01] a front end is killed, one is cut off, one loses its power: the others go on, each comes back, nothing is lost', async () => {
+  const watch = await Watch.start(farm, 'front-ends', {
+    answerMs: 8_000,
+    dotMs: 15_000,
+    parking: true,
+  });
   await sleep(seconds(3, 20));
   await killNode('fe1');
-  await watch.during('fe1 killed', seconds(5, 30));
+  await watch.during('fe1 killed', seconds(4, 30));
   watch.phase('fe1 starts');
   await startNode('fe1');
+  await cable.cut('fe3');
+  await watch.during('fe3 cut off', seconds(8, 120));
+  await cable.heal('fe3');
+  await watch.during('fe3 healed', seconds(2, 60));
   await power.off('fe2');
-  await watch.during('fe2 off', seconds(10, 60));
+  await watch.during('fe2 off', seconds(8, 60));
   watch.phase('fe2 starts');
   await power.on('fe2');
   await startNode('fe2');
-  await watch.during('all again', seconds(4, 20));
+  await watch.during('all again', seconds(5, 20));
   const report = await watch.finish();
   expectProven(report);
-  expectService(report, 'fe1 killed', { gapMs: 8_000 });
-  expectService(report, 'fe2 off', { gapMs: 20_000 });
-  expectService(report, 'all again', { gapMs: 10_000 });
+  for (const phase of ['fe1 killed', 'fe3 cut off', 'fe2 off', 'all again']) {
+    expectService(report, phase, { gapMs: 20_000 });
+  }
   expectNoCrash(nodes);
 });
 
 /** A file server came back: its users are served again. Grace and the kernel's patience included. */
 const SERVED_MS = 60_000;
 
-async function servedAgain(watch: Watch, name: string, user: string): Promise<void> {
-  watch.phase(name, { parking: true });
+/** Logged in and listed. */
+async function listed(host: Frontend, user: string): Promise<boolean> {
+  const place = { host: HOSTS[host].address, port: PORTS.pop3 };
+  try {
+    const chat = await Pop3Chat.login(place, user, PASSWORD);
+    try {
+      await chat.listing('UIDL');
+      return true;
+    } finally {
+      chat.stream.destroy();
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** Every front end serves users of both volumes. */
+async function servedAgain(watch: Watch, name: string): Promise<void> {
+  watch.phase(name);
   const end = performance.now() + SERVED_MS;
   for (const host of FRONTENDS) {
-    while (!(await readable(host, user))) {
-      if (performance.now() > end) throw new Error(`${user} is not served by ${host} again`);
-      await sleep(200);
+    for (const user of farm.users.slice(0, 2)) {
+      while (!(await listed(host, user))) {
+        if (performance.now() > end) throw new Error(`${user} is not served by ${host} again`);
+        await sleep(200);
+      }
     }
   }
 }
 
-const readable = (host: Frontend, user: string): Promise<boolean> =>
-  farm.mailbox(host, user).then(
-    () => true,
-    () => false,
-  );
-
-test('[S2-02] [S2-08] [N-21] the NFS server of one volume is stopped and started, restarted, power-cut and rebooted: its users wait, the others do not notice, nothing is lost', async () => {
-  const user = farm.users[0] ?? '';
+test('[N-03] [S2-02] [S2-08] [N-21] a file server is stopped and started, power-cut and rebooted: its mail is parked and lands, its users wait, the others go on, nothing is lost', async () => {
+  const before = await parked();
   const watch = await Watch.start(farm, 'server', { powerCuts: true, parking: true });
   await sleep(seconds(3, 20));
   await serverThreads('filer1', 0);
-  await watch.during('stopped', seconds(6, 60));
+  await watch.during('stopped', seconds(14, 60));
+  const amid = await parked();
   await serverThreads('filer1', 4);
-  await servedAgain(watch, 'started', user);
-  await sleep(seconds(1, 10));
-  await serverThreads('filer1', 0);
-  await serverThreads('filer1', 4);
-  await servedAgain(watch, 'restarted', user);
-  await sleep(seconds(1, 10));
+  await servedAgain(watch, 'started');
+  if (LONG) {
+    await serverThreads('filer1', 0);
+    await serverThreads('filer1', 4);
+    await servedAgain(watch, 'restarted');
+  }
   await power.off('filer1');
-  await watch.during('no power', seconds(3, 60));
+  await watch.during('no power', seconds(2, 60));
   await power.on('filer1');
-  await servedAgain(watch, 'booted', user);
-  await watch.during('all again', seconds(4, 20), { parking: true });
+  await servedAgain(watch, 'booted');
+  await watch.during('all again', seconds(5, 20));
+  await expect.poll(parked, { timeout: 60_000 }).toBe(before);
   const report = await watch.finish();
+  say(`parked while filer1 was stopped: ${amid - before}, after all: ${(await parked()) - before}`);
   expectProven(report);
   for (const phase of ['stopped', 'no power']) {
-    expectService(report, phase, { groups: ['mail2'], gapMs: 8_000 });
+    expectService(report, phase, { groups: ['mail2'], gapMs: 10_000 });
   }
   expect(figuresOf(report, 'stopped', 'mail1', 'read').successes).toBeLessThan(3);
+  expect(amid - before).toBeGreaterThan(0);
+  expectService(report, 'all again', { gapMs: 20_000 });
+  expectNoCrash(nodes);
+});
+
+const EXPORT = `10.99.0.0/24:${diskOf('mail1')}`;
+const EXPORT_OPTIONS = 'rw,sync,no_subtree_check,root_squash,fsid=1';
+
+test('[S2-02] [S2-08] [N-01] an export is taken away and comes back (ESTALE), a front end is cut off from one filer: temporary failures, nothing is lost', async () => {
+  const watch = await Watch.start(farm, 'estale', { parking: true });
+  await sleep(seconds(2, 20));
+  await run('filer1', ['exportfs', '-u', EXPORT], { as: 'root' });
+  await run('filer1', ['exportfs', '-f'], { as: 'root' });
+  await watch.during('no export', seconds(6, 60));
+  await run('filer1', ['exportfs', '-o', EXPORT_OPTIONS, EXPORT], { as: 'root' });
+  await servedAgain(watch, 'exported');
+  await cable.cut('fe1', 'filer2');
+  await watch.during('fe1 without filer2', seconds(8, 120));
+  await cable.heal('fe1', 'filer2');
+  await servedAgain(watch, 'healed');
+  await watch.during('all again', seconds(5, 20));
+  const report = await watch.finish();
+  expectProven(report);
+  expect(figuresOf(report, 'no export', 'mail1', 'read').temporary).toBeGreaterThan(0);
+  expectService(report, 'no export', { groups: ['mail2'], gapMs: 10_000 });
+  expectService(report, 'fe1 without filer2', { groups: ['mail1'], gapMs: 10_000 });
   expectService(report, 'all again', { gapMs: 20_000 });
   expectNoCrash(nodes);
 });
@@ -160,79 +215,38 @@ const FILL_INODES = `
   seq $(df --output=iavail . | tail -n 1) | sed s,^,filled/, | xargs touch || true
   df -i .`;
 
-test.for([
-  { what: 'disk', fill: FILL_DISK },
-  { what: 'inodes', fill: FILL_INODES },
-])(
-  '[S2-02] [S2-08] $what full: 452 for users of that volume while they read and delete; freed, they get mail again',
-  async ({ what, fill }) => {
-    // Letters of this test's own are not the witness's: it looks at them before it begins.
-    const watch = await Watch.start(farm, `${what}-full`, { logins: farm.users.slice(2) });
-    await sleep(seconds(2, 20));
-    watch.phase('full');
-    const since = now();
-    say(`${what}: ${(await atFiler('mail1', fill)).trim().split('\n').at(-1)}`);
-    await isFull();
-    const all = watch.counts.deleted;
-    await sleep(seconds(4, 60));
-    const deleted = deletedSince(watch, 'mail1', since);
-    say(
-      `${what} full: ${deleted} deleted of mail1, ${watch.counts.deleted - all} since 452 in all`,
-    );
-    await atFiler('mail1', 'rm -rf filled*');
-    watch.phase('freed');
-    await takes();
-    await watch.during('all again', seconds(3, 20));
-    const report = await watch.finish();
-    expectProven(report);
-    expect(deleted).toBeGreaterThan(0);
-    expect(figuresOf(report, 'full', 'mail1', 'send').temporary).toBeGreaterThan(0);
-    expect(figuresOf(report, 'full', 'mail1', 'read').successes).toBeGreaterThan(2);
-    expectService(report, 'full', { groups: ['mail2'], gapMs: 10_000 });
-    expectService(report, 'all again', { gapMs: 15_000 });
-    expectNoCrash(nodes);
-  },
-);
+/** The volume of filer1 is full in that way; then it is not. @returns deletions meanwhile */
+async function fillAndFree(watch: Watch, what: string, fill: string): Promise<number> {
+  watch.phase(`${what} full`);
+  const since = now();
+  say(`${what}: ${(await atFiler('mail1', fill)).trim().split('\n').at(-1)}`);
+  await isFull();
+  await sleep(seconds(3, 60));
+  const deleted = deletedSince(watch, 'mail1', since);
+  say(`${what} full: 452 by all front ends, ${deleted} deleted of mail1 meanwhile`);
+  await atFiler('mail1', 'rm -rf filled*');
+  watch.phase('freed');
+  await takes();
+  return deleted;
+}
 
-test('[S0-02] [N-01] [S2-08] the network of one front end is cut and healed, and of the front end and one filer: nothing is lost', async () => {
-  const watch = await Watch.start(farm, 'network', {
-    answerMs: 12_000,
-    dotMs: 20_000,
-    parking: true,
-  });
+test('[S2-02] [S2-08] disk or inodes full: 452 for users of that volume while they read and delete; freed, they get mail again', async () => {
+  // Letters of this test's own are not the witness's: they go to the first two users.
+  const watch = await Watch.start(farm, 'full', { logins: farm.users.slice(2), deletions: 0.6 });
   await sleep(seconds(2, 20));
-  await cable.cut('fe3');
-  await watch.during('fe3 cut off', seconds(12, 120), { parking: true });
-  await cable.heal('fe3');
-  await watch.during('fe3 healed', seconds(6, 60), { parking: true });
-  await cable.cut('fe1', 'filer2');
-  await watch.during('fe1 without filer2', seconds(12, 120), { parking: true });
-  await cable.heal('fe1', 'filer2');
-  await watch.during('all again', seconds(8, 30), { parking: true });
+  const deleted = [
+    await fillAndFree(watch, 'disk', FILL_DISK),
+    await fillAndFree(watch, 'inodes', FILL_INODES),
+  ];
+  await watch.during('all again', seconds(3, 20));
   const report = await watch.finish();
   expectProven(report);
-  expectService(report, 'fe3 cut off', { gapMs: 25_000 });
-  expectService(report, 'fe1 without filer2', { gapMs: 25_000 });
-  expectService(report, 'all again', { gapMs: 25_000 });
-  expectNoCrash(nodes);
-});
-
-test('[S2-02] [S2-08] [N-01] an export is taken away and comes back (ESTALE): temporary failures, nothing is lost', async () => {
-  const user = farm.users[0] ?? '';
-  const where = `10.99.0.0/24:${diskOf('mail1')}`;
-  const options = 'rw,sync,no_subtree_check,root_squash,fsid=1';
-  const watch = await Watch.start(farm, 'estale', { parking: true });
-  await sleep(seconds(2, 20));
-  await run('filer1', ['exportfs', '-u', where], { as: 'root' });
-  await run('filer1', ['exportfs', '-f'], { as: 'root' });
-  await watch.during('no export', seconds(6, 60), { parking: true });
-  await run('filer1', ['exportfs', '-o', options, where], { as: 'root' });
-  await servedAgain(watch, 'exported', user);
-  await watch.during('all again', seconds(4, 20), { parking: true });
-  const report = await watch.finish();
-  expectProven(report);
-  expect(figuresOf(report, 'no export', 'mail1', 'read').temporary).toBeGreaterThan(0);
-  expectService(report, 'no export', { groups: ['mail2'], gapMs: 8_000 });
+  expect(Math.min(...deleted)).toBeGreaterThan(0);
+  for (const phase of ['disk full', 'inodes full']) {
+    expect(figuresOf(report, phase, 'mail1', 'send').temporary).toBeGreaterThan(0);
+    expect(figuresOf(report, phase, 'mail1', 'read').successes).toBeGreaterThan(2);
+    expectService(report, phase, { groups: ['mail2'], gapMs: 10_000 });
+  }
   expectService(report, 'all again', { gapMs: 15_000 });
   expectNoCrash(nodes);
 });
