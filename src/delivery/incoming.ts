@@ -3,7 +3,7 @@ import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
 import { deliveries, messages } from './metrics.ts';
-import type { ParkedFile, ParkingPolicy } from './parking.ts';
+import { isParkable, type ParkedFile, type ParkingPolicy } from './parking.ts';
 import { lineEnds, Piece } from './piece.ts';
 import { sharesOf, type Member, type Share } from './share.ts';
 import type { Delivered, Incoming, IncomingOptions, Recipient } from './types.ts';
@@ -185,7 +185,7 @@ export class IncomingMessage implements Incoming {
         return;
       } catch (error) {
         const failed = asOwn(error);
-        if (failed.kind === 'volume-down' && share.staged === 0) {
+        if (isParkable(failed) && share.staged === 0) {
           void discardShare(share);
           return this.#parkShare(share, bytes, { which, why: failed });
         }
@@ -204,15 +204,15 @@ export class IncomingMessage implements Incoming {
   ): Promise<void> {
     const { parking } = this.#parts;
     const { volume } = share;
-    share.parkedFor ??= share.members.filter(({ error }) => error === undefined);
-    const recipients = share.parkedFor.map(({ recipient }) => recipient);
     const down = why ?? new StoreError('volume-down', `Volume ${volume.name} is down`);
     const trace = this.#options.id;
     try {
       // Those that were found well a moment ago were not counted by name yet.
       if (share.holder.parked === undefined && share.parking === undefined) {
-        for (const { account } of recipients) await parking.accept(account, bytes.length, down);
+        await this.#acceptAll(share, bytes.length, down);
       }
+      share.parkedFor ??= share.members.filter(({ error }) => error === undefined);
+      const recipients = share.parkedFor.map(({ recipient }) => recipient);
       share.parking ??= parking.open({ trace, lane: volume.name, recipients }, down);
       await share.parking.write(share.staged, bytes, which === 'last');
       share.staged += bytes.length;
@@ -221,6 +221,21 @@ export class IncomingMessage implements Incoming {
     } catch (error) {
       await this.#failShare(share, asOwn(error));
     }
+  }
+
+  /** Who may not have it parked fails alone, where each has a reply of his own. */
+  async #acceptAll(share: Share, bytes: number, why: StoreError): Promise<void> {
+    for (const member of share.members) {
+      if (member.error !== undefined) continue;
+      try {
+        await this.#parts.parking.accept(member.recipient.account, bytes, why);
+      } catch (error) {
+        member.error = asOwn(error);
+      }
+    }
+    const refused = share.members.find(({ error }) => error !== undefined)?.error;
+    const none = share.members.every(({ error }) => error !== undefined);
+    if (refused !== undefined && (none || this.#options.failure !== 'each')) throw refused;
   }
 
   /** A missing mailbox fails for its own user only, where each has a reply of his own. */

@@ -6,7 +6,41 @@ import type { Mailbox } from '../volumes/mailboxes.ts';
 import type { LanderParts } from './landing.ts';
 import { parkedLetters } from './metrics.ts';
 
-type Parts = Pick<LanderParts, 'directory' | 'mailboxes' | 'onDelivered' | 'options' | 'log'>;
+type Shared = Pick<LanderParts, 'directory' | 'mailboxes' | 'onDelivered' | 'options' | 'log'>;
+
+export interface Parts extends Shared {
+  /** Aborted: nothing more is begun, what is held and not landed is given back. */
+  readonly signal: AbortSignal;
+  readonly landed: Landed;
+}
+
+const LANDED_MAX = 10_000;
+
+/** Letters that are in their mailboxes and could not be removed from the spool yet. */
+export class Landed {
+  readonly #claims = new Map<SpoolTree, Set<Spooled>>();
+
+  /** Never rejects: what cannot be removed now is kept in mind. */
+  async add(tree: SpoolTree, claim: Spooled): Promise<void> {
+    try {
+      await tree.finish(claim);
+    } catch {
+      const claims = this.#claims.get(tree) ?? new Set();
+      if (claims.size < LANDED_MAX) claims.add(claim);
+      this.#claims.set(tree, claims);
+    }
+  }
+
+  /** @throws StoreError: the spool still has trouble */
+  async finish(tree: SpoolTree): Promise<void> {
+    const claims = this.#claims.get(tree);
+    for (const claim of claims ?? []) {
+      await tree.finish(claim);
+      claims?.delete(claim);
+    }
+    this.#claims.delete(tree);
+  }
+}
 
 /**
  * Brings letters of one owner to where the mailbox is now; landing.ts has the order of steps.
@@ -35,6 +69,7 @@ export async function landLetters(
   }
   const held: Held[] = [];
   for (const letter of letters) {
+    if (parts.signal.aborted) break;
     const claim = await tree.claim(letter);
     if (claim !== undefined) held.push({ claim });
   }
@@ -60,12 +95,14 @@ async function landHeld(parts: Parts, tree: SpoolTree, work: Work): Promise<numb
   try {
     const there = await settle(mailbox.volume, mailbox.maildir, ids);
     for (const one of held) {
-      if (there.has(one.claim.id)) await finish(tree, one, 'found');
+      if (parts.signal.aborted) break;
+      if (there.has(one.claim.id)) await finish(parts, tree, one, 'found');
       else await landOne(parts, tree, { ...work, one });
       done += 1;
     }
+    await giveBack(tree, held.slice(done), 0);
   } catch (error) {
-    await giveBack(tree, held.slice(done));
+    await giveBack(tree, held.slice(done), 1);
     if (!isMissing(error)) throw error;
     parts.mailboxes.missing(mailbox); // The next look asks again, and sets the letters aside.
   }
@@ -101,7 +138,7 @@ async function landOne(
   const { trace, parked } = envelope;
   const fields = { trace, to: account.login, volume: volume.name, name: result.name, parked };
   parts.log.info({ ...fields, spool: tree.volume.name, octets }, 'letter landed');
-  await finish(tree, one, 'landed');
+  await finish(parts, tree, one, 'landed');
 }
 
 /** From the spool into tmp/. @returns false when the message is not what the envelope says */
@@ -125,16 +162,20 @@ async function stageParked(
   }
 }
 
-async function finish(tree: SpoolTree, { claim }: Held, how: 'landed' | 'found'): Promise<void> {
+async function finish(
+  { landed }: Parts,
+  tree: SpoolTree,
+  { claim }: Held,
+  how: 'landed' | 'found',
+): Promise<void> {
   parkedLetters.inc(how);
-  // It is where it belongs. What is left of it here is found again, and removed.
-  await tree.finish(claim).catch(() => {});
+  await landed.add(tree, claim);
 }
 
 /** What cannot be given back now is nobody's when the lease is over. */
-async function giveBack(tree: SpoolTree, held: readonly Held[]): Promise<void> {
+async function giveBack(tree: SpoolTree, held: readonly Held[], failed: 0 | 1): Promise<void> {
   for (const [index, { claim }] of held.entries()) {
-    const tries = claim.tries + (index === 0 ? 1 : 0);
+    const tries = claim.tries + (index === 0 ? failed : 0);
     const back = await tree.release(claim, { tries }).catch(() => false);
     if (back) parkedLetters.inc('released');
   }
@@ -165,7 +206,8 @@ async function failOne(
 ): Promise<void> {
   const { id, owner, lane: volume, octets } = claim;
   const trace = (await tree.envelope(claim))?.trace;
-  await tree.fail(claim, reason);
+  // Lost to somebody else: then it was his step that we did not understand, and no damage.
+  if (!(await tree.fail(claim, reason))) return;
   parkedLetters.inc('failed');
   const spool = tree.volume.name;
   log.error(

@@ -17,7 +17,11 @@
  * removes it, so that a publish that comes after that, from a holder that slept, does nothing.
  * (fence in maildir/, tree.ts in spool/: why no letter is lost, and when one comes twice.)
  *
- * What goes wrong with the volume gives the letters back and lets the lane rest for a growing time.
+ * What goes wrong gives the letters back and lets this owner rest for a growing time; the lane too,
+ * when its volume is down or full, the directory is away, or several owners failed in a row: one
+ * mailbox that hangs does not stand in the way of the others, nor is a volume in trouble pestered.
+ * A letter that landed and could not be removed from the spool is removed before anything else is
+ * looked at: once its lease is over another process would bring it to whoever has deleted it.
  * Who has no account or no mailbox any more: the letter is set aside (`failed`), told to the
  * administrator, tried again now and then. Quotas are not asked: it was accepted.
  *
@@ -38,7 +42,7 @@ import { arrivedAt } from '../spool/names.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
 import type { VolumeTable } from '../volumes/table.ts';
-import { landLetters } from './land.ts';
+import { Landed, landLetters } from './land.ts';
 import { landing, parkedLetters, setParkingClock, waiting } from './metrics.ts';
 import type { DeliveryOptions } from './options.ts';
 
@@ -71,10 +75,18 @@ interface Rest {
   readonly ms: number;
 }
 
+/** Owners who fail one after another before their lane rests, though its volume is up. */
+const FAILURES_IN_A_ROW = 3;
+const RESTING_MAX = 10_000;
+
 export class Lander {
   readonly #parts: LanderParts;
   readonly #stop = new AbortController();
+  /** Lanes, and owners in a lane. */
   readonly #rests = new Map<string, Rest>();
+  /** Owners who failed in a row, by lane. */
+  readonly #failures = new Map<string, number>();
+  readonly #landed = new Landed();
   readonly #down = new Set<string>();
   #wake: AbortController | undefined;
   #activeUntil: number;
@@ -118,6 +130,7 @@ export class Lander {
       if (this.#stop.signal.aborted) break;
       if (!(await this.#isUp(tree))) continue;
       try {
+        await this.#landed.finish(tree);
         count += await this.#lookAt(tree);
       } catch (error) {
         log.warn({ spool: tree.volume.name, err: error }, 'spool volume not looked at');
@@ -185,19 +198,21 @@ export class Lander {
 
   /** The volume is up, or there is none of this name: then the users are somewhere else now. */
   #isOpen(lane: string): boolean {
-    const { table, clock } = this.#parts;
-    const rest = this.#rests.get(lane);
-    if (rest !== undefined && clock.now() < rest.until) return false;
-    const volume = table.get(lane);
+    if (this.#isResting(lane)) return false;
+    const volume = this.#parts.table.get(lane);
     return volume === undefined || (volume.up && volume.entry.state !== 'offline');
+  }
+
+  #isResting(what: string): boolean {
+    const rest = this.#rests.get(what);
+    return rest !== undefined && this.#parts.clock.now() < rest.until;
   }
 
   async #land(tree: SpoolTree, lane: string): Promise<number> {
     let count = 0;
     const buckets = await tree.buckets('waiting', lane);
     // Each process begins elsewhere, so that they do not compete for the same letters.
-    const start = Math.floor(this.#between(buckets.length));
-    for (const bucket of [...buckets.slice(start), ...buckets.slice(0, start)]) {
+    for (const bucket of this.#fromAnywhere(buckets)) {
       if (this.#stop.signal.aborted || !this.#isOpen(lane)) return count;
       const letters = await tree.list('waiting', lane, bucket);
       if (letters.length === 0) await tree.tidy(lane, bucket);
@@ -206,35 +221,68 @@ export class Lander {
     return count;
   }
 
+  /** Owner by owner, some at once; the letters of one in order of arrival. */
   async #landBucket(tree: SpoolTree, lane: string, letters: readonly Spooled[]): Promise<number> {
-    const groups = byOwner(letters);
+    const owners = this.#fromAnywhere(Object.values(Object.groupBy(letters, (one) => one.owner)));
     let count = 0;
     const next = async (): Promise<void> => {
-      for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
+      for (let own = owners.shift(); own !== undefined; own = owners.shift()) {
         if (this.#stop.signal.aborted || !this.#isOpen(lane)) return;
-        try {
-          const landed = await landLetters(this.#parts, tree, group);
-          count += landed;
-          this.#rests.delete(lane);
-        } catch (error) {
-          this.#tired(lane, error);
-        }
+        count += await this.#landOwner(tree, lane, own ?? []);
       }
     };
     const workers = this.#parts.options['delivery.land.concurrency'];
-    await Promise.all(Array.from({ length: Math.min(workers, groups.length) }, next));
+    await Promise.all(Array.from({ length: Math.min(workers, owners.length) }, next));
     return count;
   }
 
-  /** The lane rests, twice as long as the last time. */
-  #tired(lane: string, error: unknown): void {
-    const { clock, options, log } = this.#parts;
-    const before = this.#rests.get(lane);
-    if (before !== undefined && clock.now() < before.until) return;
-    const ms = Math.min(REST_MS_MAX, (before?.ms ?? options['delivery.land.interval']) * 2);
-    this.#rests.set(lane, { ms, until: clock.now() + ms / 2 + this.#between(ms) });
+  /** Never rejects. */
+  async #landOwner(tree: SpoolTree, lane: string, letters: readonly Spooled[]): Promise<number> {
+    const resting = `${lane}/${letters[0]?.owner}`;
+    let count = 0;
+    try {
+      for (let at = 0; at < letters.length; at += LETTERS_AT_ONCE) {
+        if (this.#stop.signal.aborted || this.#isResting(resting)) return count;
+        const some = letters.slice(at, at + LETTERS_AT_ONCE);
+        const { signal } = this.#stop;
+        count += await landLetters({ ...this.#parts, landed: this.#landed, signal }, tree, some);
+        for (const one of [lane, resting]) this.#rests.delete(one);
+        this.#failures.delete(lane);
+      }
+    } catch (error) {
+      this.#tired(lane, resting, error);
+    }
+    return count;
+  }
+
+  /** So that what stands first and fails is not always in the way of what comes after it. */
+  #fromAnywhere<T>(all: readonly T[]): T[] {
+    const start = Math.floor(this.#between(all.length));
+    return [...all.slice(start), ...all.slice(0, start)];
+  }
+
+  /** The owner rests, and the lane where it is not one mailbox's trouble. */
+  #tired(lane: string, owner: string, error: unknown): void {
+    const failures = (this.#failures.get(lane) ?? 0) + 1;
+    this.#failures.set(lane, failures);
     const kind = error instanceof StoreError ? error.kind : 'other';
-    log.warn({ volume: lane, kind, restMs: ms, err: error }, 'parked letters not landed yet');
+    const isUp = this.#parts.table.get(lane)?.up === true;
+    const isOwn = isUp && (kind === 'volume-down' || kind === 'volume-busy');
+    const rests = isOwn && failures < FAILURES_IN_A_ROW ? [owner] : [owner, lane];
+    const restMs = Math.max(...rests.map((one) => this.#rest(one)));
+    const fields = { volume: lane, kind, rests: rests.join(' '), restMs, err: error };
+    this.#parts.log.warn(fields, 'parked letters not landed yet');
+  }
+
+  /** Twice as long as the last time. */
+  #rest(what: string): number {
+    const { clock, options } = this.#parts;
+    const before = this.#rests.get(what);
+    if (before !== undefined && clock.now() < before.until) return before.ms;
+    const ms = Math.min(REST_MS_MAX, (before?.ms ?? options['delivery.land.interval']) * 2);
+    if (this.#rests.size >= RESTING_MAX) this.#rests.clear();
+    this.#rests.set(what, { ms, until: clock.now() + ms / 2 + this.#between(ms) });
+    return ms;
   }
 
   /** For the metrics. */
@@ -265,22 +313,6 @@ export class Lander {
     const [high = 0, low = 0] = this.#parts.random.bytes(2);
     return (max * (high * 256 + low)) / 65_536;
   }
-}
-
-/** Groups of at most so many letters of one owner, in order of arrival. */
-function byOwner(letters: readonly Spooled[]): Spooled[][] {
-  const groups: Spooled[][] = [];
-  const open = new Map<string, Spooled[]>();
-  for (const letter of letters) {
-    const known = open.get(letter.owner);
-    if (known !== undefined && known.length < LETTERS_AT_ONCE) known.push(letter);
-    else {
-      const group = [letter];
-      open.set(letter.owner, group);
-      groups.push(group);
-    }
-  }
-  return groups;
 }
 
 /** Letters that somebody has to look at go back to be tried: the user may have been restored. */

@@ -1,155 +1,30 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
-import { systemRandom } from '../base/random.ts';
-import { defaults } from '../config/options.ts';
-import { memoryAccount, memoryDirectory, type MemoryDirectory } from '../directory/memory.ts';
-import type { Account } from '../directory/types.ts';
-import { silentLogger } from '../log/types.ts';
-import { MaildirStore } from '../mailbox/store.ts';
-import { Spools } from '../spool/spools.ts';
-import { StoreError } from '../volumes/error.ts';
-import type { Volumes } from '../volumes/open.ts';
-import {
-  eventually,
-  gate,
-  openTestVolumes,
-  strikingFs,
-  temporaryVolumes,
-  type Strike,
-  type TemporaryVolumes,
-} from '../volumes/testing/volumes.ts';
+import { memoryAccount } from '../directory/memory.ts';
+import { eventually, gate } from '../volumes/testing/volumes.ts';
 import { systemError, UnknownResultError } from '#maildir';
-import { openDelivery, type OpenedDelivery } from './delivery.ts';
-import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
-import type { Delivered, IncomingOptions, Recipient } from './types.ts';
+import {
+  away,
+  back,
+  bodies,
+  directory,
+  disk,
+  front,
+  frontEnd,
+  kindOf,
+  land,
+  maildirOf,
+  outcome,
+  send,
+  spooled,
+  strikeBy,
+  useParkingFarm,
+  user,
+} from './testing.ts';
 
-let disk: TemporaryVolumes;
-let directory: MemoryDirectory;
-let strike: Strike;
-const opened: { close(): void }[] = [];
-let front: FrontEnd;
-
-beforeEach(async () => {
-  disk = await temporaryVolumes('v1', 'v2', 'v3', 'spool1');
-  directory = memoryDirectory({ volumes: disk.entries });
-  strike = () => undefined;
-  front = await frontEnd();
-});
-afterEach(async () => {
-  for (const one of opened.splice(0)) one.close();
-  await systemClock.sleep(20); // A lander may be at its last call.
-  disk.remove();
-});
-
-interface FrontEnd {
-  readonly delivery: OpenedDelivery;
-  readonly volumes: Volumes<Account>;
-}
-
-/** A process of a node: its own volume table, its own lander, which looks when a test says so. */
-async function frontEnd(set: Partial<DeliveryOptions> = {}, node = 'mx1'): Promise<FrontEnd> {
-  const fs = strikingFs((call, path) => strike(call, path));
-  const limits = { 'volume.deadline': 1000, 'volume.probe.failures': 1 };
-  const volumes = openTestVolumes<Account>(directory, { fs, limits });
-  const { mailboxes, table } = volumes;
-  const store = new MaildirStore({ mailboxes, clock: systemClock, log: silentLogger });
-  const options = {
-    ...defaults(DELIVERY_OPTIONS),
-    'delivery.buffer.max': 4096,
-    'delivery.piece.bytes': 8192,
-    'delivery.land.interval': 600_000,
-    'delivery.land.idle': 600_000,
-    ...set,
-  };
-  const clock = systemClock;
-  const random = systemRandom;
-  const spools = new Spools({ table, clock, random, node });
-  const degraded = { spools, clock, random, directory, table };
-  const delivery = openDelivery({ mailboxes, store, log: silentLogger, options, degraded });
-  await table.loaded();
-  opened.push({
-    close: () => {
-      void delivery.close();
-      volumes.close();
-    },
-  });
-  return { delivery, volumes };
-}
-
-async function user(name: string, volume: string, more: Partial<Account> = {}): Promise<Recipient> {
-  const account = { ...memoryAccount({ login: `${name}@example.test`, ...more }), volume };
-  directory.putAccount(account);
-  const located = await front.volumes.table.locate(account);
-  await located?.volume.create(located.maildir, { root: located.volume.entry.path });
-  return { address: account.login, account };
-}
-
-const maildirOf = async ({ account }: Recipient): Promise<string> => {
-  const now = await directory.accountById(account.id);
-  return (await front.volumes.table.locate(now ?? account))?.maildir ?? '';
-};
-
-const bodies = async (recipient: Recipient): Promise<string[]> => {
-  const maildir = await maildirOf(recipient);
-  return ['new', 'cur'].flatMap((part) =>
-    readdirSync(join(maildir, part)).map((name) => readFileSync(join(maildir, part, name), 'utf8')),
-  );
-};
-
-const unmounted = (name: string): string => join(disk.root, `${name}.away`);
-
-/** The mount goes away: an empty directory is where it was. */
-async function away(name: string, ...fronts: readonly FrontEnd[]): Promise<void> {
-  renameSync(join(disk.root, name), unmounted(name));
-  mkdirSync(join(disk.root, name));
-  for (const { volumes } of [front, ...fronts]) {
-    await eventually(() => volumes.table.get(name)?.up === false);
-  }
-}
-
-async function back(name: string, ...fronts: readonly FrontEnd[]): Promise<void> {
-  rmSync(join(disk.root, name), { recursive: true });
-  renameSync(unmounted(name), join(disk.root, name));
-  for (const { volumes } of [front, ...fronts]) {
-    await eventually(() => volumes.table.get(name)?.up === true);
-  }
-}
-
-async function send(
-  recipients: readonly Recipient[],
-  text: string,
-  more: Partial<IncomingOptions> = {},
-  through = front,
-): Promise<readonly Delivered[]> {
-  const header = (): Uint8Array => Buffer.from('H: 1\n');
-  const message = through.delivery.begin({ id: 'trace', recipients, header, ...more });
-  await message.write(Buffer.from(text));
-  return message.commit();
-}
-
-/** What became of each: the volume it is on, where it is parked, or why neither. */
-const outcome = (results: readonly Delivered[]): unknown[] =>
-  results.map(({ error, parkedOn, volume }) => error?.kind ?? parkedOn ?? volume);
-
-const kindOf = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => 'accepted',
-    (error: unknown) => (error instanceof StoreError ? error.kind : error),
-  );
-
-/** Files of the spool, below its tree. */
-function spooled(): string[] {
-  const root = join(disk.root, 'spool1/spool/parked');
-  if (!existsSync(root)) return [];
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
-}
-
-const land = async (...fronts: readonly FrontEnd[]): Promise<number[]> =>
-  Promise.all(fronts.map(async ({ delivery }) => (await delivery.lander?.look()) ?? -1));
+useParkingFarm();
 
 test('[N-03] a volume is down: its mail is taken, kept on the spool, and lands by itself', async () => {
   const alice = await user('alice', 'v1');
@@ -236,13 +111,14 @@ test('a mailbox that is missing or full is not parked; who never had one is plac
 test('a volume that fails at the first write: all is in memory still, so it is parked', async () => {
   const alice = await user('alice', 'v1');
   await front.delivery.check(alice.account, 1);
-  strike = (call, path) =>
+  strikeBy((call, path) =>
     call === 'write' && path.startsWith(`${disk.root}/v1/`)
       ? systemError('EIO', call, path)
-      : undefined;
+      : undefined,
+  );
   expect(outcome(await send([alice], 'x'))).toEqual(['spool1']);
   expect(outcome(await send([alice], 'y'.repeat(100_000)))).toEqual(['spool1']);
-  strike = () => undefined;
+  strikeBy(() => undefined);
   expect(await land(front)).toEqual([2]);
   expect((await bodies(alice)).map((body) => body.length).toSorted()).toEqual([100_005, 6]);
 });
@@ -251,10 +127,11 @@ test('a volume that fails after its first piece: deferred, since not all is in m
   const alice = await user('alice', 'v1');
   await front.delivery.check(alice.account, 1);
   let writes = 0;
-  strike = (call, path) =>
+  strikeBy((call, path) =>
     call === 'write' && path.startsWith(`${disk.root}/v1/`) && ++writes > 1
       ? systemError('EIO', call, path)
-      : undefined;
+      : undefined,
+  );
   const header = (): Uint8Array => Buffer.from('H: 1\n');
   const message = front.delivery.begin({ id: 't', recipients: [alice], header });
   const sent = message.write(Buffer.alloc(100_000, 120)).then(() => message.commit());
@@ -266,16 +143,18 @@ test('[N-03] nothing is parked after its rename was sent: the result is unknown,
   const alice = await user('alice', 'v1');
   await front.delivery.check(alice.account, 1);
   const { closed, open } = gate();
-  strike = (call, path) =>
-    call === 'rename' && path.startsWith(`${disk.root}/v1/`) ? closed : undefined;
+  strikeBy((call, path) =>
+    call === 'rename' && path.startsWith(`${disk.root}/v1/`) ? closed : undefined,
+  );
   expect(outcome(await send([alice], 'x'))).toEqual(['volume-down']);
   expect(spooled()).toEqual([]);
   open();
   await systemClock.sleep(100); // A mailbox that hangs takes nothing until it answers.
-  strike = (call, path) =>
+  strikeBy((call, path) =>
     call === 'rename' && path.startsWith(`${disk.root}/v1/`)
       ? systemError('EIO', call, path)
-      : undefined;
+      : undefined,
+  );
   const [result] = await send([alice], 'y');
   expect(result?.error?.cause).toBeInstanceOf(UnknownResultError);
   expect(spooled()).toEqual([]);
@@ -339,12 +218,13 @@ test('the volume goes away again while letters land: what is not there stays par
   for (let n = 0; n < 5; n++) await send([alice], `${n}\n`);
   await back('v1');
   let renames = 0;
-  strike = (call, path) =>
+  strikeBy((call, path) =>
     call === 'rename' && path.startsWith(`${disk.root}/v1/`) && ++renames > 2
       ? systemError('EIO', call, path)
-      : undefined;
+      : undefined,
+  );
   await land(front);
-  strike = () => undefined;
+  strikeBy(() => undefined);
   expect(await bodies(alice)).toHaveLength(2);
   expect(spooled().filter((path) => path.startsWith('waiting/'))).toHaveLength(3);
   const other = await frontEnd({}, 'mx2'); // This one rests; another does not.

@@ -12,6 +12,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Envelope } from '../spool/envelope.ts';
+import { isLane, isOwner } from '../spool/names.ts';
 import type { Spools } from '../spool/spools.ts';
 import type { SpoolTree } from '../spool/tree.ts';
 import { StoreError } from '../volumes/error.ts';
@@ -40,6 +41,13 @@ interface Owned {
   readonly at: number;
   octets: number;
 }
+
+/**
+ * Whether a letter that met this before its rename was sent may be parked. What got no turn
+ * ('volume-busy') never began: a volume hangs for some seconds before it is known to be down.
+ */
+export const isParkable = ({ kind }: StoreError): boolean =>
+  kind === 'volume-down' || kind === 'volume-busy';
 
 /** What happens to mail that cannot be delivered now. */
 export type ParkingPolicy = Pick<Parking, 'accept' | 'open'>;
@@ -93,9 +101,11 @@ export class Parking {
 
   async #parkable(account: Account, why: StoreError): Promise<Mailbox | undefined> {
     const { mailboxes } = this.#parts;
-    if (why.kind !== 'volume-down') return undefined;
+    if (!isParkable(why)) return undefined;
     const mailbox = await mailboxes.locate(account).catch(() => undefined);
-    return mailbox?.stored === true ? mailbox : undefined;
+    if (mailbox?.stored !== true) return undefined;
+    // A letter of whose name a lander could make nothing would wait for ever.
+    return isOwner(account.id) && isLane(mailbox.volume.name) ? mailbox : undefined;
   }
 
   async #octetsOf(owner: string, lane: string): Promise<Owned> {

@@ -37,6 +37,8 @@ export interface Engines {
   readonly services: ReadonlyMap<Protocol, Service>;
   readonly volumes: Volumes<Account>;
   readonly auth: Authentication;
+  /** Ends what works on its own account; resolves when it has, or the time is over. */
+  drain(ms: number): Promise<void>;
   close(): void;
 }
 
@@ -95,6 +97,7 @@ export function buildEngines(parts: EngineParts): Engines {
     services: new Map([...protocols].map((protocol) => [protocol, build[protocol]()])),
     volumes,
     auth,
+    drain: (ms) => Promise.race([delivery.close(), clock.sleep(ms)]),
     close: () => {
       void delivery.close();
       beats.close();

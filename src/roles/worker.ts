@@ -118,7 +118,8 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
     if (draining) return;
     draining = true;
     intake.close();
-    await Promise.all([...engines.services.values()].map((service) => service.drain(ms)));
+    const services = [...engines.services.values()];
+    await Promise.all([...services, engines].map((one) => one.drain(ms)));
     stopHandover();
     engines.close();
     tell({ kind: 'drained' });

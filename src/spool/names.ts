@@ -94,7 +94,11 @@ export const isBucket = (name: string): boolean => /^[0-9a-f]{2}$/.test(name);
 /** Names of volumes, as the directory has them: what else stands there is not ours. */
 export const isLane = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
 
-export const byId = (a: { readonly id: string }, b: { readonly id: string }): number => {
-  const order = arrivedAt(a.id) - arrivedAt(b.id);
-  return order === 0 ? (a.id < b.id ? -1 : 1) : order;
-};
+/** By arrival: seconds, then microseconds, which are not filled up with zeros. */
+export function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  const seconds = arrivedAt(a.id) - arrivedAt(b.id);
+  const order = seconds === 0 ? microsecondsOf(a.id) - microsecondsOf(b.id) : seconds;
+  return order === 0 ? (a.id < b.id ? -1 : Number(a.id > b.id)) : order;
+}
+
+const microsecondsOf = (id: string): number => Number(/\.M(\d{1,6})/.exec(id)?.[1] ?? 0);

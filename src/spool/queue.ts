@@ -5,9 +5,9 @@ import { StoreError } from '../volumes/error.ts';
 import { openVolumes } from '../volumes/open.ts';
 import type { VolumeEntry } from '../volumes/types.ts';
 import type { Envelope } from './envelope.ts';
-import { isId, STATES, type State } from './names.ts';
+import { byId, isId, STATES, type State } from './names.ts';
 import { Spools } from './spools.ts';
-import type { SpoolTree, Spooled } from './tree.ts';
+import { isOver, LEASE_MS, type SpoolTree, type Spooled } from './tree.ts';
 
 /**
  * What waits on the spool volumes of a farm, for administrators: seen and changed by the same
@@ -65,10 +65,11 @@ export class Queue {
     for await (const { tree, state, lane, bucket } of this.#places(after)) {
       if (only !== undefined && state !== only) continue;
       for (const letter of await tree.list(state, lane, bucket)) {
-        const at = `${placeKey(tree, state, lane, bucket)}/${letter.id}`;
-        if (at <= after) continue;
+        const place = `${placeKey(tree, state, lane, bucket)}/`;
+        const isSame = after.startsWith(place);
+        if (isSame && byId(letter, { id: after.slice(place.length) }) <= 0) continue;
         if (found.length === limit) return { letters: found, next: last };
-        last = at;
+        last = `${place}${letter.id}`;
         found.push(await this.#withEnvelope(tree, letter));
       }
     }
@@ -92,16 +93,21 @@ export class Queue {
     }
   }
 
-  /** Back to be tried at the next look, whoever is at work on it or has set it aside. */
+  /**
+   * Back to be tried at the next look, whoever has set it aside or died over it.
+   * @throws StoreError 'volume-busy' while somebody is at work on it
+   */
   async release(id: string): Promise<QueuedLetter> {
     const { tree, letter } = await this.#find(id);
+    await requireIdle(tree, letter);
     if (letter.state !== 'waiting' && !(await tree.release(letter))) throw gone(id);
     return this.show(id);
   }
 
-  /** For good. @throws StoreError 'volume-busy' when somebody else was quicker */
+  /** For good. @throws StoreError 'volume-busy' while somebody is at work on it */
   async remove(id: string): Promise<QueuedLetter> {
     const { tree, letter } = await this.#find(id);
+    await requireIdle(tree, letter);
     const shown = await this.#withEnvelope(tree, letter);
     const claim = await tree.claim(letter);
     if (claim === undefined || !(await tree.finish(claim))) {
@@ -148,6 +154,19 @@ export class Queue {
       }
     }
   }
+}
+
+/**
+ * Whoever holds it may be giving it to its mailbox right now: taken away, it would be told to be
+ * deleted and come all the same, or come twice. A lease is short.
+ */
+async function requireIdle(tree: SpoolTree, { id, state, lease }: Spooled): Promise<void> {
+  if (state !== 'taken') return;
+  const now = await tree.serverNow();
+  if (lease === undefined || isOver(lease, now)) return;
+  const seconds = Math.ceil((lease.at * 1000 + LEASE_MS - now) / 1000);
+  const text = `${id} is being worked on by ${lease.holder}; if that died, try in ${seconds} s`;
+  throw new StoreError('volume-busy', text);
 }
 
 interface QueuePlace {

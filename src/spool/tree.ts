@@ -95,6 +95,7 @@ import {
 /** Long beyond any deadline; short for whoever waits for the letters of a node that died. */
 export const LEASE_MS = 120_000;
 const CLOCK_KEPT_MS = 60_000;
+const LANE_KEPT_MS = 60_000;
 /** A measurement that took longer says too little. */
 const CLOCK_TAKES_MS = 10_000;
 const ATTEMPTS = 3;
@@ -128,8 +129,8 @@ export class SpoolTree {
   readonly #unique: () => string;
   readonly #holder: string;
   #claims = 0;
-  /** Lanes whose directory of claims is known to be there. */
-  readonly #lanesMade = new Set<string>();
+  /** Lanes whose directory of claims was there, by our clock: somebody may have removed it. */
+  readonly #lanesMade = new Map<string, number>();
   /** How far the server's clock is ahead of ours, and when that was measured. */
   #clock: { readonly aheadMs: number; readonly at: number } | undefined;
 
@@ -229,9 +230,11 @@ export class SpoolTree {
   async claim(letter: Spooled): Promise<Spooled | undefined> {
     const lease = await this.#lease();
     const claimed = await this.#renamed(letter, lease);
-    if (claimed !== undefined || this.#lanesMade.has(letter.lane)) return claimed;
+    const now = this.#parts.clock.now();
+    const madeAt = this.#lanesMade.get(letter.lane);
+    if (claimed !== undefined || isWithin(now, madeAt, LANE_KEPT_MS)) return claimed;
     await this.#makeDirectories(`${this.root}/taken/${letter.lane}`);
-    this.#lanesMade.add(letter.lane);
+    this.#lanesMade.set(letter.lane, now);
     return this.#renamed(letter, lease);
   }
 
@@ -310,7 +313,8 @@ export class SpoolTree {
   async serverNow(): Promise<number> {
     const { clock } = this.#parts;
     const now = clock.now();
-    if (this.#clock === undefined || now - this.#clock.at > CLOCK_KEPT_MS) {
+    // Asked anew also when our own clock went back.
+    if (this.#clock === undefined || !isWithin(now, this.#clock.at, CLOCK_KEPT_MS)) {
       const path = `${this.root}/clock/${this.newId()}`;
       const stamped = await this.#making('stage', path, (nfs) => serverTime(nfs, path));
       const took = clock.now() - now;
@@ -445,6 +449,10 @@ export function isOver(lease: Lease | undefined, serverNow: number): boolean {
   const age = serverNow - lease.at * 1000;
   return age > LEASE_MS || age < -LEASE_MS;
 }
+
+/** Whether that was lately; what is in the future was before a clock went back. */
+const isWithin = (now: number, at: number | undefined, ms: number): boolean =>
+  at !== undefined && at <= now && now - at <= ms;
 
 /** "Not there", said of a volume whose sentinel was read after it. */
 const isAbsentHere = (error: unknown): boolean =>

@@ -9,7 +9,7 @@ import { engineOn } from '../../maildir/test/engine.ts';
 import { lyingFs, type Fault } from '../../maildir/test/lying-fs.ts';
 import { MemoryFs } from '../../maildir/test/memory-fs.ts';
 import { defaults } from '../../src/config/options.ts';
-import { landLetters } from '../../src/delivery/land.ts';
+import { Landed, landLetters } from '../../src/delivery/land.ts';
 import { DELIVERY_OPTIONS } from '../../src/delivery/options.ts';
 import { memoryAccount, memoryDirectory } from '../../src/directory/memory.ts';
 import { silentLogger } from '../../src/log/types.ts';
@@ -93,7 +93,9 @@ async function land(fs: Fs, node: string): Promise<void> {
     missing: () => new StoreError('mailbox-missing', ''),
   };
   const options = { ...defaults(DELIVERY_OPTIONS), 'delivery.piece.bytes': 16 };
-  const parts = { directory, mailboxes, onDelivered: () => {}, options, log: silentLogger };
+  const told = { onDelivered: () => {}, log: silentLogger };
+  const own = { landed: new Landed(), signal: new AbortController().signal };
+  const parts = { directory, mailboxes, options, ...told, ...own };
   await tree.reclaim('mail1');
   for (const bucket of await tree.buckets('waiting', 'mail1')) {
     const letters = await tree.list('waiting', 'mail1', bucket);

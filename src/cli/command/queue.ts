@@ -144,7 +144,7 @@ export const QUEUE_COMMANDS: Group = {
   },
   'queue release': {
     usage: 'ID',
-    summary: 'Takes a letter from whoever is at work on it; it is tried again',
+    summary: 'Gives back a letter over which a process died; it is tried again',
     examples: ['mailfarm queue release ID'],
     args: [1, 1],
     run: release,
