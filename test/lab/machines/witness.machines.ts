@@ -264,6 +264,10 @@ test('[N-01] [S2-02] three front ends on one mailbox: delivered, listed, fetched
   await sleep(seconds(15, 600));
   const report = await watch.finish();
   expectProven(report);
-  expectService(report, 'usual', { groups: ['mail1'], gapMs: 15_000 });
+  // A session fetches and deletes dozens, and counts when it ended: no measure of an outage.
+  expectService(report, 'usual', { groups: ['mail1'], gapMs: 60_000 });
+  expect(report.counts.temporary + report.counts.unavailable).toBeLessThan(
+    report.counts.sessions / 10,
+  );
   expectNoCrash(nodes);
 });
