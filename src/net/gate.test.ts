@@ -6,7 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { silentLogger, type Logger } from '../log/types.ts';
 import { addressRanges } from './address.ts';
 import type { AdmissionLimits } from './admission.ts';
-import { Gate, type GateListener, type GateOptions } from './gate.ts';
+import { Gate, type GateListener, type GateOptions, type GateWorker } from './gate.ts';
 import { connectClient, type Client } from './testing/client.ts';
 
 const ECHO: GateListener = { service: 'echo', host: '127.0.0.1', port: 0, refusal: 'pop3' };
@@ -262,6 +262,28 @@ test('[N-02] [S2-08] a worker that is lost and cannot end: its connections are e
   gate.loseWorker(worker);
   await Promise.all(clients.map((client) => client.closed()));
   expect([gate.connections, gate.connectionsOf(worker)]).toEqual([0, 0]);
+});
+
+test('a connection that its worker ends is over for the client at once, though the gate keeps a copy', async () => {
+  const { gate, port } = await openGate();
+  const [worker] = shared;
+  // The gate never hears that a connection is closed.
+  const deaf: GateWorker = {
+    connected: true,
+    pid: worker.pid,
+    send: worker.send.bind(worker) as GateWorker['send'],
+    on: ((event: 'exit', listener: () => void) =>
+      String(event) === 'message' ? worker : worker.on(event, listener)) as GateWorker['on'],
+    off: worker.off.bind(worker),
+    setMaxListeners: worker.setMaxListeners.bind(worker),
+  };
+  gate.addWorker(deaf);
+  const client = connectClient(port);
+  await client.line();
+  client.socket.write('quit\r\n');
+  expect(await client.closed()).toMatch(/bye\r\n$/);
+  expect(gate.connections).toBe(1);
+  gate.loseWorker(deaf);
 });
 
 test('clients that reset at once harm nobody and are counted out', async () => {
