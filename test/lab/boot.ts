@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { start } from '../harness/process.ts';
 import { type Kernel, kernelCommand } from './kernel.ts';
+import { obtainServers } from './other-servers.ts';
 import type { BudgetRow } from './protocol.ts';
 import { readReport, type TestReport } from './report.ts';
 
@@ -42,6 +43,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
     `init=${join(HERE, 'init.sh')}`,
     `lab_run=${folder}`,
     `lab_kernel=${options.kernel.folder}`,
+    `lab_servers=${await otherServers(options)}`,
     `lab_control=${CONTROL}`,
     `lab_args=${options.args.join(',')}`,
     ...(options.long ? ['MAILFARM_LAB_LONG=1'] : []),
@@ -80,6 +82,17 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
     `the laboratory ended without a report (${options.ms / 1000} s at most)\n` +
       kernel.output().slice(-3000),
   );
+}
+
+/** @returns the folder with them; '' where they cannot be had, which only CI does not put up with */
+async function otherServers({ onLine }: BootOptions): Promise<string> {
+  try {
+    return await obtainServers(onLine);
+  } catch (error) {
+    if (process.env['CI'] !== undefined) throw error;
+    onLine(`lab: without other servers: ${String(error).slice(-300)}`);
+    return '';
+  }
 }
 
 /** The table of calls for people. */

@@ -6,7 +6,8 @@ import { CONTROL_SOCKET, type ControlAnswer, type ControlRequest } from './proto
 
 export const CLIENTS = ['c1', 'c2', 'c3'] as const;
 export type Client = (typeof CLIENTS)[number];
-export type VolumeName = 'mail1' | 'mail2';
+/** `mail1` and `mail2` always are; others while `other-servers.lab.ts` runs. */
+export type VolumeName = 'mail1' | 'mail2' | 'xfs' | 'btrfs' | 'tmpfs' | 'ganesha';
 
 /** Where a client's mount of a volume is for everybody; a host's own processes see /mnt/VOLUME. */
 export const mountOf = (client: Client, volume: VolumeName = 'mail1'): string =>
@@ -84,11 +85,12 @@ const HOUSEKEEPING = new Set(['SEQUENCE', 'RENEW']);
 export async function callsDuring(
   client: Client,
   work: () => Promise<unknown>,
+  volume: VolumeName = 'mail1',
 ): Promise<{ readonly total: number; readonly calls: string; readonly by: Calls }> {
-  const before = callsOf(client);
+  const before = callsOf(client, volume);
   await work();
   const by = new Map<string, number>();
-  for (const [name, count] of callsOf(client)) {
+  for (const [name, count] of callsOf(client, volume)) {
     const more = count - (before.get(name) ?? 0);
     if (more > 0 && !HOUSEKEEPING.has(name)) by.set(name, more);
   }

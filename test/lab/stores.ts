@@ -13,23 +13,31 @@ import { MaildirStore } from '../../src/mailbox/store.ts';
 import type { Volumes } from '../../src/volumes/open.ts';
 import { initVolume } from '../../src/volumes/sentinel.ts';
 import { openTestVolumes, volumeEntry } from '../../src/volumes/testing/volumes.ts';
-import { type Client, mountOf } from './inside.ts';
+import { type Client, mountOf, type VolumeName } from './inside.ts';
 import { SharedMaildir } from './mailboxes.ts';
 
-/** No probe falls into what is counted. */
-const LIMITS = { 'volume.deadline': 20_000, 'volume.probe.interval': 600_000 };
+/** No probe falls into what is counted; a busy machine is no volume that is down. */
+const LIMITS = {
+  'volume.deadline': 20_000,
+  'volume.probe.interval': 600_000,
+  'volume.probe.deadline': 20_000,
+};
 
 /** The store as two hosts have it: one delivers, the other reads and removes. */
-export async function openOn(deliverer: Client, reader: Client): Promise<StoreUnderTest> {
-  const place = new SharedMaildir().name;
+export async function openOn(
+  deliverer: Client,
+  reader: Client,
+  on: VolumeName = 'mail1',
+): Promise<StoreUnderTest> {
+  const place = new SharedMaildir(on).name;
   const account = memoryAccount({ login: 'alice@example.test' });
   const newcomer = memoryAccount({ login: 'bob@example.test' });
-  const root = join(mountOf(deliverer), place);
+  const root = join(mountOf(deliverer, on), place);
   mkdirSync(join(root, 'v1'), { recursive: true });
   const { identity, name, path } = volumeEntry(root, 'v1');
   await initVolume(nodeFs, path, { identity, name });
   const volumesOf = (client: Client): Volumes<Account> => {
-    const entries = [volumeEntry(join(mountOf(client), place), 'v1')];
+    const entries = [volumeEntry(join(mountOf(client, on), place), 'v1')];
     const directory = memoryDirectory({ accounts: [account, newcomer], volumes: entries });
     return openTestVolumes<Account>(directory, { node: client, limits: LIMITS });
   };
