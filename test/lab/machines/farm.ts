@@ -22,6 +22,7 @@ import { atFiler, type HostProcess, mountOf, run, startOn } from './inside.ts';
 
 export const PORTS = { mx: 2525, pop3: 1110, health: 8090 } as const;
 export const PASSWORD = 'demo';
+export const ADMIN_PASSWORD = 'admin-secret';
 const FRONTEND_PASSWORD = 'frontend-secret';
 const DIRECTORY_PORT = 3890;
 const READY_MS = 120_000;
@@ -133,7 +134,7 @@ async function configure(
   who: 'frontend' | 'admin',
   workers: number,
 ): Promise<string> {
-  const secret = who === 'admin' ? 'admin-secret' : FRONTEND_PASSWORD;
+  const secret = who === 'admin' ? ADMIN_PASSWORD : FRONTEND_PASSWORD;
   const file = `${STATE}/${who}.yaml`;
   const text = stringify({
     name: host,
@@ -208,7 +209,7 @@ function openDirectory(
     data,
     options: { 'directory.embedded.password.scheme': 'SSHA512' },
     firstStart: {
-      adminPassword: 'admin-secret',
+      adminPassword: ADMIN_PASSWORD,
       frontendPassword: FRONTEND_PASSWORD,
       administrators: [demoAdministrator(DEFAULT_SUFFIX)],
       settings: {
