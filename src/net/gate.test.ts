@@ -271,7 +271,7 @@ test('a connection that its worker ends is over for the client at once, though t
   const deaf: GateWorker = {
     connected: true,
     pid: worker.pid,
-    send: worker.send.bind(worker) as GateWorker['send'],
+    send: worker.send.bind(worker),
     on: ((event: 'exit', listener: () => void) =>
       String(event) === 'message' ? worker : worker.on(event, listener)) as GateWorker['on'],
     off: worker.off.bind(worker),

@@ -25,10 +25,11 @@ import { NfsProxy } from './nfs-proxy.ts';
 
 const HOST = '10.99.0.13';
 const SERVER = '10.99.0.1';
-const PORTS = { mx: 2526, pop3: 1111, health: 8091 } as const;
+const PORTS = { mx: 2526, lmtp: 2424, pop3: 1111, health: 8091 } as const;
 const EXPORTS = [
   [0, '/mnt/srv'],
   [1, '/mnt/srv/mail1'],
+  [2, '/mnt/srv/mail2'],
 ] as const;
 const FIRST_PROXY_PORT = 2101;
 const PASSWORD = 'frontend-secret';
@@ -39,6 +40,8 @@ export const letter = (text: string): Buffer => Buffer.from(`Subject: lab\r\n\r\
 
 interface HangFarmOptions {
   readonly volumes: readonly string[];
+  /** The server's disk that they are on; `mail2` fills quickly. */
+  readonly disk?: 'mail1' | 'mail2';
   readonly usersEach: number;
   readonly settings?: Readonly<Record<string, string>>;
   readonly workers?: number;
@@ -59,8 +62,8 @@ export class HangFarm {
 
   static async open(options: HangFarmOptions): Promise<HangFarm> {
     const farm = new HangFarm(options);
-    await asRoot('rm', '-rf', DIR, '/mnt/srv/mail1/hang');
-    for (const dir of [DIR, '/mnt/srv/mail1/hang']) mkdirSync(dir, { mode: 0o755 });
+    await asRoot('rm', '-rf', DIR, farm.#atServer);
+    for (const dir of [DIR, farm.#atServer]) mkdirSync(dir, { mode: 0o755 });
     // The proxies' connections come from ports that anybody may have.
     const common = 'rw,sync,no_subtree_check,root_squash,insecure';
     for (const [fsid, path] of EXPORTS) {
@@ -73,6 +76,15 @@ export class HangFarm {
     writeFileSync(join(DIR, 'secret'), `${PASSWORD}\n`);
     chmodSync(join(DIR, 'secret'), 0o600);
     return farm;
+  }
+
+  get #disk(): string {
+    return this.#options.disk ?? 'mail1';
+  }
+
+  /** Where the volumes are on the server's disk. */
+  get #atServer(): string {
+    return `/mnt/srv/${this.#disk}/hang`;
   }
 
   proxy(volume: string): NfsProxy {
@@ -125,7 +137,7 @@ export class HangFarm {
   }
 
   async #mount(volume: string, index: number): Promise<Mounted> {
-    const atServer = join('/mnt/srv/mail1/hang', volume);
+    const atServer = join(this.#atServer, volume);
     for (let n = 0; n < this.#options.usersEach; n++) {
       for (const part of ['tmp', 'new', 'cur']) {
         mkdirSync(join(atServer, `u${n}`, part), { recursive: true, mode: 0o700 });
@@ -140,7 +152,7 @@ export class HangFarm {
     await asRoot('mkdir', '-p', path);
     const options = `vers=4.2,hard,noatime,nosharecache,lookupcache=positive,port=${port}`;
     const mount = ['mount', '-t', 'nfs4', '-o', `${options},clientaddr=${HOST}`];
-    const what = [`${SERVER}:/mail1/hang/${volume}`, path];
+    const what = [`${SERVER}:/${this.#disk}/hang/${volume}`, path];
     await asRoot('nsenter', '--net=/run/netns/c3', ...mount, ...what);
     return { name: volume, path, identity };
   }
@@ -207,11 +219,11 @@ async function timed(work: () => Promise<string>): Promise<Outcome> {
 }
 
 /** Sends one letter. Says the last reply's code. */
-export const send = (to: string, text = 'letter'): Promise<Outcome> =>
+export const send = (to: string, text = 'letter', by: 'mx' | 'lmtp' = 'mx'): Promise<Outcome> =>
   timed(async () => {
-    const { chat } = await SmtpChat.open({ host: HOST, port: PORTS.mx });
+    const { chat } = await SmtpChat.open({ host: HOST, port: PORTS[by] });
     try {
-      await chat.hello();
+      await chat.hello(by === 'mx' ? 'EHLO' : 'LHLO');
       await chat.command('MAIL FROM:<sender@world.example>');
       const rcpt = await chat.command(`RCPT TO:<${to}>`);
       return String(rcpt.code === 250 ? (await chat.data(letter(text))).code : rcpt.code);
