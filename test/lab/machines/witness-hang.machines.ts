@@ -70,7 +70,8 @@ function expectBack(report: Report, group: string): void {
     const hung = figuresOf(report, 'hung', group, work);
     const back = figuresOf(report, 'back', group, work);
     say(
-      `${work} ${group}: ${hung.temporary} temporary failures, the slowest ${hung.temporaryMaxMs} ms; served again ${after(back.firstSuccessMs)}`,
+      `${work} ${group}: ${hung.temporary} temporary failures, ` +
+        `the slowest ${hung.temporaryMaxMs} ms; served again ${after(back.firstSuccessMs)}`,
     );
     expect(hung.temporaryMaxMs, `${work} ${group}`).toBeLessThan(
       WITHIN_MS + slack(report, group, work),
@@ -121,7 +122,8 @@ test.skipIf(!LONG)(
     const report = await watch.finish();
     const taken = figuresOf(report, 'hung', 'mail1', 'send');
     say(
-      `parked: ${amid - before} files on spool1 while mail1 hung, ${left - before} after; first 250 ${after(taken.firstSuccessMs)}`,
+      `parked: ${amid - before} on spool1 while mail1 hung, ${left - before} after; ` +
+        `first 250 ${after(taken.firstSuccessMs)}`,
     );
     expectProven(report);
     expect(amid - before).toBeGreaterThan(0);
