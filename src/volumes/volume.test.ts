@@ -234,6 +234,28 @@ test('[N-02] a hung volume fails within its deadline; the other does not notice'
   expect(await kindOf(stage(alice, 'again'))).toBe('done');
 });
 
+test('[N-02] a rename that runs when its volume is found to hang is unknown at once, and what it does stays', async () => {
+  volumes.close();
+  volumes = openTestVolumes(new MemoryPlacements(disk.entries), {
+    fs: strikingFs((call, path) => strike(call, path)),
+    limits: { 'volume.deadline': 600_000 }, // Only that the volume is down can end it.
+  });
+  const alice = await made(ALICE);
+  const { volume, maildir } = alice;
+  await stage(alice, 'a');
+  const { closed, open } = gate();
+  strike = (_, path) => (path.startsWith(volume.entry.path) ? closed : undefined);
+  const request = { maildir, base: 'a', octets: 2, wireOctets: 3, targets: [maildir] };
+  const failed: unknown = await volume.publish(request).catch((error: unknown) => error);
+  expect(failed).toMatchObject({ kind: 'volume-down' });
+  expect(String(failed)).toContain('its result is unknown');
+  expect(volume.up).toBe(false);
+  open();
+  await eventually(() => volume.up);
+  await eventually(() => readdirSync(join(maildir, 'new')).length === 1);
+  expect(tmpOf(alice)).toEqual([]);
+});
+
 test('slow operations of one mailbox do not close the volume', async () => {
   const alice = await made(ALICE);
   const carol = await made(owner('carol', { volume: 'v1' }));
