@@ -1,48 +1,30 @@
+/** A farm, something that kills its processes, and the witness that watches. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startFarm } from '../harness/farm.ts';
+import { DEMO_PASSWORD, DEMO_USERS, startFarm } from '../harness/farm.ts';
 import { processTree } from '../harness/processes.ts';
-import { Ledger } from './ledger.ts';
-import { judgeMailbox, readMailboxes, type ReaderOptions } from './reader.ts';
-import { sendLetters } from './sender.ts';
+import { chance, type Chance } from '../witness/chance.ts';
+import type { Report } from '../witness/report.ts';
+import { Witness } from '../witness/witness.ts';
 
 export interface ChaosOptions {
+  /** Made when missing; holds the farm's data and the witness's ledger. */
   readonly dir: string;
   readonly seconds: number;
   readonly seed: number;
 }
 
-/** What happened, in numbers; no violations is the only good result. */
+/** What happened; `witness.ok` is the only good result. */
 export interface ChaosReport {
-  readonly seed: number;
-  readonly seconds: number;
   readonly kills: number;
-  readonly sent: number;
-  readonly acknowledged: number;
-  readonly unknownEnds: number;
-  readonly confirmedDeletions: number;
-  readonly longestSilenceMs: number;
-  readonly violations: readonly string[];
+  readonly witness: Report;
 }
 
-/** Mulberry32: a small generator, so that a seed repeats the choices (not the timing). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-const USERS = ['alice@example.test', 'bob@example.test', 'admin@example.test'];
+/** Others may be busy on this machine. */
+const READY_MS = 120_000;
 
 /** Kills one process below the farm's own at a time; the farm starts them again by itself. */
-async function killAtRandom(
-  root: number,
-  random: () => number,
-  running: () => boolean,
-): Promise<number> {
+async function killAtRandom(root: number, random: Chance, running: () => boolean): Promise<number> {
   let kills = 0;
   while (running()) {
     await sleep(300 + random() * 1700);
@@ -59,57 +41,23 @@ async function killAtRandom(
   return kills;
 }
 
-/** The longest time between two acknowledgements: what users felt. */
-async function watchSilence(ledger: Ledger, running: () => boolean): Promise<number> {
-  let longest = 0;
-  while (running()) {
-    await sleep(250);
-    const last = Math.max(
-      0,
-      ...[...ledger.letters.values()].slice(-200).map((l) => l.acknowledgedAt ?? 0),
-    );
-    if (last > 0) longest = Math.max(longest, performance.now() - last);
-  }
-  return Math.round(longest);
-}
-
-export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const farm = await startFarm({ dir: options.dir });
-  const ledger = new Ledger(USERS);
-  const random = seeded(options.seed);
-  const end = performance.now() + options.seconds * 1000;
-  const running = (): boolean => performance.now() < end;
-  const pause = (ms: number): Promise<void> => sleep(ms);
-  const reader: ReaderOptions = {
-    ledger,
-    port: farm.ports.pop3,
-    password: 'demo',
-    random,
-    running,
-    pause,
-  };
+export async function runChaos({ dir, seconds, seed }: ChaosOptions): Promise<ChaosReport> {
+  const farm = await startFarm({ dir: join(dir, 'farm'), readyMs: READY_MS });
   try {
-    const lanes = Array.from({ length: 6 }, (_, lane) =>
-      sendLetters({ ledger, port: farm.ports.smtp, users: USERS, lane, random, running, pause }),
-    );
-    const readers = Array.from({ length: 3 }, () => readMailboxes(reader));
-    const silence = watchSilence(ledger, running);
-    const kills = await killAtRandom(farm.pid, random, running);
-    await Promise.all([...lanes, ...readers]);
-    await sleep(2000);
-    for (const box of ledger.boxes.values()) await judgeMailbox(reader, box);
-    const letters = [...ledger.letters.values()];
-    return {
-      seed: options.seed,
-      seconds: options.seconds,
-      kills,
-      sent: letters.length,
-      acknowledged: letters.filter((letter) => letter.acknowledgedAt !== undefined).length,
-      unknownEnds: letters.reduce((sum, letter) => sum + letter.unknown, 0),
-      confirmedDeletions: [...ledger.boxes.values()].reduce((s, box) => s + box.deleted.size, 0),
-      longestSilenceMs: await silence,
-      violations: ledger.violations,
-    };
+    const witness = await Witness.start({
+      ledger: join(dir, 'ledger'),
+      smtp: [`127.0.0.1:${farm.ports.smtp}`],
+      pop3: [`127.0.0.1:${farm.ports.pop3}`],
+      users: DEMO_USERS.map((login) => ({ login, password: DEMO_PASSWORD })),
+      seed,
+      senders: 6,
+      readers: 3,
+      readPauseMs: 100,
+      retryMs: 300,
+    });
+    const end = performance.now() + seconds * 1000;
+    const kills = await killAtRandom(farm.pid, chance(seed), () => performance.now() < end);
+    return { kills, witness: await witness.finish() };
   } finally {
     await farm.stop();
   }

@@ -112,11 +112,12 @@ export class Judge {
     const missing: Message[] = [];
     for (const message of box.messages.values()) {
       if (rows.has(message.uidl) || this.vanished.has(message)) continue;
+      if (message.seenAt >= from) continue; // It may have come after this snapshot.
       if (message.askedAt !== undefined && message.askedAt <= until) {
         message.goneAt = Math.min(message.goneAt ?? until, until);
         // A session that began later, and was judged earlier, has shown it.
         if (message.shownFrom > until) this.#isBack(listing, message);
-      } else if (message.seenAt < from) missing.push(message);
+      } else missing.push(message);
     }
     return missing;
   }

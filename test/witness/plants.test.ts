@@ -1,15 +1,18 @@
 /** The witness's zero means something only because it finds each of these. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DEMO_PASSWORD, DEMO_USERS, startFarm, type Farm } from '../harness/farm.ts';
+import { run, start as startProcess } from '../harness/process.ts';
 import { processTree } from '../harness/processes.ts';
 import { cutPower, powerNotes } from './plants/power.ts';
+import { readLedger } from './ledger.ts';
 import type { WitnessOptions, WitnessUser } from './options.ts';
 import { switchedBy } from './plants/storage.ts';
 import { Pop3 } from './pop3.ts';
+import type { Entry } from './records.ts';
 import { reportText, type Report } from './report.ts';
 import type { ViolationKind } from './violation.ts';
 import { Witness } from './witness.ts';
@@ -17,6 +20,7 @@ import { Witness } from './witness.ts';
 /** Others may be busy on this machine. */
 const READY_MS = 120_000;
 const PLANTS = join(import.meta.dirname, 'plants/all.ts');
+const MAIN = join(import.meta.dirname, 'main.ts');
 const VOLUMES = ['mail1', 'mail2'];
 
 const dir = mkdtempSync(join(tmpdir(), 'mailfarm-plants-'));
@@ -94,6 +98,15 @@ async function work(witness: Witness): Promise<Report> {
   return report;
 }
 
+/** Where a message lies. */
+function fileOf(uidl: string): string {
+  const paths = VOLUMES.flatMap((volume) => {
+    const root = join(farm.dir, volume);
+    return readdirSync(root, { recursive: true, encoding: 'utf8' }).map((at) => join(root, at));
+  });
+  return paths.find((path) => basename(path).startsWith(`${uidl},`)) ?? `no file of ${uidl}`;
+}
+
 const kindsOf = (report: Report): ViolationKind[] => [
   ...new Set(report.violations.map(({ kind }) => kind)),
 ];
@@ -103,7 +116,7 @@ const PLANTED: Readonly<Record<string, readonly [ViolationKind[], ViolationKind[
   'lost-rename': [['missing', 'lost'], ['empty']],
   'lost-link': [['missing', 'lost'], ['empty']],
   'double-landing': [['doubled'], []],
-  'changing-uidl': [['uidl-changed'], ['missing', 'views-differ']],
+  'changing-uidl': [['uidl-changed'], ['missing', 'doubled', 'came-back', 'lost']],
   'empty-mailbox': [['empty'], ['missing', 'lost']],
   truncated: [['truncated'], ['missing', 'unreadable']],
   'other-body': [
@@ -165,6 +178,43 @@ describe('the witness', () => {
       expect(report.ok).toBe(false);
     });
   }
+
+  test('killed as a program amid its work it verifies from its ledger, and carries on', async () => {
+    await emptyMailboxes();
+    const ledger = join(dir, 'ledger-of-program');
+    const users = DEMO_USERS.flatMap((login) => ['--user', `all:${login}:${DEMO_PASSWORD}`]);
+    const program = [process.execPath, MAIN];
+    const argv = [...program, 'run', '--ledger', ledger, ...users].concat(
+      `--smtp=127.0.0.1:${farm.ports.smtp}`,
+      `--pop3=127.0.0.1:${farm.ports.pop3}`,
+    );
+    const first = startProcess(argv, { withParent: 'KILL' });
+    const of = (kind: Entry['kind']): Entry[] =>
+      readLedger(ledger).entries.filter((entry) => entry.kind === kind);
+    await first.waitFor(/sending/, READY_MS);
+    await until(() => of('end').length >= 60);
+    first.kill('SIGKILL');
+    await first.exited;
+
+    const verify = [...program, 'verify', '--ledger', ledger];
+    const verified = await run(verify);
+    expect(verified.stdout.toString(), verified.stderr).toContain('no mail was lost');
+    const json = join(dir, 'report.json');
+    const second = await run([...argv, '--seconds', '2', '--json', json]);
+    expect([0, 2], second.stdout.toString() + second.stderr).toContain(second.code);
+    const { violations, counts } = JSON.parse(readFileSync(json, 'utf8')) as Report;
+    expect(violations).toEqual([]);
+    expect(counts.acknowledged).toBeGreaterThan(60);
+
+    // It can fail: a file is taken out of a mailbox.
+    const asked = new Set(of('ask').flatMap((entry) => (entry.kind === 'ask' ? entry.uidls : [])));
+    const left = of('seen').find((entry) => entry.kind === 'seen' && !asked.has(entry.uidl));
+    rmSync(fileOf(left?.kind === 'seen' ? left.uidl : ''));
+    const worse = await run([...verify, '--land-seconds', '1']);
+    expect(worse.code).toBe(1);
+    expect(worse.stdout.toString()).toContain('VIOLATION 1 × missing');
+    expect(worse.stdout.toString()).toContain('VIOLATION 1 × lost');
+  });
 
   for (const name of ['', 'early-reply']) {
     const title =

@@ -1,11 +1,9 @@
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { testDirectory } from '../harness/directory.ts';
-import { DEMO_PASSWORD, DEMO_USERS, startFarm } from '../harness/farm.ts';
-import { run, start } from '../harness/process.ts';
 import { Book } from './book.ts';
 import { compareDisk } from './disk.ts';
 import { Ledger, readLedger } from './ledger.ts';
@@ -17,7 +15,6 @@ import { attempt } from './smtp.ts';
 import { Lost, Wire } from './wire.ts';
 import { Witness } from './witness.ts';
 
-const MAIN = join(import.meta.dirname, 'main.ts');
 const KIND = { seed: 7, large: 0.02, octetsMax: 2_000_000, octets: 'any' } as const;
 
 test('letters: the same number is the same octets, and octets of all kinds occur', () => {
@@ -277,52 +274,4 @@ test('measure: a gap lasts from trying to success, over failures and phases', as
   expect(one).toMatchObject({ phase: 'start', successes: 1, temporary: 1 });
   expect(two?.firstSuccessMs).toBeGreaterThanOrEqual(45);
   expect(two?.successes).toBe(2);
-});
-
-test('the program: killed amid its work it verifies from its ledger, and carries on', async (ctx) => {
-  const dir = testDirectory(ctx);
-  const farm = await startFarm({ dir: join(dir, 'farm'), readyMs: 120_000 });
-  ctx.onTestFinished(async () => void (await farm.stop()));
-  const ledger = join(dir, 'ledger');
-  const users = DEMO_USERS.flatMap((login) => ['--user', `all:${login}:${DEMO_PASSWORD}`]);
-  const argv = [
-    process.execPath,
-    MAIN,
-    'run',
-    ...['--ledger', ledger].concat(users),
-    `--smtp=127.0.0.1:${farm.ports.smtp}`,
-    `--pop3=127.0.0.1:${farm.ports.pop3}`,
-  ];
-  const first = start(argv, { withParent: 'KILL' });
-  const lines = (kind: string): number =>
-    readFileSync(ledger, 'utf8').split(`{"kind":"${kind}"`).length - 1;
-  await first.waitFor(/sending/, 60_000);
-  for (let turn = 0; lines('end') < 60 && turn < 600; turn++) await sleep(100);
-  first.kill('SIGKILL');
-  await first.exited;
-  expect(lines('end')).toBeGreaterThanOrEqual(60);
-
-  const verify = [process.execPath, MAIN, 'verify', '--ledger', ledger];
-  const verified = await run(verify);
-  expect(verified.stdout.toString(), verified.stderr).toContain('no mail was lost');
-  const report = join(dir, 'report.json');
-  const second = await run([...argv, '--seconds', '5', '--json', report]);
-  expect([0, 2], second.stdout.toString() + second.stderr).toContain(second.code);
-  const { violations, counts } = JSON.parse(readFileSync(report, 'utf8')) as Report;
-  expect(violations).toEqual([]);
-  expect(counts.acknowledged).toBeGreaterThan(60);
-
-  // It can fail: a file is taken out of a mailbox.
-  const found = await run([
-    'find',
-    join(farm.dir, 'mail1'),
-    join(farm.dir, 'mail2'),
-    '-path',
-    '*/new/*',
-  ]);
-  const [file = ''] = found.stdout.toString().split('\n');
-  await run(['rm', file]);
-  const worse = await run([...verify, '--land-seconds', '1']);
-  expect(worse.code).toBe(1);
-  expect(worse.stdout.toString()).toContain('VIOLATION 1 × lost');
 });
