@@ -85,6 +85,7 @@ test('what was acknowledged before the session has to be shown, what came later 
   story.session(40, 41, {});
   expect(story.kinds).toEqual(['missing', 'empty']);
   expect(new Story(ctx).letter('a').tried('a', 1, 'unclear').session(20, 21, {}).kinds).toEqual([]);
+  expect(new Story(ctx).sent('a').session(5, 21, {}).kinds, 'while it listed').toEqual([]);
 });
 
 test('a letter that nobody has fetched is missed too, unless something is unidentified or parked', (ctx) => {
@@ -123,6 +124,12 @@ test('deletions: asked for, it may go at any time; confirmed or once gone, it st
   const gone = seen().deletion('x', 30).session(40, 41, { y: 'b' });
   gone.session(50, 51, { x: 'a', y: 'b' });
   expect(gone.kinds).toEqual(['came-back']);
+});
+
+test('a listing from before a message came is no proof that it was deleted', (ctx) => {
+  const story = new Story(ctx).sent('b').sent('a').session(20, 21, { x: 'a', y: 'b' });
+  story.deletion('x', 30).session(15, 40, { y: 'b' }).session(45, 46, { x: 'a', y: 'b' });
+  expect(story.kinds).toEqual([]);
 });
 
 test('a deletion nobody confirmed: sessions judged in another order, a loss of power', (ctx) => {
