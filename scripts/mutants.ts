@@ -1,3 +1,4 @@
+import { PARKING_MUTANTS } from './mutants-parking.ts';
 import { VOLUME_MUTANTS } from './mutants-volumes.ts';
 
 /** One line of the product that is switched off, and the test that must notice. */
@@ -391,42 +392,7 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'who takes the login of a former administrator',
   },
   ...VOLUME_MUTANTS,
-  {
-    statement: 'N-03',
-    why: 'an attempt to land that slept publishes when it wakes',
-    file: 'maildir/src/fence.ts',
-    find: '    for (const name of staged) await removeIfThere(nfs, `${tmp}/${name}`);\n',
-    replace: '',
-    test: 'maildir/src/fence.test.ts',
-    title: 'an attempt that slept publishes nothing',
-  },
-  {
-    statement: 'N-03',
-    why: 'a letter of which a part is out of memory is parked without it',
-    file: 'src/delivery/incoming.ts',
-    find: "failed.kind === 'volume-down' && share.staged === 0",
-    replace: "failed.kind === 'volume-down'",
-    test: 'src/delivery/parking.test.ts',
-    title: 'a volume that fails after its first piece',
-  },
-  {
-    statement: 'N-03',
-    why: 'one account can fill the spool',
-    file: 'src/delivery/parking.ts',
-    find: 'if (owned.octets + bytes <= this.#parts.accountMax) return mailbox;',
-    replace: 'if (owned.octets >= 0) return mailbox;',
-    test: 'src/delivery/parking.test.ts',
-    title: 'bounded by the names on the spool',
-  },
-  {
-    statement: 'N-03',
-    why: 'an envelope is committed that is not durable',
-    file: 'src/spool/tree.ts',
-    find: 'await writePiece(nfs, path, { offset: 0, bytes, last: true });',
-    replace: 'await writePiece(nfs, path, { offset: 0, bytes, last: false });',
-    test: 'test/chaos/parking.test.ts',
-    title: 'parking killed before any call, power cut',
-  },
+  ...PARKING_MUTANTS,
   {
     statement: 'N-07',
     why: 'a mailbox is put on a spool volume',

@@ -120,7 +120,9 @@ test('a volume that fails at the first write: all is in memory still, so it is p
   expect(outcome(await send([alice], 'y'.repeat(100_000)))).toEqual(['spool1']);
   strikeBy(() => undefined);
   expect(await land(front)).toEqual([2]);
-  expect((await bodies(alice)).map((body) => body.length).toSorted()).toEqual([100_005, 6]);
+  expect((await bodies(alice)).map((body) => body.length)).toEqual(
+    expect.arrayContaining([100_005, 6]),
+  );
 });
 
 test('a volume that fails after its first piece: deferred, since not all is in memory', async () => {
