@@ -91,7 +91,7 @@ export function closedVolume(volume: Gauged): void {
   if (!stays) operationSeconds.remove(volume.name);
 }
 
-/** An operation ended, waiting included. What a volume that was removed still brings is left out. */
+/** An operation ended, waiting included. What a removed volume still brings is left out. */
 export function operationEnded(volume: Gauged, result: Result, seconds: number): void {
   const results = open.get(volume);
   if (results === undefined) return;

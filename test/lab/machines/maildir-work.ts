@@ -1,7 +1,7 @@
 /**
  * Work of the storage engine as a process of a front end: `deliver MAILDIR COUNT` makes the Maildir
- * and puts letters there; `hold MAILDIR` keeps all of them open, read in part; `clear MAILDIR` renames
- * and removes all, and says how many ms the slowest step took.
+ * and puts letters there; `hold MAILDIR` keeps all of them open, read in part; `clear MAILDIR`
+ * renames and removes all, and says how many ms the slowest step took.
  */
 import { openSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
