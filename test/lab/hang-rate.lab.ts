@@ -5,14 +5,21 @@ import { HangFarm, http, metric, poll, send, userOf, type Outcome } from './hang
 // Two of three volumes hang under a hard mount; the users of the third must not notice.
 
 const LONG = process.env['MAILFARM_LAB_LONG'] !== undefined;
-const HANG_MS = LONG ? 120_000 : 30_000;
-const BASELINE_MS = LONG ? 30_000 : 15_000;
+const HANG_MS = LONG ? 120_000 : 15_000;
+const BASELINE_MS = LONG ? 30_000 : 7_500;
 const HUNG = ['hung1', 'hung2'] as const;
 const CLIENTS = 4;
-/** The promise itself where the laboratory has the machine for itself; elsewhere times mean little. */
+/**
+ * The promise itself where the laboratory has the machine for itself. Elsewhere times mean little:
+ * there they are held against the worse of two measurements of the same run, before the volumes
+ * hang and after they are back, so that whoever else is busy slows both sides. A pool whose threads
+ * all hang serves nobody: no room for others reaches that.
+ */
 const BOUNDS = LONG
   ? { rate: 0.9, p99: 2, slackMs: 20, refusedMs: 10_000, backMs: 15_000, healthMs: 2_000 }
-  : { rate: 0.5, p99: 4, slackMs: 500, refusedMs: 15_000, backMs: 30_000, healthMs: 5_000 };
+  : { rate: 0.5, p99: 3, slackMs: 500, refusedMs: 12_000, backMs: 15_000, healthMs: 2_000 };
+/** How many of its usual worst times more a thing may take on a machine that is busy. */
+const BUSY = LONG ? 0 : 5;
 
 let farm: HangFarm;
 beforeAll(async () => {
@@ -125,22 +132,31 @@ test('[N-02] [N-14] two of three volumes hang: the users of the third keep their
   const page = (await http('/metrics')).body;
   for (const volume of HUNG) farm.proxy(volume).pass();
   const recovered = await Promise.all(HUNG.map(back));
+  const [after, , healthAfter] = LONG
+    ? [before, undefined, healthBefore]
+    : await Promise.all([load(BASELINE_MS), tryHung(BASELINE_MS), watchHealth(BASELINE_MS)]);
+  const usual = {
+    perSecond: Math.min(before.perSecond, after.perSecond),
+    p99: Math.max(before.p99, after.p99),
+    health: Math.max(healthBefore, healthAfter),
+  };
   const told = [...hung.said].map(([what, count]) => `${what}: ${count}`).join(', ');
   process.stdout.write(
     `   usual: ${words(before)}; health ${healthBefore.toFixed(0)} ms at most\n` +
+      `   afterwards: ${words(after)}; health ${healthAfter.toFixed(0)} ms at most\n` +
       `   hung for ${HANG_MS / 1000} s: ${words(during)}; health ${health.toFixed(0)} ms at most\n` +
       `   users of the hung ones: ${told}; longest ${hung.longest.toFixed(0)} ms\n` +
       `   served again after ${recovered.map((ms) => ms.toFixed(0)).join(' and ')} ms\n`,
   );
   expect(during.failed).toBe(0);
-  expect(during.perSecond).toBeGreaterThan(before.perSecond * BOUNDS.rate);
-  expect(during.p99).toBeLessThan(before.p99 * BOUNDS.p99 + BOUNDS.slackMs);
+  expect(during.perSecond).toBeGreaterThan(usual.perSecond * BOUNDS.rate);
+  expect(during.p99).toBeLessThan(usual.p99 * BOUNDS.p99 + BOUNDS.slackMs);
   expect([...hung.said.keys()].filter((what) => !['451', '-ERR SYS/TEMP'].includes(what))).toEqual(
     [],
   );
-  expect(hung.longest).toBeLessThan(BOUNDS.refusedMs);
-  expect(Math.max(...recovered)).toBeLessThan(BOUNDS.backMs);
-  expect(health).toBeLessThan(BOUNDS.healthMs);
+  expect(hung.longest).toBeLessThan(BOUNDS.refusedMs + BUSY * usual.p99);
+  expect(Math.max(...recovered)).toBeLessThan(BOUNDS.backMs + BUSY * usual.p99);
+  expect(health).toBeLessThan(BOUNDS.healthMs + BUSY * usual.health);
   for (const volume of HUNG) {
     expect(metric(page, 'mailfarm_volume_up', `volume="${volume}"`)).toBe(0);
     expect(metric(page, 'mailfarm_volume_overdue', `volume="${volume}"`)).toBeGreaterThan(0);
