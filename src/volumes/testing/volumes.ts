@@ -87,7 +87,7 @@ export const volumeOptions = (set: Partial<VolumeOptions> = {}): VolumeOptions =
   ...defaults(VOLUME_OPTIONS),
   'volume.probe.interval': 50,
   'volume.probe.deadline': 300,
-  'volume.deadline': 400,
+  'volume.deadline': 1500, // What does not hang needs less on a busy machine too.
   'volume.full.retry': 200,
   'volume.reserve.bytes': 0,
   'volume.reserve.inodes': 0,
