@@ -1,7 +1,7 @@
 #!/bin/bash
-# Run as root inside the laboratory. `start`: file systems beside ext4 exported by the kernel's server,
-# and NFS-Ganesha at 10.99.0.2 in a network namespace of its own; each mounted by every client at
-# /mnt/cN/NAME. `stop`: all of it away again.
+# Run as root inside the laboratory. `start`: file systems beside ext4 exported by the kernel's
+# server, and NFS-Ganesha at 10.99.0.2 in a network namespace of its own; each mounted by every
+# client at /mnt/cN/NAME. `stop`: all of it away again.
 set -e
 system=/mnt/servers/system
 loader=$(echo $system/lib/*-linux-gnu/ld-linux-*.so.2)
@@ -92,9 +92,9 @@ mount_all() {
   done
 }
 
-# Clients of Linux 7 ask for delegations of directories (GET_DIR_DELEGATION). Ganesha 4.3 does not know
-# the call and answers NFS4ERR_OP_ILLEGAL, which these clients make EREMOTEIO of: off, as an operator
-# would have it (nfs.directory_delegations=N).
+# Clients of Linux 7 ask for delegations of directories (GET_DIR_DELEGATION). Ganesha 4.3 does not
+# know the call and answers NFS4ERR_OP_ILLEGAL, which these clients make EREMOTEIO of: off, as an
+# operator would have it (nfs.directory_delegations=N).
 ask_for_delegations() {
   for each in /sys/module/nfs*/parameters/directory_delegations; do
     if [ -e "$each" ]; then echo "$1" > "$each"; fi
