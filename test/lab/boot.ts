@@ -84,7 +84,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
   );
 }
 
-/** @returns the folder with them; '' where they cannot be had, which only CI does not put up with */
+/** @returns the folder with them; '' where they cannot be had, which CI does not put up with */
 async function otherServers({ onLine }: BootOptions): Promise<string> {
   try {
     return await obtainServers(onLine);

@@ -1,7 +1,7 @@
 /**
  * Other file servers and file systems than the kernel's own NFS server on ext4: NFS-Ganesha, a
  * server in user space, and what makes XFS and btrfs, with the C library that they were built
- * against. Packages of Debian fetched by apt (which checks signatures) and unpacked below the cache;
+ * against. Packages of Debian, fetched by apt (which checks signatures), unpacked below the cache;
  * nothing of it is installed or runs on the machine itself, only inside the laboratory's kernel.
  */
 import { createHash } from 'node:crypto';
