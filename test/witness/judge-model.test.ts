@@ -1,7 +1,7 @@
 /**
- * The judge before farms by chance: one that does only what is allowed, in every order (attempts
- * with each end, landings late, sessions that overlap and end amid their messages, deletions that
- * nobody confirms and that happen late), must not be blamed; one that does a single thing wrong must.
+ * The judge before farms by chance. One that does only what is allowed must not be blamed, in every
+ * order: attempts with each end, landings late, sessions that overlap and end amid their messages,
+ * deletions that nobody confirms and that happen late. One that does a single thing wrong must.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

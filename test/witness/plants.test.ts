@@ -19,6 +19,7 @@ import { Witness } from './witness.ts';
 
 /** Others may be busy on this machine. */
 const READY_MS = 120_000;
+const TEST_MS = 600_000;
 const PLANTS = join(import.meta.dirname, 'plants/all.ts');
 const MAIN = join(import.meta.dirname, 'main.ts');
 const VOLUMES = ['mail1', 'mail2'];
@@ -127,7 +128,7 @@ const PLANTED: Readonly<Record<string, readonly [ViolationKind[], ViolationKind[
   permanent: [['wrong-5xx'], []],
 };
 
-describe('the witness', () => {
+describe('the witness', { timeout: TEST_MS }, () => {
   test('[N-01] finds nothing where nothing is planted', async () => {
     const report = await work(await watch('', { cut: 0 }));
     expect(report.ok, reportText(report)).toBe(true);

@@ -172,7 +172,12 @@ test('LMTP: each recipient has an end of its own; what was not told is unclear',
   }, '220 hi\r\n');
   const tried: string[] = [];
   const options = {
-    ...{ frontEnd, sender: 's', cut: undefined, connectMs: 5_000, answerMs: 5_000, dotMs: 300 },
+    frontEnd,
+    sender: 's',
+    cut: undefined,
+    connectMs: 5_000,
+    answerMs: 5_000,
+    dotMs: 300,
     to: ['a', 'b', 'c', 'd'].map((login) => ({ login, address: login })),
     content: dotted(makeLetter(KIND, 'l').payload),
     beforeDot: (to: readonly { login: string }[]) =>
@@ -213,11 +218,13 @@ test('the Maildir on disk: what is not shown, not whole, twice there or not ther
   put('new/key-b,S=1', stored('b'));
   put('new/key-c', stored('b'));
   put('new/key-a,S=1', stored('a').slice(0, -1));
-  expect(found().toSorted()).toEqual([
-    'key-a,S=1 is not letter a as it was sent',
-    'key-b,S=1:2,S is there under another name too',
-    'key-c is shown by no front end',
-  ]);
+  expect(new Set(found())).toEqual(
+    new Set([
+      'key-a,S=1 is not letter a as it was sent',
+      'key-b,S=1:2,S is there under another name too',
+      'key-c is shown by no front end',
+    ]),
+  );
   rmSync(join(path, 'new/key-a,S=1'));
   expect(found()).toContain('maildir has no file of key-a');
 });
