@@ -42,9 +42,8 @@ export const PARKING_MUTANTS: readonly Mutant[] = [
     statement: 'N-03',
     why: 'an envelope may be left without its message',
     file: 'src/spool/tree.ts',
-    find: "      if ((await removeIfThere(nfs, path)) === 'absent') return false;\n      await removeIfThere(nfs, this.#message(claim));\n      return true;",
-    replace:
-      "      await removeIfThere(nfs, this.#message(claim));\n      return (await removeIfThere(nfs, path)) !== 'absent';",
+    find: "if ((await removeIfThere(nfs, path)) === 'absent') return false;",
+    replace: 'await removeIfThere(nfs, this.#message(claim));\n await removeIfThere(nfs, path);',
     test: 'src/delivery/parking-trouble.test.ts',
     title: 'landed and not removed from the spool',
   },
