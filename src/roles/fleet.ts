@@ -2,8 +2,8 @@
  * The workers of a node: started, watched, replaced, drained.
  *
  * Invariants. There are always `size` workers starting or ready, unless the fleet is stopping. A
- * worker is given connections only while it is ready. A worker that is lost is replaced, at once the
- * first time and with a growing pause when it keeps dying young. It is lost when it has ended, when
+ * worker is given connections only while it is ready. A worker that is lost is replaced, at once
+ * the first time and with a growing pause when it keeps dying young. It is lost when it has ended, when
  * it says that it is ending, when its channel closes, or when the kernel shows it as a zombie,
  * whichever is first: one whose thread hangs in fsync on a dead server never ends, says nothing
  * and keeps its channel open, whoever killed it. A worker that does not die of

@@ -11,8 +11,9 @@ import { StoreError } from './error.ts';
  *
  * Within a volume a mailbox is what others are to be protected from: one whose directory hangs at
  * the server while the rest of the volume is well. Its operations have a quarter of the slots, and
- * half of the queue, so that a burst to one mailbox is served in its turns. While one of them is overdue no other is begun: it would hang too, and four such
- * mailboxes would take the volume. They are refused at once, until the one answers.
+ * half of the queue, so that a burst to one mailbox is served in its turns. While one of them is
+ * overdue no other is begun: it would hang too, and four such mailboxes would take the volume. They
+ * are refused at once, until the one answers.
  *
  * An operation that never started has no effect and is 'volume-busy', or whatever it is refused
  * with. One that started and did not answer in time, or before the volume was found to hang, has an
@@ -151,7 +152,7 @@ export class Bulkhead {
     }
   }
 
-  /** Fails all that wait and all that run: the volume is known to hang. What runs may yet happen. */
+  /** Fails all that wait and all that run: the volume hangs. What runs may yet happen. */
   giveUp(error: StoreError): void {
     this.refuseWaiting(error);
     for (const entry of this.#running) entry.giveUp(new GivenUp(entry.what, error));

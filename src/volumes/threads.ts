@@ -11,8 +11,8 @@
  * threads 12 to 17 µs of CPU a call; 256 and more 17 to 27, the caches being cold in a thread that
  * has slept; 8 KB of memory each, used or not.
  *
- * What hangs already is in no share: volumes come and go, and are moved, while they hang (a hung one
- * that is taken offline and back is another volume). What may hang later is another matter: a
+ * What hangs already is in no share: volumes come and go, and are moved, while they hang (a hung
+ * one that is taken offline and back is another volume). What may hang later is another matter: a
  * volume that was added takes from the shares of all at once, and what runs then goes on.
  *
  * Rejected: shares that may be borrowed while others do not need them (a volume that hangs does not

@@ -234,7 +234,7 @@ test('[N-02] a hung volume fails within its deadline; the other does not notice'
   expect(await kindOf(stage(alice, 'again'))).toBe('done');
 });
 
-test('[N-02] a rename that runs when its volume is found to hang is unknown at once, and what it does stays', async () => {
+test('[N-02] a rename under way when the volume is found to hang: unknown, and it stays', async () => {
   volumes.close();
   volumes = openTestVolumes(new MemoryPlacements(disk.entries), {
     fs: strikingFs((call, path) => strike(call, path)),
