@@ -18,9 +18,9 @@
  * descriptors (seen on NFS), and nobody else could tell its clients; they would wait for as long as
  * that server is away, though their own volume is well. A worker's end() reaches the client at
  * once all the same: shutdown(2) is the connection's and not the descriptor's. Only what it
- * destroys without a word lasts until it has said so, 50 ms. So this process has as many descriptors as all
- * workers together. Keeping costs no CPU (ratio to closing at once 0.95, median of 8 interleaved
- * rounds) and 1 to 2 KB of each idle connection's 3, all processes together.
+ * destroys without a word lasts until it has said so, 50 ms. So this process has as many
+ * descriptors as all workers together. Keeping costs no CPU (ratio to closing at once 0.95, median
+ * of 8 interleaved rounds) and at most 2 KB for each that is idle.
  * Never is a socket destroyed while node may still be writing it: libuv would abort the process.
  *
  * Cost, measured with 16 clients that connect, read a line and close, CPU a connection of all

@@ -3,13 +3,12 @@
  *
  * Invariants. There are always `size` workers starting or ready, unless the fleet is stopping. A
  * worker is given connections only while it is ready. A worker that is lost is replaced, at once
- * the first time and with a growing pause when it keeps dying young. It is lost when it has ended, when
- * it says that it is ending, when its channel closes, or when the kernel shows it as a zombie,
- * whichever is first: one whose thread hangs in fsync on a dead server never ends, says nothing
- * and keeps its channel open, whoever killed it. A worker that does not die of
- * SIGKILL within seconds hangs in the kernel on a volume: it is counted as stuck and left alone,
- * because nothing can end it; it holds no listening socket (decision 0002), so nothing waits for
- * it.
+ * the first time and with a growing pause when it keeps dying young. It is lost when it has ended,
+ * when it says that it is ending, when its channel closes, or when the kernel shows it as a
+ * zombie, whichever is first: one whose thread hangs in fsync on a dead server never ends, says
+ * nothing and keeps its channel open, whoever killed it. A worker that does not die of SIGKILL
+ * within seconds hangs in the kernel on a volume: it is counted as stuck and left alone, because
+ * nothing can end it; it holds no listening socket (decision 0002), so nothing waits for it.
  *
  * Races. A worker may die between two messages: every send has a callback and ignores failure. The
  * plan may change while a worker starts: `replaceAll` starts a new generation and drains every
