@@ -195,7 +195,7 @@ const sixTimes = async (login: string): Promise<number[]> => {
   return codes;
 };
 
-test('[N-05] [N-03] a volume that is not mounted: temporary for its readers, its mail is parked and lands by itself', async () => {
+test('[N-05] [N-03] a volume that is not mounted: its mail is parked and lands by itself', async () => {
   const [on1, on2] = ['onmail1@example.test', 'onmail2@example.test'];
   const before = await fetch(farm.ports.pop3, on1);
   const text = 'Subject: parked\r\n\r\nwhile you were out\r\n';

@@ -1,4 +1,4 @@
-/** The laboratory as part of `npm test`: boots it once, each test of its inside is one of this run. */
+/** The laboratory as part of `npm test`: booted once; each test of its inside is one of ours. */
 import { expect } from 'vitest';
 import { print, reportOf, testsOf } from './as-tests.ts';
 import { budgetLines, runLaboratory } from './boot.ts';

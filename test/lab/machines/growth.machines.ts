@@ -105,7 +105,7 @@ async function expectInAndOut(hosts: readonly Frontend[], user: string): Promise
   }
 }
 
-test('[S0-05] [S2-04] [S0-16] a front end joins during load with nothing but its file, serves at once, and is drained again: no session fails', async () => {
+test('[S0-05] [S2-04] [S0-16] a front end joins under load and is drained: no session fails', async () => {
   await administered(({ nodes }) => nodes.remove('fe3'));
   const before = await restOfTheFarm();
   const { watch, load, join } = await underLoad('growth', ['fe1', 'fe2']);
@@ -194,7 +194,7 @@ async function volumesOfUsers(): Promise<ReadonlyMap<string, string>> {
 const NEWCOMERS = 12;
 const PLACES = ['mail1', 'mail2', NEW];
 
-/** New users; each gets a letter at one front end and reads it at the next. @returns volumes' users */
+/** New users; each gets a letter at one front end, reads it at the next. @returns volumes' users */
 async function newcomers(name: string): Promise<ReadonlyMap<string, number>> {
   const logins = Array.from({ length: NEWCOMERS }, (_, i) => `${name}-${i}x@example.test`);
   await administered(async ({ users }) => {
@@ -231,7 +231,7 @@ const doctorOfNew = (): Promise<string> => farm.command('fe1', 'doctor', NEW).ca
 
 const CLOSED_MS = 8_000;
 
-test('[S2-06] [S2-05] [S2-25] [S2-27] [N-07] a volume is added during load: new users go there too, nobody is moved, no node is restarted; closed, it takes no new ones', async () => {
+test('[S2-06] [S2-05] [S2-25] [S2-27] [N-07] a volume is added under load: nobody is moved', async () => {
   await farm.startNode('fe3');
   const pids = FRONTENDS.map((host) => farm.nodes.get(host)?.pid);
   await newcomers('early');
@@ -386,7 +386,7 @@ async function shareHit(hosts: readonly Frontend[], accepted: string[]): Promise
   return { nodes, broken: finished.filter((well) => !well).length, missed };
 }
 
-test('[S0-03] [S0-02] the more front ends, the smaller the share that is hit when one is killed; what was accepted is there', async () => {
+test('[S0-03] [S0-02] the more front ends, the smaller the share that a killed one hits', async () => {
   const accepted: string[] = [];
   const shares: Share[] = [];
   for (const nodes of [3, 2, 1]) {
