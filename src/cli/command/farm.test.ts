@@ -170,7 +170,7 @@ describe.each(TEST_SERVERS)('the farm, on %s', (server) => {
   });
 
   test('volumes and nodes', async () => {
-    expect((await lines('volume', 'list'))[1]).toMatch(/^mail1 +\/mail1 +active +1 +v$/);
+    expect((await lines('volume', 'list'))[1]).toMatch(/^mail1 +\/mail1 +mail +active +1 +v$/);
     await lines('volume', 'set', 'mail2', '--state', 'closed', '--weight', '3');
     expect(await cli.json(['volume', 'show', 'mail2'])).toMatchObject([
       { state: 'closed', weight: 3 },
