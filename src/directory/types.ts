@@ -178,6 +178,23 @@ export interface NodeEntry {
   readonly version: string | undefined;
 }
 
+/** What one process saw of the newest state of the servers: change sequence numbers (contextCSN). */
+export interface DirectoryNews {
+  /** Servers of the farm's own tree, or those of a site's own users. */
+  readonly tree: 'farm' | 'users';
+  readonly csns: readonly string[];
+}
+
+/** Processes of a node tell each other, or one that was asked nothing would know of nothing. */
+export interface NewsExchange {
+  /** Calls back when a server was seen with a state that was not known here. */
+  onNews(listener: (news: DirectoryNews) => void): void;
+  /** Takes what another process saw: "there is none" of a server that lacks it does not count. */
+  note(news: DirectoryNews): void;
+  /** All that is known here, for a process that starts. */
+  all(): readonly DirectoryNews[];
+}
+
 /** No replica gave an answer that counts. Always a temporary failure to the client. */
 export class DirectoryUnavailable extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -219,5 +236,7 @@ export interface Directory {
   invalidate(): void;
   /** Whether some replica answered within the last seconds; for readiness, asks nothing. */
   readonly available: boolean;
+  /** Undefined where no servers are asked. */
+  readonly news?: NewsExchange | undefined;
   close(): Promise<void>;
 }

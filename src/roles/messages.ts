@@ -1,4 +1,5 @@
 import type { Advice } from '../auth/throttle.ts';
+import type { DirectoryNews } from '../directory/types.ts';
 import type { Plan } from './plan.ts';
 
 /** What a worker reports about itself for readiness; it never asks a volume to find out. */
@@ -14,7 +15,9 @@ export type ToWorker =
   | { readonly kind: 'metrics'; readonly id: number }
   | { readonly kind: 'invalidate' }
   /** What another worker learned about password guesses. */
-  | { readonly kind: 'advice'; readonly advice: Advice };
+  | { readonly kind: 'advice'; readonly advice: Advice }
+  /** What another process saw of the directory's state. */
+  | { readonly kind: 'news'; readonly news: DirectoryNews };
 
 export type FromWorker =
   | { readonly kind: 'ready' }
@@ -23,7 +26,8 @@ export type FromWorker =
   | { readonly kind: 'ending' }
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: object }
   | { readonly kind: 'status'; readonly status: WorkerStatus }
-  | { readonly kind: 'advice'; readonly advice: Advice };
+  | { readonly kind: 'advice'; readonly advice: Advice }
+  | { readonly kind: 'news'; readonly news: DirectoryNews };
 
 /** Messages of `net/` (sockets and closed notices) travel on the same channel, without `kind`. */
 export const isFromWorker = (message: unknown): message is FromWorker =>

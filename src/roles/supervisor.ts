@@ -192,12 +192,20 @@ class Supervisor {
       logger,
       clock,
       onMessage: (worker, message) => this.#onMessage(worker, message),
-      onReady: (worker) => this.#gate.addWorker(worker.process),
+      onReady: (worker) => {
+        for (const news of this.#directory.news?.all() ?? []) {
+          this.#fleet.send(worker, { kind: 'news', news });
+        }
+        this.#gate.addWorker(worker.process);
+      },
       onDrain: (worker) => this.#gate.retireWorker(worker.process),
       onLost: (worker) => {
         this.#gate.loseWorker(worker.process);
         this.#ledger.retire(worker);
       },
+    });
+    this.#directory.news?.onNews((news) => {
+      for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'news', news });
     });
     nodeMetrics({
       workers: () => this.#fleet.ready.length,
@@ -319,7 +327,8 @@ class Supervisor {
     if (message.kind === 'metrics') {
       this.#ledger.update(worker, message.metrics);
       this.#scrapes.get(message.id)?.();
-    } else if (message.kind === 'advice') {
+    } else if (message.kind === 'advice' || message.kind === 'news') {
+      if (message.kind === 'news') this.#directory.news?.note(message.news);
       for (const other of this.#fleet.ready) {
         if (other !== worker) this.#fleet.send(other, message);
       }

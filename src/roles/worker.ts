@@ -90,6 +90,7 @@ async function run(plan: Plan): Promise<void> {
   const threads = Number(process.env['UV_THREADPOOL_SIZE']) || THREADS_DEFAULT;
   const engines = buildEngines({ plan, directory, tls, logger, clock, random, threads });
   engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
+  directory.news?.onNews((news) => tell({ kind: 'news', news }));
   const intake = openIntake(values, tls, logger);
   letGo({ engines, intake });
   const listenerOf = listenersOf(engines, values);
@@ -129,6 +130,7 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
     if (message.kind === 'drain') void drain(message.ms);
     else if (message.kind === 'invalidate') directory.invalidate();
     else if (message.kind === 'advice') engines.auth.note(message.advice);
+    else if (message.kind === 'news') directory.news?.note(message.news);
     else if (message.kind === 'metrics') {
       const { id } = message;
       void exportMetrics().then((metrics) => tell({ kind: 'metrics', id, metrics }));

@@ -12,6 +12,8 @@ import { DirectoryUnavailable } from '../types.ts';
 import type {
   Account,
   Directory,
+  DirectoryNews,
+  NewsExchange,
   NodeEntry,
   Resolution,
   ResolveContext,
@@ -26,6 +28,7 @@ import { LdapLookups } from './lookups.ts';
 import { AnotherUser, VerifiedPasswords } from './passwords.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
+import { serverState, type ServerState } from './state.ts';
 
 /** Servers and the identity to search them with. */
 export interface LdapAccess {
@@ -94,6 +97,7 @@ function accessOf(access: LdapAccess, values: Values): readonly ServerAccess[] {
 }
 
 class LdapDirectory implements Directory {
+  readonly news: NewsExchange;
   readonly #layout: Layout;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -118,8 +122,18 @@ class LdapDirectory implements Directory {
     this.#logger = logger;
     this.#map = users?.map ?? MAPS.mailfarm;
     this.#expansionMax = values['directory.expansion.max'];
-    const replicas = (access: LdapAccess, shows: string, suffix: string | undefined): Replicas =>
+    const listeners = new Set<(news: DirectoryNews) => void>();
+    const told = (tree: DirectoryNews['tree'], state: ServerState): void => {
+      for (const listener of listeners) listener({ tree, csns: [...state.values()] });
+    };
+    const replicas = (
+      access: LdapAccess,
+      shows: string,
+      suffix: string | undefined,
+      tree: DirectoryNews['tree'],
+    ): Replicas =>
       new Replicas({
+        onNewest: (state) => told(tree, state),
         servers: accessOf(access, values),
         shows,
         suffix,
@@ -128,8 +142,17 @@ class LdapDirectory implements Directory {
         clock,
         logger,
       });
-    this.#replicas = replicas(options, this.#layout.farm, options.suffix);
-    this.#people = users ? replicas(users, users.base, undefined) : this.#replicas;
+    this.#replicas = replicas(options, this.#layout.farm, options.suffix, 'farm');
+    this.#people = users ? replicas(users, users.base, undefined, 'users') : this.#replicas;
+    const trees = new Map([['farm', this.#replicas] as const, ['users', this.#people] as const]);
+    this.news = {
+      onNews: (listener) => void listeners.add(listener),
+      note: ({ tree, csns }) => trees.get(tree)?.learn(serverState(csns) ?? new Map()),
+      all: () =>
+        Array.from(trees, ([tree, of]) => ({ tree, csns: [...of.newest.values()] })).filter(
+          ({ tree, csns }) => csns.length > 0 && (tree === 'farm' || users !== undefined),
+        ),
+    };
     const connections = values['directory.bind.connections'];
     this.#binds = new PasswordBinds(this.#people, { connections });
     const answers = {

@@ -232,6 +232,27 @@ onSlapd(
 );
 
 onSlapd(
+  '[N-10] what one process saw counts for another of its node that was asked nothing',
+  { timeout: TEST_MS },
+  async () => {
+    const [one, two] = await cutOff();
+    const busy = open([one.url, two.url]);
+    const idle = open([one.url, two.url]);
+    const started = open([one.url, two.url]);
+    busy.news?.onNews((news) => idle.news?.note(news));
+    await addUser(await admin(one), 'new@example.test', 2003);
+    expect((await busy.resolve('new@example.test')).kind).toBe('account');
+    for (const news of busy.news?.all() ?? []) started.news?.note(news);
+    await one.kill();
+    for (const directory of [idle, started]) {
+      const asked = directory.resolve('new@example.test');
+      await expect(asked).rejects.toBeInstanceOf(DirectoryUnavailable);
+      expect((await directory.resolve('alice@example.test')).kind).toBe('account');
+    }
+  },
+);
+
+onSlapd(
   '[N-10] a process that starts waits for a server that is slow to say what it has',
   { timeout: TEST_MS },
   async () => {

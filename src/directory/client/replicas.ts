@@ -30,6 +30,8 @@ export interface ReplicasOptions {
   readonly connections: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Hears of states that were not known; see witness.ts. */
+  readonly onNewest?: (state: ServerState) => void;
 }
 
 /** One server. `down` is left only by a probe, so that no question waits for a dead server. */
@@ -90,6 +92,16 @@ export class Replicas {
   /** Whether the last thing heard from some server was good. */
   get available(): boolean {
     return this.#replicas.some((replica) => replica.state === 'up');
+  }
+
+  /** The newest state that is known of all servers together. */
+  get newest(): ServerState {
+    return this.#witness.newest;
+  }
+
+  /** Takes a state that another process saw a server in. */
+  learn(state: ServerState): void {
+    this.#witness.learn(state);
   }
 
   /**

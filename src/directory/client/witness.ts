@@ -43,6 +43,12 @@ import { covers, serverState, together, type ServerState } from './state.ts';
  * was found behind is asked last, so it answers only where the others are gone, and then what it
  * has (an account, a password that it accepts) is better than nothing, as in any outage.
  *
+ * The state is a process's own, and a node has several processes: one that was asked nothing since a
+ * change knows nothing of it, and when the server that has it then dies, one behind would be
+ * believed. So each tells the others what is new in what it read (`onNewest`, `learn`; the
+ * supervisor passes it on, also to a process that starts). What was read, never all that is known:
+ * else processes would remind each other of a lost change for ever.
+ *
  * Not believed either: a replica that is being filled and took a change itself meanwhile. It has a
  * contextCSN, of that change, but lacks in it the changes that made the suffix's entry and cn=farm,
  * which it has (entryCSN): that alone tells a process that just started. Nor one that shows another
@@ -93,6 +99,8 @@ export interface WitnessOptions {
   readonly suffix: string | undefined;
   /** With one server, that it has no contextCSN proves nothing against it. */
   readonly urls: readonly string[];
+  /** Hears of each state that was read and has what was not known. */
+  readonly onNewest?: ((state: ServerState) => void) | undefined;
   readonly clock: Clock;
 }
 
@@ -156,8 +164,16 @@ export class Witness {
     const evidence = { state, partial, at };
     this.#evidence.set(connection, evidence);
     this.#looks.set(connection.url, evidence);
-    if (state) this.#newest = together(this.#newest, state);
+    if (state && !covers(this.#newest, state)) {
+      this.learn(state);
+      this.#options.onNewest?.(state);
+    }
     return evidence;
+  }
+
+  /** A state that some server was seen in, here or by another process. */
+  learn(state: ServerState): void {
+    this.#newest = together(this.#newest, state);
   }
 
   /**

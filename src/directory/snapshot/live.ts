@@ -79,6 +79,7 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
     get available() {
       return primary.available;
     },
+    news: primary.news,
     close: async () => {
       await Promise.all([primary.close(), snapshot.close()]);
     },
