@@ -10,6 +10,8 @@ import { missingForLab } from './needs.ts';
 import type { TestReport } from './report.ts';
 
 const MINUTES = 20;
+/** Tests whose time is printed: where the minutes of a run go. */
+const SLOWEST = 12;
 
 /** For a line of its own in the run's output. */
 export const print = (line: string): void => void process.stdout.write(`  ${line}\n`);
@@ -25,6 +27,9 @@ export async function reportOf<R extends TestReport & { readonly folder: string 
   if (typeof kernel === 'string') return kernel;
   const report = await boot({ kernel, args: [], long: false, ms: MINUTES * 60_000, onLine });
   rmSync(report.folder, { recursive: true, force: true });
+  for (const { title, ms } of report.tests.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST)) {
+    print(`${(ms / 1000).toFixed(1).padStart(6)} s  ${title}`);
+  }
   return report;
 }
 

@@ -53,6 +53,7 @@ export class HangFarm {
   readonly #options: HangFarmOptions;
   readonly #proxies = new Map<string, NfsProxy>();
   readonly #started: HostProcess[] = [];
+  readonly #since = Date.now();
   #starts = 0;
   #directory: EmbeddedServer | undefined;
 
@@ -108,7 +109,8 @@ export class HangFarm {
     writeFileSync(file, stringify({ name: 'hang', data, workers, directory: access }));
     const loaded = preload === undefined ? [] : ['env', `NODE_OPTIONS=--import=${preload}`];
     const serve = [process.execPath, 'src/cli/main.ts', 'serve', '--config', file];
-    const name = `node-hang-${this.#starts++}`;
+    // A name that no farm before it had: its log begins empty.
+    const name = `node-hang-${this.#since}-${this.#starts++}`;
     const node = await startOn('c3', name, [...loaded, ...serve]);
     this.#started.push(node);
     for (let turn = 0; !/^mailfarm is ready/m.test(node.output()); turn++) {

@@ -13,7 +13,11 @@ const owned = async (path: string): Promise<Owned> => {
   return { path, uid, gid, mode };
 };
 
-export const lookRoot = owned;
+/** Listed first: a listing asks the server, a stat alone may tell what was true a minute ago. */
+export async function lookRoot(path: string): Promise<Owned> {
+  await readdir(path);
+  return owned(path);
+}
 
 export async function lookRoom(path: string): Promise<Room> {
   const { bsize, blocks, bavail, files, ffree } = await statfs(path);
