@@ -178,7 +178,7 @@ export interface NodeEntry {
   readonly version: string | undefined;
 }
 
-/** What one process saw of the newest state of the servers: change sequence numbers (contextCSN). */
+/** What one process saw of the newest state of the servers: their contextCSN. */
 export interface DirectoryNews {
   /** Servers of the farm's own tree, or those of a site's own users. */
   readonly tree: 'farm' | 'users';

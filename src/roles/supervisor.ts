@@ -242,7 +242,7 @@ class Supervisor {
     this.#options.logger.info({ drainMs }, 'ending: nothing new is accepted, sessions may finish');
     const farewell = this.#presence?.end(this.#status());
     await this.#gate.close();
-    // With the other ports: whoever takes this node's place binds them all while sessions finish here.
+    // With the other ports: whoever takes this node's place binds all while sessions finish here.
     await this.#health?.close();
     await this.#fleet.stop(drainMs);
     await farewell;

@@ -43,7 +43,7 @@ import { covers, serverState, together, type ServerState } from './state.ts';
  * was found behind is asked last, so it answers only where the others are gone, and then what it
  * has (an account, a password that it accepts) is better than nothing, as in any outage.
  *
- * The state is a process's own, and a node has several processes: one that was asked nothing since a
+ * The state is a process's own, and a node has several: one that was asked nothing since a
  * change knows nothing of it, and when the server that has it then dies, one behind would be
  * believed. So each tells the others what is new in what it read (`onNewest`, `learn`; the
  * supervisor passes it on, also to a process that starts). What was read, never all that is known:
