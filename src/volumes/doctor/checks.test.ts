@@ -21,8 +21,8 @@ import {
   room,
   seen,
   LOCAL,
-  unfinished,
   type Row,
+  findsWhatIsPlanted,
 } from './testing.ts';
 
 // What the doctor says of mounts, options, sentinels: facts in, words out.
@@ -200,18 +200,7 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-describe('[N-04] what is planted is found, with what mends it', () => {
-  for (const [what, change, said, farm] of ROWS) {
-    test(what, () => {
-      const found = complaints(change, farm).join('\n');
-      expect(found).toMatch(new RegExp(said.source, 'm'));
-    });
-  }
-});
-
-test('every complaint says what it does and what to do', () => {
-  expect(unfinished(ROWS)).toEqual([]);
-});
+findsWhatIsPlanted(ROWS);
 
 describe('what is well is not complained of', () => {
   const rows: readonly (readonly [string, Partial<VolumeFacts>, Partial<FarmFacts>?])[] = [

@@ -1,18 +1,16 @@
-import { describe, expect, test } from 'vitest';
 import {
   OPTIONS,
   SERVICE,
   owned,
   HOST,
   beat,
-  complaints,
   failed,
   trial,
   room,
   seen,
   LOCAL,
-  unfinished,
   type Row,
+  findsWhatIsPlanted,
 } from './testing.ts';
 
 // Rights, behaviour, room, other hosts, the directory: facts in, words out.
@@ -167,15 +165,4 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-describe('[N-04] what is planted is found, with what mends it', () => {
-  for (const [what, change, said, farm] of ROWS) {
-    test(what, () => {
-      const found = complaints(change, farm).join('\n');
-      expect(found).toMatch(new RegExp(said.source, 'm'));
-    });
-  }
-});
-
-test('every complaint says what it does and what to do', () => {
-  expect(unfinished(ROWS)).toEqual([]);
-});
+findsWhatIsPlanted(ROWS);

@@ -1,3 +1,4 @@
+import { describe, expect, test } from 'vitest';
 import type { HostBeat } from '../hosts-file.ts';
 import { diagnose } from './checks.ts';
 import { parseMountinfo, type Mount } from './mounts.ts';
@@ -124,12 +125,28 @@ export type Row = readonly [
 ];
 
 /** Complaints without what they have to have. */
-export function unfinished(rows: readonly Row[]): readonly string[] {
+function unfinished(rows: readonly Row[]): readonly string[] {
   return rows.flatMap(([, change, , farm]) => {
     const volume = { ...WELL, ...change };
     const { complaints: all } = diagnose(volume, { ...FARM, volumes: [volume], ...farm });
     return all
       .filter((one) => one.mend.length === 0 || !one.mail.endsWith('.') || one.wrong.endsWith('.'))
       .map(({ wrong }) => wrong);
+  });
+}
+
+/** The tests of a table of planted faults. */
+export function findsWhatIsPlanted(rows: readonly Row[]): void {
+  describe('[N-04] what is planted is found, with what mends it', () => {
+    for (const [what, change, said, farm] of rows) {
+      test(what, () => {
+        const found = complaints(change, farm).join('\n');
+        expect(found).toMatch(new RegExp(said.source, 'm'));
+      });
+    }
+  });
+
+  test('every complaint says what it does and what to do', () => {
+    expect(unfinished(rows)).toEqual([]);
   });
 }
