@@ -6,6 +6,7 @@ import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
 import { MX_OPTIONS } from '../mx/options.ts';
 import { NET_OPTIONS } from '../net/options.ts';
 import { POP3_OPTIONS } from '../pop3/options.ts';
+import { RELAY_OPTIONS } from '../relay/options.ts';
 import { SMTP_OPTIONS } from '../smtp/options.ts';
 import { VOLUME_OPTIONS } from '../volumes/options.ts';
 import { NODE_OPTIONS } from './options.ts';
@@ -25,4 +26,5 @@ export const TABLES = [
   SMTP_OPTIONS,
   MX_OPTIONS,
   POP3_OPTIONS,
+  RELAY_OPTIONS,
 ] as const;
