@@ -8,6 +8,7 @@ import { NET_OPTIONS } from '../net/options.ts';
 import { POP3_OPTIONS } from '../pop3/options.ts';
 import { RELAY_OPTIONS } from '../relay/options.ts';
 import { SMTP_OPTIONS } from '../smtp/options.ts';
+import { SPOOL_OPTIONS } from '../spool/options.ts';
 import { VOLUME_OPTIONS } from '../volumes/options.ts';
 import { NODE_OPTIONS } from './options.ts';
 
@@ -22,6 +23,7 @@ export const TABLES = [
   AUTH_OPTIONS,
   VOLUME_OPTIONS,
   MAILBOX_OPTIONS,
+  SPOOL_OPTIONS,
   DELIVERY_OPTIONS,
   SMTP_OPTIONS,
   MX_OPTIONS,

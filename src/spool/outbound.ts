@@ -87,11 +87,7 @@ export interface OutboundDraft {
   /** Stored form (LF). The last piece is followed by fsync. @throws StoreError */
   write(offset: number, bytes: Uint8Array, last: boolean): Promise<void>;
   /** Durable, not visible: the envelopes of this letter. @throws StoreError */
-  seal(
-    octets: number,
-    wireOctets: number,
-    envelopes: readonly NewEnvelope[],
-  ): Promise<void>;
+  seal(octets: number, wireOctets: number, envelopes: readonly NewEnvelope[]): Promise<void>;
   /** Visible to senders. @throws StoreError when it is not so, or unknown, for one of them */
   commit(): Promise<void>;
   /** Never rejects. */
