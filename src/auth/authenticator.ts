@@ -49,6 +49,7 @@ const NOBODY: Account = {
   forwards: [],
   keepsForwarded: false,
   site: undefined,
+  vacation: undefined,
 };
 
 /** Verifies logins against the directory: throttled, without telling who exists. */

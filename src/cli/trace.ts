@@ -1,4 +1,5 @@
 import { addressKey, keyText } from '../directory/address.ts';
+import { formatTransport } from '../directory/transport.ts';
 import type { TracedStop } from '../directory/types.ts';
 
 /** Names told one by one: a list may have hundreds. */
@@ -52,6 +53,8 @@ function said({ address, is }: TracedStop, seen: ReadonlySet<string>): string {
       return `is everybody of ${is.address.slice(is.address.indexOf('@') + 1)}`;
     case 'host':
       return `goes to ${is.host}:${is.port} by a rule`;
+    case 'transport':
+      return `is passed on: the transport of ${is.domain} is ${formatTransport(is.transport)}`;
     case 'catch-all':
       return `is nobody; the catch-all of ${is.domain} is ${is.address}`;
     case 'elsewhere':

@@ -51,4 +51,7 @@ export const plainDomain = (name: string): DomainEntry => ({
   catchAll: undefined,
   all: 'off',
   site: undefined,
+  transport: undefined,
+  etrnFrom: [],
+  dkim: [],
 });

@@ -33,6 +33,8 @@ export interface AttributeMap {
   readonly quota: QuotaRow | undefined;
   readonly suspended: readonly SuspendedRow[];
   readonly site: string | undefined;
+  /** What is answered in the user's absence. */
+  readonly vacation: VacationRow | undefined;
   readonly customer: string | undefined;
   /** An entry with this attribute is none of a user. */
   readonly removed: string | undefined;
@@ -74,6 +76,13 @@ export interface SuspendedRow {
   readonly otherwise: readonly AccountService[];
 }
 
+export interface VacationRow {
+  readonly text: string;
+  readonly subject: string;
+  readonly from: string;
+  readonly until: string;
+}
+
 export interface AliasEntries {
   readonly class: string;
   readonly address: string;
@@ -92,6 +101,7 @@ const NOTHING = {
   quota: undefined,
   suspended: [],
   site: undefined,
+  vacation: undefined,
   customer: undefined,
   removed: undefined,
   aliasEntries: undefined,
@@ -124,6 +134,12 @@ const MAILFARM: AttributeMap = {
     },
   ],
   site: 'mwSite',
+  vacation: {
+    text: 'mwVacation',
+    subject: 'mwVacationSubject',
+    from: 'mwVacationFrom',
+    until: 'mwVacationUntil',
+  },
   customer: 'customerID',
   removed: 'mwRemoved',
 };
@@ -223,6 +239,10 @@ export function mapAttributes(map: AttributeMap): readonly string[] {
     map.quota?.attribute,
     ...map.suspended.map(({ attribute }) => attribute),
     map.site,
+    map.vacation?.text,
+    map.vacation?.subject,
+    map.vacation?.from,
+    map.vacation?.until,
     map.aliasEntries?.address,
     map.aliasEntries?.target,
   ];

@@ -1,4 +1,5 @@
 import { addressKey, domainKey, keyText } from './address.ts';
+import { ETRN_DOMAINS_MAX, etrnNames, parseEtrn } from './etrn.ts';
 import { plainDomain, type Lookups, type Selection } from './lookups.ts';
 import { resolveAddress } from './resolve.ts';
 import { inOrder, volumeByRule } from './rules.ts';
@@ -12,6 +13,7 @@ import type {
   Resolution,
   ResolveContext,
   RuleEntry,
+  SecretKind,
   VolumeEntry,
 } from './types.ts';
 import { userFilter } from './user-filter.ts';
@@ -31,6 +33,8 @@ export interface MemoryContents {
   readonly volumes?: readonly VolumeEntry[];
   readonly nodes?: readonly NodeEntry[];
   readonly settings?: Readonly<Record<string, string>>;
+  /** By `KIND/NAME`, such as `dkim/s1._domainkey.example.test`. */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** Login to password. An account without one accepts none. */
   readonly passwords?: Readonly<Record<string, string>>;
   /** Logins of administrators; the first receives mail for postmaster. */
@@ -53,6 +57,8 @@ export interface MemoryDirectory extends Directory {
   putRule(rule: RuleEntry): void;
   putVolume(volume: VolumeEntry): void;
   putSetting(name: string, value: string): void;
+  putNode(node: NodeEntry): void;
+  putSecret(kind: SecretKind, name: string, value: string): void;
 }
 
 let nextUid = 2001;
@@ -71,6 +77,7 @@ export function memoryAccount(partial: Partial<Account> & { readonly login: stri
     forwards: [],
     keepsForwarded: false,
     site: undefined,
+    vacation: undefined,
     ...partial,
     login,
     addresses: [...new Set([login, ...(partial.addresses ?? [])])],
@@ -113,6 +120,7 @@ class MemoryDirectoryState implements MemoryDirectory {
   readonly #rules = new Map<string, RuleEntry>();
   readonly #volumes = new Map<string, VolumeEntry>();
   readonly #nodes = new Map<string, NodeEntry>();
+  readonly #secrets: Map<string, string>;
   readonly #settings: Map<string, string>;
   readonly #administrators: readonly string[];
 
@@ -129,6 +137,7 @@ class MemoryDirectoryState implements MemoryDirectory {
     for (const rule of contents.rules ?? []) this.putRule(rule);
     for (const volume of contents.volumes ?? []) this.#volumes.set(volume.name, volume);
     for (const node of contents.nodes ?? []) this.#nodes.set(node.name, node);
+    this.#secrets = new Map(Object.entries(contents.secrets ?? {}));
     this.#settings = new Map(Object.entries(contents.settings ?? {}));
     this.#administrators = contents.administrators ?? [];
   }
@@ -195,6 +204,31 @@ class MemoryDirectoryState implements MemoryDirectory {
     return this.#nodes.get(name);
   }
 
+  async nodes(): Promise<readonly NodeEntry[]> {
+    this.#ask();
+    return [...this.#nodes.values()].toSorted(byName);
+  }
+
+  async domain(name: string): Promise<DomainEntry | undefined> {
+    this.#ask();
+    return this.#domains.get(domainKey(name) ?? '');
+  }
+
+  async etrnDomains(argument: string): Promise<readonly DomainEntry[]> {
+    this.#ask();
+    const named = parseEtrn(argument);
+    if (!named) return [];
+    return [...this.#domains.values()]
+      .filter(({ name, transport }) => transport !== undefined && etrnNames(named, name))
+      .toSorted(byName)
+      .slice(0, ETRN_DOMAINS_MAX);
+  }
+
+  async secret(kind: SecretKind, name: string): Promise<string | undefined> {
+    this.#ask();
+    return this.#secrets.get(`${kind}/${name}`);
+  }
+
   invalidate(): void {}
 
   async close(): Promise<void> {}
@@ -241,6 +275,14 @@ class MemoryDirectoryState implements MemoryDirectory {
     this.#settings.set(name, value);
   }
 
+  putNode(node: NodeEntry): void {
+    this.#nodes.set(node.name, node);
+  }
+
+  putSecret(kind: SecretKind, name: string, value: string): void {
+    this.#secrets.set(`${kind}/${name}`, value);
+  }
+
   #ask(): void {
     this.questions += 1;
     if (this.down) throw new DirectoryUnavailable('The memory directory is down');
@@ -283,6 +325,9 @@ function selects(selection: Selection): (account: Account) => boolean {
     throw new DirectoryUnavailable(what, { cause: error });
   }
 }
+
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : 1;
 
 const sameKey = (login: string, text: string): boolean => {
   const key = addressKey(login);

@@ -22,6 +22,8 @@ export interface ExpansionParts {
   readonly onStop?: ((stop: TracedStop) => void) | undefined;
 }
 
+type PassedOn = Extract<Meaning, { kind: 'transport' }>;
+
 /** An address somewhere on the way, still to be looked up. */
 interface Step {
   /** As it is written there. */
@@ -65,14 +67,16 @@ export class Expansion {
   }
 
   /** @throws DirectoryUnavailable (MF-DIR-020 and what look-ups throw) */
-  async resolve(first: { readonly text: string; readonly meaning: Meaning }): Promise<Resolution> {
-    const { text, meaning } = first;
+  async resolve(first: {
+    readonly text: string;
+    readonly written: string;
+    readonly meaning: Meaning;
+  }): Promise<Resolution> {
+    const { text, written, meaning } = first;
     this.#root = text;
+    const address = meaning.kind === 'transport' ? written : text;
     const { stop: root } = this.#ways.stop(stopName(text, false));
-    await this.#enter(
-      { address: text, from: root, by: text, trusted: false, first: true },
-      meaning,
-    );
+    await this.#enter({ address, from: root, by: address, trusted: false, first: true }, meaning);
     for (let depth = 1; this.#next.length > 0; depth++) {
       const { depth: max } = this.#parts.limits;
       if (depth > max) throw this.#tooLarge(`goes on behind more than ${max} others`);
@@ -137,7 +141,9 @@ export class Expansion {
       case 'all':
         return await this.#all(step, meaning);
       case 'host':
-        return this.#end(step.from, `host ${meaning.address}`, meaning);
+        return this.#end(step.from, `host ${meaning.address}`, { ...meaning, protocol: 'smtp' });
+      case 'transport':
+        return this.#passOn(step, meaning);
       case 'catch-all':
         return this.#go({ ...step, by: meaning.domain }, [meaning.address]);
       case 'elsewhere':
@@ -194,11 +200,17 @@ export class Expansion {
     for (const account of accounts) this.#user(from, account);
   }
 
-  #remote({ address, from }: Step): void {
+  /** The local part as it was written: only the customer's server knows what it means. */
+  #passOn({ address, from }: Step, { domain, transport }: PassedOn): void {
     const text = address.trim();
-    const key = addressKey(text);
-    const name = `remote ${key ? keyText(key) : text}`;
-    this.#end(from, name, { kind: 'remote', address: text });
+    const to = `${text.slice(0, text.lastIndexOf('@'))}@${domain}`;
+    if (transport.kind === 'mx') return this.#remote({ address: to, from });
+    this.#end(from, `host ${nameOf(to)}`, { ...transport, address: to });
+  }
+
+  #remote({ address, from }: Pick<Step, 'address' | 'from'>): void {
+    const text = address.trim();
+    this.#end(from, `remote ${nameOf(text)}`, { kind: 'remote', address: text });
   }
 
   #end(from: Stop, name: string, leaving: NonNullable<Stop['leaving']>): void {
@@ -256,6 +268,12 @@ export class Expansion {
 /** Where mail for a user is sent on to; nowhere while the mail of the user is suspended. */
 export const forwardsOf = ({ forwards, suspended }: Account): readonly string[] =>
   suspended.includes('mail') ? [] : forwards;
+
+/** What makes two spellings of an address one. */
+function nameOf(text: string): string {
+  const key = addressKey(text);
+  return key ? keyText(key) : text;
+}
 
 /** An address named by a list is another stop than one that policies apply to. */
 const stopName = (text: string, trusted: boolean): string =>

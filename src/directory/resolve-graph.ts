@@ -15,6 +15,7 @@ export interface Stop {
         readonly kind: 'host';
         readonly host: string;
         readonly port: number;
+        readonly protocol: 'smtp' | 'lmtp';
         readonly address: string;
       };
   /** The letter stays here: in the mailbox of `account`, or at `leaving`. */

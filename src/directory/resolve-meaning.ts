@@ -1,7 +1,8 @@
 /**
  * What one address means, one step on. An entry of its own always wins; in order:
  *
- * 1. The domain is ours, or the address is none of our business.
+ * 1. The domain is ours, or the address is none of our business. Mail of a customer's domain that
+ *    we hold as backup MX is passed on: nothing below is asked, it has no users here.
  * 2. A user or a list of this very address; the same without its detail (`user+detail`).
  * 3. In a domain of a site: the user of that site who has the same local part in the domain above
  *    it as login, the official address (S3-13). Aliases and lists are the main domain's (S3-14).
@@ -18,7 +19,7 @@ import { addressKey, domainKey, keyText, withoutDetail, type AddressKey } from '
 import type { Lookups, Selection } from './lookups.ts';
 import { firstMatch } from './rules.ts';
 import { DirectoryUnavailable } from './types.ts';
-import type { Account, DomainEntry, ListEntry, Resolution } from './types.ts';
+import type { Account, DomainEntry, ListEntry, Resolution, Transport } from './types.ts';
 
 export type Meaning =
   | { readonly kind: 'user'; readonly account: Account }
@@ -35,6 +36,8 @@ export type Meaning =
       readonly port: number;
       readonly address: string;
     }
+  /** In a customer's domain, which we hold as backup MX: its mail is passed on. */
+  | { readonly kind: 'transport'; readonly domain: string; readonly transport: Transport }
   | { readonly kind: 'catch-all'; readonly domain: string; readonly address: string }
   /** In a domain of ours, and nobody's. */
   | { readonly kind: 'nobody' }
@@ -59,6 +62,7 @@ const ALIAS_CHAIN_MAX = 16;
 export async function meaningOf(key: DomainKey, ask: Lookups): Promise<Meaning> {
   const domain = await ask.domain(key.domain);
   if (!domain) return { kind: 'elsewhere' };
+  if (domain.transport) return passedOn(domain, domain.transport);
   // What nearly every address is; the same question would be the first of entryAt.
   const account = await ask.holder(key);
   if (account) return { kind: 'user', account };
@@ -72,6 +76,7 @@ export async function meaningOf(key: DomainKey, ask: Lookups): Promise<Meaning> 
     const next = entry.aliasOf && (domainKey(entry.aliasOf) ?? entry.aliasOf);
     if (next === undefined || places.some((one) => one.entry.name === next)) break;
     entry = await aliasTarget(entry, next, ask);
+    if (entry.transport) return passedOn(entry, entry.transport);
     if (places.length >= ALIAS_CHAIN_MAX) throw badDomain(domain, 'stands for too many others');
   }
   const last = places.at(-1) as Place;
@@ -83,6 +88,12 @@ export async function meaningOf(key: DomainKey, ask: Lookups): Promise<Meaning> 
     catchAllOf(places) ?? { kind: 'nobody' }
   );
 }
+
+const passedOn = ({ name: domain }: DomainEntry, transport: Transport): Meaning => ({
+  kind: 'transport',
+  domain,
+  transport,
+});
 
 /** Steps 2 and 3 in one domain. `unheld`: no user has the address as it is, as asked before. */
 async function entryAt(

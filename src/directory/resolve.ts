@@ -59,6 +59,7 @@ export async function resolveAddress(
       return { kind: 'unknown-user' };
     case 'list':
     case 'all':
+    case 'transport':
     case 'host':
     case 'catch-all':
       break;
@@ -67,7 +68,7 @@ export async function resolveAddress(
   const { context, onLeftOut } = options;
   const { sender, onStop } = context ?? {};
   const expansion = new Expansion(eachDomainOnce(ask), { limits, sender, onLeftOut, onStop });
-  return await expansion.resolve({ text: keyText(key), meaning });
+  return await expansion.resolve({ text: keyText(key), written: address, meaning });
 }
 
 async function meaningOfName({ local }: AddressKey, ask: Lookups): Promise<Meaning> {

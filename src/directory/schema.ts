@@ -322,6 +322,7 @@ export interface Layout {
   readonly rules: string;
   readonly rights: string;
   readonly claims: string;
+  readonly secrets: string;
 }
 
 export const DEFAULT_SUFFIX = 'dc=mailfarm';
@@ -343,6 +344,7 @@ export function layout(suffix: string): Layout {
     rules: `ou=rules,${suffix}`,
     rights: `ou=rights,${suffix}`,
     claims: `ou=claims,${suffix}`,
+    secrets: `ou=secrets,${suffix}`,
   };
 }
 

@@ -169,6 +169,7 @@ function demo(suffix: string): readonly SeedEntry[] {
       server: 'localhost',
       status: 'SP',
       listen: ['mx 127.0.0.1:10025'],
+      addresses: [],
       beatAt: undefined,
       version: undefined,
     },

@@ -29,6 +29,20 @@ export interface Account {
   readonly keepsForwarded: boolean;
   /** mwSite: name of the site the user belongs to. */
   readonly site: string | undefined;
+  /** mwVacation and what goes with it; undefined: no answer is sent. */
+  readonly vacation: Vacation | undefined;
+}
+
+/** What is answered in a user's absence (RFC 3834): written by the user, so of any content. */
+export interface Vacation {
+  /** Lines end with LF. */
+  readonly text: string;
+  /** Undefined: the subject is made from that of the letter. */
+  readonly subject: string | undefined;
+  /** ms since 1970, inclusive; undefined: from now on. */
+  readonly from: number | undefined;
+  /** ms since 1970, exclusive; undefined: without end. */
+  readonly until: number | undefined;
 }
 
 /** Where one copy of a letter goes. */
@@ -36,11 +50,12 @@ export type Destination =
   | { readonly kind: 'mailbox'; readonly account: Account }
   /** Leaves the farm: a forward, or a member of a list elsewhere. */
   | { readonly kind: 'remote'; readonly address: string; readonly fallback: Fallback }
-  /** A rule hands this address to another mail server (S1-03). */
+  /** A rule (S1-03) or the transport of a customer's domain hands it to another mail server. */
   | {
       readonly kind: 'host';
       readonly host: string;
       readonly port: number;
+      readonly protocol: 'smtp' | 'lmtp';
       readonly address: string;
       readonly fallback: Fallback;
     };
@@ -87,6 +102,7 @@ export interface TracedStop {
     | { readonly kind: 'list'; readonly list: ListEntry; readonly moderated: boolean }
     | { readonly kind: 'all'; readonly address: string }
     | { readonly kind: 'host'; readonly host: string; readonly port: number }
+    | { readonly kind: 'transport'; readonly domain: string; readonly transport: Transport }
     | { readonly kind: 'catch-all'; readonly domain: string; readonly address: string }
     | { readonly kind: 'elsewhere' }
     | { readonly kind: 'left-out'; readonly why: string };
@@ -95,6 +111,19 @@ export interface TracedStop {
 export const ALL_POLICIES = ['off', 'members', 'anyone'] as const;
 /** Who may write to `all@domain`: nobody, users of this farm, everybody. */
 export type AllPolicy = (typeof ALL_POLICIES)[number];
+
+/**
+ * Where mail of a customer's domain goes that we hold as backup MX: by the MX records better than
+ * ours, or to a host.
+ */
+export type Transport =
+  | { readonly kind: 'mx' }
+  | {
+      readonly kind: 'host';
+      readonly host: string;
+      readonly port: number;
+      readonly protocol: 'smtp' | 'lmtp';
+    };
 
 /** A domain whose mail is ours: mwDomain, or a domain of an mwSite. */
 export interface DomainEntry {
@@ -110,7 +139,34 @@ export interface DomainEntry {
    * site whose official address is `user@` the nearest domain above that is ours.
    */
   readonly site: string | undefined;
+  /**
+   * mwTransport: set where we only pass the mail on. Such a domain has no users and no lists here;
+   * every address in it leaves, whatever stands in other entries.
+   */
+  readonly transport: Transport | undefined;
+  /**
+   * mwEtrnFrom: who may ask for its mail by ETRN: addresses, networks (`192.0.2.0/24`), and logins
+   * of users. See `mayEtrn` (etrn.ts).
+   */
+  readonly etrnFrom: readonly string[];
+  /**
+   * mwDkim: selectors, sorted; mail of authors in this domain is signed with the key of each
+   * (`secret('dkim', dkimSecretName(domain, selector))`). Two while keys are changed.
+   */
+  readonly dkim: readonly string[];
 }
+
+export const SECRET_KINDS = ['dkim', 'smarthost', 'srs', 'cookie'] as const;
+/**
+ * Entries of ou=secrets, which only nodes in the group of senders read. `dkim`: a private key
+ * (PEM, PKCS #8) under `dkimSecretName`; `smarthost`: a password, under a name the configuration
+ * gives; `srs`: the key of forwards; `cookie`: keys of signed things.
+ */
+export type SecretKind = (typeof SECRET_KINDS)[number];
+
+/** The name of a selector's key: where its record stands in the DNS (RFC 6376 §3.6.2.1). */
+export const dkimSecretName = (domain: string, selector: string): string =>
+  `${selector}._domainkey.${domain}`;
 
 export const POSTING_POLICIES = ['anyone', 'members', 'moderated'] as const;
 export type PostingPolicy = (typeof POSTING_POLICIES)[number];
@@ -172,6 +228,8 @@ export interface NodeEntry {
   readonly status: string;
   /** `SERVICE HOST:PORT`, such as `mx 127.0.0.1:10025`, `pop3s [::1]:10995`. */
   readonly listen: readonly string[];
+  /** mwAddress: addresses of its interfaces, as the node tells them; no loopback. */
+  readonly addresses: readonly string[];
   /** mwBeat: when the node last said that it lives, in ms since 1970; undefined: never. */
   readonly beatAt: number | undefined;
   /** mwVersion: the release it runs. */
@@ -232,6 +290,20 @@ export interface Directory {
   /** mwSetting values of cn=farm: `name=value` as option name to text. */
   settings(): Promise<ReadonlyMap<string, string>>;
   node(name: string): Promise<NodeEntry | undefined>;
+  /** Every node, sorted by name, also those that are down. */
+  nodes(): Promise<readonly NodeEntry[]>;
+  /** The domain of this name, in any spelling, or undefined: it is not ours. */
+  domain(name: string): Promise<DomainEntry | undefined>;
+  /**
+   * Customers' domains (those with a transport) that an ETRN names (RFC 1985): `example.test` is
+   * that one, `@example.test` also those below it. At most 1000, sorted.
+   */
+  etrnDomains(argument: string): Promise<readonly DomainEntry[]>;
+  /**
+   * A secret of ou=secrets, in memory only. Undefined: there is none, or this node is not in the
+   * group of senders (`mailfarm node set NAME --sends yes`). A snapshot file has none: throws.
+   */
+  secret(kind: SecretKind, name: string): Promise<string | undefined>;
   /** Forgets what is cached, so that the next question is asked afresh (a hint from the CLI). */
   invalidate(): void;
   /** Whether some replica answered within the last seconds; for readiness, asks nothing. */

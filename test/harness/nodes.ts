@@ -68,6 +68,7 @@ export async function farmSeed(dir: string, more: Partial<FarmSeed> = {}): Promi
     server: 'localhost',
     status: 'spm',
     listen: listenOf(base),
+    addresses: [],
     beatAt: undefined,
     version: undefined,
   };

@@ -99,6 +99,7 @@ beforeAll(async () => {
     server: '10.99.0.11',
     status: 'spm',
     listen: ['mx 10.99.0.11:2525'],
+    addresses: [],
     beatAt: undefined,
     version: undefined,
   };

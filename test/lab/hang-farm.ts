@@ -170,6 +170,7 @@ export class HangFarm {
       server: HOST,
       status: 'spm',
       listen: Object.entries(PORTS).map(([service, port]) => `${service} ${HOST}:${port}`),
+      addresses: [],
       beatAt: undefined,
       version: undefined,
     };

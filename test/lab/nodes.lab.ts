@@ -67,6 +67,7 @@ beforeAll(async () => {
     server: HOSTS[host],
     status: 'spm',
     listen: listenOn(host),
+    addresses: [],
     beatAt: undefined,
     version: undefined,
   });

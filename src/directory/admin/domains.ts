@@ -1,6 +1,7 @@
 import type { Entry } from 'ldapts';
 import { domainKey, domainSpellings } from '../address.ts';
 import { valuesOf } from '../client/entries.ts';
+import { parseTransport } from '../transport.ts';
 import { ALL_POLICIES } from '../types.ts';
 import type { DomainRecord, DomainValues } from './api.ts';
 import { Entries, type Farm, type Kind, type Proposed } from './collection.ts';
@@ -70,6 +71,9 @@ class DomainKind implements Kind<DomainRecord, DomainValues> {
       catchAll: values.lower(entry, 'mwCatchAll'),
       all: ALL_POLICIES.find((policy) => policy === all) ?? 'off',
       site: undefined,
+      transport: parseTransport(valuesOf(entry, 'mwTransport')[0] ?? ''),
+      etrnFrom: valuesOf(entry, 'mwEtrnFrom'),
+      dkim: valuesOf(entry, 'mwDkim').toSorted(),
     };
   }
 

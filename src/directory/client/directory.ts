@@ -2,7 +2,7 @@ import { Attribute, Change, ResultCodeError, type Entry } from 'ldapts';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults, type OptionValues } from '../../config/options.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
-import { addressKey, keyText } from '../address.ts';
+import { addressKey, domainKey, keyText } from '../address.ts';
 import { MAPS, mapAttributes, type AttributeMap } from '../map.ts';
 import { DIRECTORY_OPTIONS } from '../options.ts';
 import { resolveAddress } from '../resolve.ts';
@@ -13,19 +13,29 @@ import type {
   Account,
   Directory,
   DirectoryNews,
+  DomainEntry,
   NewsExchange,
   NodeEntry,
   Resolution,
   ResolveContext,
+  SecretKind,
   VolumeEntry,
 } from '../types.ts';
 import { Answers } from './cache.ts';
 import { Elsewhere, resultCode } from './connection.ts';
 import type { LdapConnection, ServerAccess } from './connection.ts';
-import { toAccount, toNode, toSettings, toVolume, valuesOf as textsOf } from './entries.ts';
+import {
+  NODE_ATTRIBUTES,
+  toAccount,
+  toNode,
+  toSettings,
+  toVolume,
+  valuesOf as textsOf,
+} from './entries.ts';
 import { all, equal } from './filters.ts';
 import { LdapLookups } from './lookups.ts';
 import { AnotherUser, VerifiedPasswords } from './passwords.ts';
+import { OutboundEntries } from './outbound.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
 import { serverState, type ServerState } from './state.ts';
@@ -109,6 +119,7 @@ class LdapDirectory implements Directory {
   readonly #binds: PasswordBinds;
   readonly #passwords: VerifiedPasswords;
   readonly #lookups: LdapLookups;
+  readonly #outbound: OutboundEntries;
   readonly #tables: Answers<unknown>;
   readonly #expansionMax: number;
 
@@ -172,6 +183,11 @@ class LdapDirectory implements Directory {
       ask: (ask) => this.#ask(ask),
       answers,
       settings: () => this.settings(),
+    });
+    this.#outbound = new OutboundEntries({
+      layout: this.#layout,
+      ask: (ask) => this.#ask(ask),
+      logger,
     });
     this.#tables = new Answers(answers);
     this.#passwords = new VerifiedPasswords({
@@ -311,7 +327,7 @@ class LdapDirectory implements Directory {
         const [found] = await connection.search(this.#layout.nodes, {
           scope: 'one',
           filter: all(equal('objectClass', 'mwNode'), equal('cn', name)),
-          attributes: ['cn', 'nid', 'server', 'status', 'mwListen', 'mwBeat', 'mwVersion'],
+          attributes: NODE_ATTRIBUTES,
           sizeLimit: NAMED_MAX,
         });
         if (!found) await whole();
@@ -320,6 +336,25 @@ class LdapDirectory implements Directory {
       return entry && toNode(entry);
     };
     return (await this.#tables.get(`node ${name}`, ask)) as NodeEntry | undefined;
+  }
+
+  async nodes(): Promise<readonly NodeEntry[]> {
+    return ((await this.#tables.get('nodes', () => this.#outbound.nodes())) ??
+      []) as readonly NodeEntry[];
+  }
+
+  async domain(name: string): Promise<DomainEntry | undefined> {
+    const key = domainKey(name);
+    return key === undefined ? undefined : await this.#lookups.domain(key);
+  }
+
+  async etrnDomains(argument: string): Promise<readonly DomainEntry[]> {
+    return await this.#outbound.etrnDomains(argument);
+  }
+
+  async secret(kind: SecretKind, name: string): Promise<string | undefined> {
+    const find = (): Promise<string | undefined> => this.#outbound.secret(kind, name);
+    return (await this.#tables.get(`secret ${kind} ${name}`, find)) as string | undefined;
   }
 
   invalidate(): void {

@@ -1,8 +1,10 @@
+import { isIP } from 'node:net';
 import type { Entry } from 'ldapts';
 import { domainKey } from '../address.ts';
 import { fromTime } from '../time.ts';
 import { plainDomain } from '../lookups.ts';
-import { MAPS, type AttributeMap, type QuotaRow } from '../map.ts';
+import { MAPS, type AttributeMap, type QuotaRow, type VacationRow } from '../map.ts';
+import { parseTransport, selectorIsSafe, vacationOf } from '../transport.ts';
 import { parseRuleTarget, RuleError } from '../rules.ts';
 import {
   ACCOUNT_SERVICES,
@@ -19,6 +21,7 @@ import type {
   ListEntry,
   NodeEntry,
   RuleEntry,
+  Transport,
   VolumeEntry,
 } from '../types.ts';
 
@@ -56,6 +59,30 @@ function wholeNumber(entry: Entry, name: string, absent?: number): number {
 const ID = /^[A-Za-z0-9-]{1,64}$/;
 const lower = (value: string): string => value.normalize('NFC').toLowerCase();
 
+/** What is read of a node. */
+export const NODE_ATTRIBUTES = [
+  'cn',
+  'nid',
+  'server',
+  'status',
+  'mwListen',
+  'mwAddress',
+  'mwBeat',
+  'mwVersion',
+] as const;
+
+/** What is read of a domain, and of a site with such a domain. */
+export const DOMAIN_ATTRIBUTES = [
+  'objectClass',
+  'cn',
+  'mwAliasOf',
+  'mwCatchAll',
+  'mwAll',
+  'mwTransport',
+  'mwEtrnFrom',
+  'mwDkim',
+] as const;
+
 /** Whether an entry has one of these classes. */
 export function hasClass(entry: Entry, classes: readonly string[]): boolean {
   const own = new Set(valuesOf(entry, 'objectClass').map((name) => name.toLowerCase()));
@@ -84,8 +111,17 @@ export function toAccount(entry: Entry, map: AttributeMap = MAPS.mailfarm): Acco
     path: pathOf(entry, map),
     ...forwarding,
     site: map.site === undefined ? undefined : first(entry, map.site)?.toLowerCase(),
+    vacation: map.vacation && vacationIn(entry, map.vacation),
   };
 }
+
+const vacationIn = (entry: Entry, row: VacationRow): Account['vacation'] =>
+  vacationOf({
+    text: first(entry, row.text),
+    subject: first(entry, row.subject),
+    from: first(entry, row.from),
+    until: first(entry, row.until),
+  });
 
 function forwardingOf(
   entry: Entry,
@@ -173,6 +209,7 @@ export function toNode(entry: Entry): NodeEntry {
     server: first(entry, 'server') ?? '',
     status: first(entry, 'status') ?? '',
     listen: valuesOf(entry, 'mwListen'),
+    addresses: valuesOf(entry, 'mwAddress').filter((address) => isIP(address) !== 0),
     beatAt: fromTime(first(entry, 'mwBeat')),
     version: first(entry, 'mwVersion'),
   };
@@ -200,7 +237,18 @@ export function toDomain(name: string, entries: readonly Entry[]): DomainEntry |
     // A policy that we do not know lets nobody write.
     all: ALL_POLICIES.find((known) => known === all) ?? 'off',
     site: ofSite,
+    transport: transportOf(entry),
+    etrnFrom: valuesOf(entry, 'mwEtrnFrom'),
+    dkim: valuesOf(entry, 'mwDkim').map(lower).filter(selectorIsSafe).toSorted(),
   };
+}
+
+/** @throws DirectoryUnavailable (MF-DIR-004): mail of a customer is never taken for our own */
+function transportOf(entry: Entry): Transport | undefined {
+  const text = first(entry, 'mwTransport');
+  const transport = text === undefined ? undefined : parseTransport(text);
+  if (text !== undefined && !transport) throw damaged(entry, 'no usable mwTransport');
+  return transport;
 }
 
 /** @throws DirectoryUnavailable (MF-DIR-004) */

@@ -8,7 +8,16 @@ import type { Layout } from '../schema.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import type { Account, DomainEntry, ListEntry, RuleEntry } from '../types.ts';
 import { Answers, type AnswersLimits } from './cache.ts';
-import { aliasToList, hasClass, toAccount, toDomain, toList, toRule, valuesOf } from './entries.ts';
+import {
+  aliasToList,
+  DOMAIN_ATTRIBUTES,
+  hasClass,
+  toAccount,
+  toDomain,
+  toList,
+  toRule,
+  valuesOf,
+} from './entries.ts';
 import { all, any, domainUsersFilter, equal, holderFilter, parseFilter } from './filters.ts';
 import { userFilter } from './filters.ts';
 import type { Ask } from './replicas.ts';
@@ -266,7 +275,7 @@ export class LdapLookups {
       const found = await connection.search(layout.suffix, {
         scope: 'sub',
         filter,
-        attributes: ['objectClass', 'cn', 'mwAliasOf', 'mwCatchAll', 'mwAll'],
+        attributes: DOMAIN_ATTRIBUTES,
         sizeLimit: 2 * HOLDERS_MAX,
       });
       if (found.length === 0) await whole();

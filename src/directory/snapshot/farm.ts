@@ -2,7 +2,7 @@ import type { Entry } from 'ldapts';
 import { systemClock } from '../../base/clock.ts';
 import { addressKey, keyText } from '../address.ts';
 import { serverAccess, type LdapDirectoryOptions } from '../client/directory.ts';
-import { toAccount, valuesOf } from '../client/entries.ts';
+import { DOMAIN_ATTRIBUTES, NODE_ATTRIBUTES, toAccount, valuesOf } from '../client/entries.ts';
 import { equal, userFilter } from '../client/filters.ts';
 import { MAPS, mapAttributes, type AttributeMap } from '../map.ts';
 import { layout, type Layout } from '../schema.ts';
@@ -11,12 +11,12 @@ import { readWhole, type Branch, type ReadResult, type Selecting } from './read.
 import type { Reading } from './records.ts';
 
 const FARM_BRANCHES = {
-  domains: ['mwDomain', 'cn', 'mwAliasOf', 'mwCatchAll', 'mwAll'],
+  domains: ['mwDomain', ...DOMAIN_ATTRIBUTES.slice(1)],
   sites: ['mwSite', 'cn', 'mwSiteDomain', 'mwSiteLevel'],
   lists: ['mwList', 'cn', 'mwMember', 'mwMemberFilter', 'mwPosting', 'mwModerator', 'mwOwner'],
   rules: ['mwRule', 'cn', 'mwOrder', 'mwPattern', 'mwTarget'],
   volumes: ['mwVolume', 'cn', 'mwMountPath', 'mwIdentity', 'mwWeight', 'mwState', 'mwUse'],
-  nodes: ['mwNode', 'cn', 'nid', 'server', 'status', 'mwListen', 'mwBeat', 'mwVersion'],
+  nodes: ['mwNode', ...NODE_ATTRIBUTES],
 } as const;
 type FarmBranch = keyof typeof FARM_BRANCHES;
 

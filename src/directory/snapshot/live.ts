@@ -8,6 +8,8 @@
  *   the question stays unanswered, never "no such user". For the same reason nothing is taken
  *   from it that follows from somebody's absence: no catch-all, no rule, no list with a member
  *   it does not know, no "members only".
+ * - Addresses of nodes and what is said of a domain are taken from it; that a domain is not in it
+ *   says nothing. Secrets are never in it.
  * - Settings and the node's own entry are not taken from it: the last good ones that the node
  *   keeps (config/last-good.ts) are younger, and going back to older ones would undo changes.
  * - Placing a user needs the live directory.
@@ -72,6 +74,18 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
       ),
     settings: () => primary.settings(),
     node: (name) => primary.node(name),
+    nodes: () =>
+      either(
+        () => primary.nodes(),
+        () => snapshot.nodes(),
+      ),
+    domain: (name) =>
+      either(
+        () => primary.domain(name),
+        () => snapshot.domain(name),
+      ),
+    etrnDomains: (argument) => primary.etrnDomains(argument),
+    secret: (kind, name) => primary.secret(kind, name),
     invalidate: () => {
       primary.invalidate();
       snapshot.invalidate();

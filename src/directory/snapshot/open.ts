@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults, type OptionValues } from '../../config/options.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
-import { addressKey, keyText, type AddressKey } from '../address.ts';
+import { addressKey, domainKey, keyText, type AddressKey } from '../address.ts';
+import { ETRN_DOMAINS_MAX, etrnNames, parseEtrn } from '../etrn.ts';
 import type { Lookups, Selection } from '../lookups.ts';
 import { DIRECTORY_OPTIONS } from '../options.ts';
 import { resolveAddress, type ExpansionLimits, type LeftOut } from '../resolve.ts';
@@ -195,7 +196,41 @@ class OpenSnapshot implements SnapshotDirectory {
   async node(name: string): Promise<NodeEntry | undefined> {
     const file = await this.#current();
     const node = this.#find<NodeEntry>(file, KEYS.node(name));
-    return node ? { ...node, beatAt: node.beatAt, version: node.version } : undefined;
+    return node && { ...NODE, ...node };
+  }
+
+  async nodes(): Promise<readonly NodeEntry[]> {
+    const file = await this.#current();
+    const nodes = this.#find<readonly NodeEntry[]>(file, KEYS.table('nodes'));
+    if (nodes) return nodes.map((node) => ({ ...NODE, ...node }));
+    throw new DirectoryUnavailable(
+      `The snapshot ${this.#path} is of a release before nodes were in it: export it again`,
+    );
+  }
+
+  async domain(name: string): Promise<DomainEntry | undefined> {
+    const file = await this.#current();
+    const key = domainKey(name);
+    const domain = key === undefined ? undefined : await this.#lookups(file).domain(key);
+    return domain ?? this.#negative(file, undefined);
+  }
+
+  async etrnDomains(argument: string): Promise<readonly DomainEntry[]> {
+    const file = await this.#current();
+    const named = parseEtrn(argument);
+    if (!named) return [];
+    const lookups = this.#lookups(file);
+    const names = this.#find<readonly string[]>(file, KEYS.table('customers')) ?? [];
+    const some = names.filter((name) => etrnNames(named, name)).slice(0, ETRN_DOMAINS_MAX);
+    const found = await Promise.all(some.map((name) => lookups.domain(name)));
+    const held = found.filter((one) => one?.transport !== undefined) as readonly DomainEntry[];
+    return held.length > 0 ? held : this.#negative(file, []);
+  }
+
+  async secret(): Promise<string | undefined> {
+    throw new DirectoryUnavailable(
+      'A snapshot has no secrets: keys and passwords are read from a directory server only',
+    );
   }
 
   invalidate(): void {
@@ -242,7 +277,7 @@ class OpenSnapshot implements SnapshotDirectory {
   }
 
   #account(file: SnapshotFile, key: string): Account | undefined {
-    return complete(this.#find<Account>(file, key), ACCOUNT);
+    return completeAccount(this.#find<Account>(file, key));
   }
 
   #select(file: SnapshotFile, selection: Selection, limit: number): readonly Account[] {
@@ -254,7 +289,7 @@ class OpenSnapshot implements SnapshotDirectory {
     }
     const read = (at: number): unknown => this.#guarded(() => file.record(at)).value;
     return (read(places.at) as readonly number[]).map(
-      (at) => complete(read(at) as Account, ACCOUNT) as Account,
+      (at) => completeAccount(read(at) as Account) as Account,
     );
   }
 
@@ -353,11 +388,26 @@ function selectionKey(selection: Selection): string {
 }
 
 /** JSON has no undefined: what is not there is put back, so that answers equal those of LDAP. */
-const ACCOUNT = { volume: undefined, path: undefined, site: undefined };
+const VACATION = { subject: undefined, from: undefined, until: undefined };
+const ACCOUNT = { volume: undefined, path: undefined, site: undefined, vacation: undefined };
+const NODE = { addresses: [], beatAt: undefined, version: undefined };
 const LIST = { filter: undefined, owner: undefined };
-const DOMAIN = { aliasOf: undefined, catchAll: undefined, site: undefined };
+const DOMAIN = {
+  aliasOf: undefined,
+  catchAll: undefined,
+  site: undefined,
+  transport: undefined,
+  etrnFrom: [],
+  dkim: [],
+};
 function complete<T extends object>(value: T | undefined, absent: Partial<T>): T | undefined {
   return value && { ...absent, ...value };
+}
+
+function completeAccount(value: Account | undefined): Account | undefined {
+  const account = complete(value, ACCOUNT);
+  const { vacation } = account ?? {};
+  return account && vacation ? { ...account, vacation: { ...VACATION, ...vacation } } : account;
 }
 
 /** What a file says about itself. @throws SnapshotError */

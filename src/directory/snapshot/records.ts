@@ -13,8 +13,19 @@ import {
 import { inOrder } from '../rules.ts';
 import type { AttributeMap } from '../map.ts';
 import { DnError, dnKey, parseDn } from '../dn.ts';
-import type { Account, ListEntry } from '../types.ts';
+import type { Account, ListEntry, NodeEntry } from '../types.ts';
 import type { SnapshotWriter } from './build.ts';
+
+type Table =
+  | 'volumes'
+  | 'rules'
+  | 'settings'
+  | 'postmaster'
+  | 'placed'
+  | 'about'
+  | 'nodes'
+  /** Names of domains with a transport. */
+  | 'customers';
 
 /** Keys of records. What follows the letter is in the form look-ups compare. */
 export const KEYS = {
@@ -30,8 +41,7 @@ export const KEYS = {
   ofSite: (site: string, domain: string) => `ss:${site} ${domain}`,
   ofList: (key: string) => `sl:${key}`,
   node: (name: string) => `n:${name}`,
-  table: (name: 'volumes' | 'rules' | 'settings' | 'postmaster' | 'placed' | 'about') =>
-    `t:${name}`,
+  table: (name: Table) => `t:${name}`,
 } as const;
 
 /** Everything that front ends ask for, as entries; from a server or from a text. */
@@ -235,10 +245,13 @@ export class Records {
     for (const entry of this.#reading.sites) {
       for (const name of valuesOf(entry, 'mwSiteDomain')) put(name, entry);
     }
+    const customers: string[] = [];
     for (const [name, found] of entries) {
       const domain = attempt(() => toDomain(name, found) ?? `nobody has the domain ${name}`);
       await this.#put(KEYS.domain(name), domain, 'domains');
+      if (typeof domain !== 'string' && domain.transport) customers.push(name);
     }
+    await this.#writer.add({ keys: [KEYS.table('customers')], value: customers.toSorted() });
   }
 
   async #lists(): Promise<void> {
@@ -286,10 +299,14 @@ export class Records {
     // Whether users carry a volume; in a site's own directory the path or a rule says it.
     await table('placed', this.#reading.map.volume !== undefined);
     await this.#rules(rules);
+    const known: NodeEntry[] = [];
     for (const entry of nodes) {
       const name = valuesOf(entry, 'cn')[0] ?? '';
-      await this.#put(KEYS.node(name), attempt(() => toNode(entry)), 'nodes'); // prettier-ignore
+      const node = attempt(() => toNode(entry));
+      if (typeof node !== 'string') known.push(node);
+      await this.#put(KEYS.node(name), node, 'nodes');
     }
+    await table('nodes', known.toSorted((a, b) => (a.name < b.name ? -1 : 1))); // prettier-ignore
     const settings = farm ? toSettings(farm) : new Map<string, string>();
     await table('settings', [...settings]);
     await table('postmaster', this.#postmaster(settings)?.id);

@@ -15,6 +15,7 @@ export const TEST_ACCOUNT: Account = {
   forwards: [],
   keepsForwarded: false,
   site: undefined,
+  vacation: undefined,
 };
 
 export interface StoredMessage {

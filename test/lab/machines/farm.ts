@@ -72,6 +72,7 @@ const nodeEntry = (host: Frontend): NodeEntry => ({
   server: HOSTS[host].address,
   status: 'spm',
   listen: Object.entries(PORTS).map(([name, port]) => `${name} ${HOSTS[host].address}:${port}`),
+  addresses: [],
   beatAt: undefined,
   version: undefined,
 });
