@@ -29,8 +29,11 @@ const MAILDIR_IMPORTERS = ['volumes', 'mailbox', 'spool'];
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fs-extra': ['cli', 'roles'], // Never in the mail path.
   'csv-parse': ['cli'],
+  'dns-packet': ['dns'],
   ldapjs: ['directory'],
   ldapts: ['directory'],
+  mailauth: ['spool'], // Policies of MTA-STS are parsed.
+  'mx-connect': ['spool'], // Certificates are held against TLSA.
   pino: ['log'],
   'prom-client': ['metrics'],
   'proper-lockfile': ['pop3'], // Only where a double holder is harmless.

@@ -1,6 +1,7 @@
 import { DELIVERY_OPTIONS } from '../delivery/options.ts';
 import { AUTH_OPTIONS } from '../auth/options.ts';
 import { ADMIN_OPTIONS, DIRECTORY_OPTIONS, EMBEDDED_OPTIONS } from '../directory/options.ts';
+import { DNS_OPTIONS } from '../dns/options.ts';
 import { HTTP_OPTIONS } from '../http/options.ts';
 import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
 import { MX_OPTIONS } from '../mx/options.ts';
@@ -9,6 +10,8 @@ import { POP3_OPTIONS } from '../pop3/options.ts';
 import { RELAY_OPTIONS } from '../relay/options.ts';
 import { SMTP_OPTIONS } from '../smtp/options.ts';
 import { SPOOL_OPTIONS } from '../spool/options.ts';
+import { SMTP_CLIENT_OPTIONS } from '../smtp/client/options.ts';
+import { SENDER_OPTIONS } from '../spool/sender/options.ts';
 import { VOLUME_OPTIONS } from '../volumes/options.ts';
 import { NODE_OPTIONS } from './options.ts';
 
@@ -29,4 +32,7 @@ export const TABLES = [
   MX_OPTIONS,
   POP3_OPTIONS,
   RELAY_OPTIONS,
+  SENDER_OPTIONS,
+  SMTP_CLIENT_OPTIONS,
+  DNS_OPTIONS,
 ] as const;
