@@ -31,32 +31,12 @@ export const RELAY_OPTIONS = {
     default: [],
     doc: 'Addresses that may send anywhere through the relay service without a login.',
   },
-  'relay.next': {
-    kind: 'text',
-    default: '',
-    doc:
-      'HOST or HOST:PORT that takes all that leaves, in place of the MX of each domain; an ' +
-      'address stands in brackets. Its password is the secret "smarthost HOST".',
-  },
-  'relay.next.login': {
-    kind: 'text',
-    default: '',
-    doc: 'Login at relay.next; empty: none is needed.',
-  },
-  'relay.next.tls': {
-    kind: 'choice',
-    default: 'verify',
-    values: ['verify', 'require', 'may'],
-    doc:
-      'TLS to relay.next: with a certificate that is right, with any, or where it is offered. ' +
-      'A password is never sent without TLS.',
-  },
   'relay.routes': {
     kind: 'list',
     of: 'text',
     default: [],
     doc:
-      'Ways of single domains, before relay.next: `example.net=host.example:25`, ' +
+      'Ways of single domains, before relay.smarthost: `example.net=host.example:25`, ' +
       '`.example.net=[192.0.2.1]:25` for all below it, `example.org=mx`.',
   },
   'relay.dkim.path': {

@@ -1,6 +1,8 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { DirectoryUnavailable, type NodeEntry } from '../directory/types.ts';
-import { cookieMark, OwnFarm } from './own-farm.ts';
+import { silentLogger } from '../log/types.ts';
+import { OwnFarm } from './own-farm.ts';
 
 const node = (name: string, more: Partial<NodeEntry> = {}): NodeEntry => ({
   name,
@@ -14,19 +16,24 @@ const node = (name: string, more: Partial<NodeEntry> = {}): NodeEntry => ({
   ...more,
 });
 
-function farmOf(nodes: NodeEntry[] | Error, more: { addresses?: string[]; names?: string[] } = {}) {
-  const state = { nodes, asked: 0, now: 0 };
+/** A directory that answers as told, and a clock whose sleep ends when `pass` is called. */
+function farmOf(nodes: readonly NodeEntry[] | Error, addresses: readonly string[] = []) {
+  const state = { nodes, slept: [] as number[], pass: () => {} };
   const farm = new OwnFarm({
     directory: {
-      nodes: () => {
-        state.asked += 1;
-        if (state.nodes instanceof Error) return Promise.reject(state.nodes);
-        return Promise.resolve(state.nodes);
+      nodes: () =>
+        state.nodes instanceof Error ? Promise.reject(state.nodes) : Promise.resolve(state.nodes),
+    },
+    clock: {
+      now: () => 0,
+      sleep: (ms) => {
+        state.slept.push(ms);
+        return new Promise((resolve) => (state.pass = resolve));
       },
     },
-    clock: { now: () => state.now, sleep: () => Promise.resolve() },
-    addresses: more.addresses ?? [],
-    names: more.names ?? [],
+    logger: silentLogger,
+    node: 'front1.example.test',
+    addresses,
     interfaces: () => ['127.0.0.1', 'fe80::1'],
   });
   return { farm, state };
@@ -50,43 +57,58 @@ test.each([
   ['a neighbour', '192.0.2.4', false],
   ['a star is no address', '*', false],
 ])('[S4-14] own address: %s', async (_, address, own) => {
-  const { farm } = farmOf(NODES, { addresses: ['198.51.100.0/24'] });
-  expect(await farm.hasAddress(address)).toBe(own);
+  const { farm } = farmOf(NODES, ['198.51.100.0/24']);
+  await farm.known;
+  expect(farm.isOwn(address)).toBe(own);
 });
 
-test('[S4-14] MX records that name a node, its server or the farm are known before any address', async () => {
-  const { farm } = farmOf(NODES, { names: ['mail.example.test'] });
-  expect(await farm.hasName('Front1.Example.TEST.')).toBe(true);
-  expect(await farm.hasName('mail.example.test')).toBe(true);
-  expect(await farm.hasName('mail.example.net')).toBe(false);
-  // One label is what any network calls some host.
-  expect(await farm.hasName('front2')).toBe(false);
-});
-
-test('[S4-14] before the directory said who is in the farm, nobody counts as foreign', async () => {
+test('[S4-14] nothing is known before the directory said who is in the farm; it is asked again soon', async () => {
   const { farm, state } = farmOf(new DirectoryUnavailable('away'));
-  await expect(farm.hasAddress('203.0.113.1')).rejects.toThrow(DirectoryUnavailable);
+  let known = false;
+  void farm.known.then(() => (known = true));
+  await turn();
+  expect(known).toBe(false);
+  expect(state.slept).toEqual([5_000]);
   state.nodes = NODES;
-  expect(await farm.hasAddress('203.0.113.1')).toBe(false);
+  state.pass();
+  await farm.known;
+  expect(farm.isOwn('192.0.2.1')).toBe(true);
 });
 
 test('[S4-14] a node that comes is known within a minute; while the directory is away all known ones are', async () => {
   const { farm, state } = farmOf(NODES);
-  expect(await farm.hasAddress('192.0.2.77')).toBe(false);
+  await farm.known;
+  await turn();
+  expect(farm.isOwn('192.0.2.77')).toBe(false);
   state.nodes = [...NODES, node('front3', { addresses: ['192.0.2.77'] })];
-  state.now = 59_999;
-  expect(await farm.hasAddress('192.0.2.77')).toBe(false);
-  expect(state.asked).toBe(1);
-  state.now = 60_000;
-  expect(await farm.hasAddress('192.0.2.77')).toBe(true);
+  expect(state.slept).toEqual([60_000]);
+  state.pass();
+  await turn();
+  expect(farm.isOwn('192.0.2.77')).toBe(true);
   state.nodes = new DirectoryUnavailable('away');
-  state.now = 600_000;
-  expect(await farm.hasAddress('192.0.2.77')).toBe(true);
-  expect(await farm.hasAddress('192.0.2.1')).toBe(true);
+  state.pass();
+  await turn();
+  expect(farm.isOwn('192.0.2.77')).toBe(true);
+  expect(farm.isOwn('192.0.2.1')).toBe(true);
 });
 
-test('[N-12] the cookie is shown as a hash; a farm without one shows nothing', () => {
-  expect(cookieMark('secret of the farm')).toMatch(/^[0-9a-f]{16}$/);
-  expect(cookieMark('secret of the farm')).not.toBe(cookieMark('another'));
-  expect(cookieMark('')).toBeUndefined();
+test('where the MX are: nodes that are up first, a star is every address, no loopback of others', async () => {
+  const { farm } = farmOf([
+    node('down', { listen: ['mx 192.0.2.9:25'], status: 'sm' }),
+    node('front1.example.test', {
+      listen: ['mx *:25', 'lmtp 127.0.0.1:24'],
+      addresses: ['192.0.2.1'],
+    }),
+    node('front2', { listen: ['mx 127.0.0.1:25', 'mx [2001:db8::2]:2525', 'pop3 *:110'] }),
+  ]);
+  await farm.known;
+  expect(farm.listeners('mx')).toEqual([
+    { node: 'front1.example.test', host: '192.0.2.1', port: 25 },
+    { node: 'front1.example.test', host: '127.0.0.1', port: 25 },
+    { node: 'front2', host: '2001:db8::2', port: 2525 },
+    { node: 'down', host: '192.0.2.9', port: 25 },
+  ]);
+  expect(farm.listeners('lmtp')).toEqual([
+    { node: 'front1.example.test', host: '127.0.0.1', port: 24 },
+  ]);
 });

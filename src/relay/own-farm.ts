@@ -1,24 +1,24 @@
 /**
- * Which addresses, names and peers are this farm itself: mail for others must never come back to it
- * by MX, or it hops between its nodes until somebody counts the hops (S4-14, N-12).
+ * Which addresses are this farm itself, and where its MX are. Mail for others must never come back
+ * to the farm by MX, or it hops between its nodes until somebody counts the hops (S4-14, N-12).
  *
- * Three things tell. Addresses: what the nodes say of their interfaces, where they listen, the
- * setting `farm.addresses` (a balancer, a translating router), and the interfaces of this machine.
- * Names: those of the nodes and of the farm, as MX records have them. And the cookie, which tells
- * where all addresses look foreign.
+ * Addresses are those that the nodes say of their interfaces and where they listen, the setting
+ * `farm.addresses` (a balancer, a translating router), and the interfaces of this machine. What no
+ * address tells the cookie in EHLO does (smtp/farm-mark.ts), which the sender looks for itself.
  *
- * Before the directory said once who is in the farm nobody is known to be foreign: letters wait.
- * Once known, the last answer counts while the directory is away: a node that came since then is
- * known by its cookie.
+ * Before the directory said once who is in the farm nobody is known to be foreign, so nothing is
+ * sent before `known`. The last answer counts while the directory is away: a node that came since
+ * then is known by its cookie.
  */
-import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../base/clock.ts';
-import { DirectoryUnavailable, type Directory, type NodeEntry } from '../directory/types.ts';
+import type { Directory, NodeEntry } from '../directory/types.ts';
+import type { Logger } from '../log/types.ts';
 import {
   addressRanges,
   canonicalAddress,
+  isLoopback,
   parseListen,
   type AddressRanges,
 } from '../net/address.ts';
@@ -26,68 +26,117 @@ import {
 export interface OwnFarmParts {
   readonly directory: Pick<Directory, 'nodes'>;
   readonly clock: Clock;
+  readonly logger: Logger;
+  /** This node. */
+  readonly node: string;
   /** `farm.addresses`. */
   readonly addresses: readonly string[];
-  /** `farm.host-name`, and what else MX records may call us. */
-  readonly names: readonly string[];
   /** Of this machine; read anew with the nodes. */
   readonly interfaces?: () => readonly string[];
 }
 
-/** How long an answer of the directory counts as new. */
-const FRESH_MS = 60_000;
+/** How often the directory is asked. */
+const REFRESH_MS = 60_000;
+/** The same while it does not answer. */
+const RETRY_MS = 5_000;
 /** Never anybody else: the unspecified addresses reach the machine itself. */
 const UNSPECIFIED = ['0.0.0.0', '::'];
 
 export class OwnFarm {
   readonly #parts: OwnFarmParts;
   readonly #ranges: AddressRanges;
-  #addresses: ReadonlySet<string> | undefined;
-  #names: ReadonlySet<string> = new Set();
-  #readAt = -Infinity;
-  #reading: Promise<void> | undefined;
+  readonly #stop = new AbortController();
+  #addresses: ReadonlySet<string> = new Set();
+  #nodes: readonly NodeEntry[] = [];
+  #told = false;
+  /** Resolves when the directory has answered once. */
+  readonly known: Promise<void>;
 
   constructor(parts: OwnFarmParts) {
     this.#parts = parts;
     this.#ranges = addressRanges(parts.addresses);
+    this.known = new Promise((resolve) => void this.#run(resolve));
   }
 
-  /** @throws DirectoryUnavailable when it never answered */
-  async hasAddress(address: string): Promise<boolean> {
-    await this.#fresh();
-    return this.#addresses?.has(canonicalAddress(address)) === true || this.#ranges.has(address);
+  /** Every node, as of the last answer. */
+  get nodes(): readonly NodeEntry[] {
+    return this.#nodes;
   }
 
-  /** A host as an MX record names it. @throws DirectoryUnavailable when it never answered */
-  async hasName(host: string): Promise<boolean> {
-    await this.#fresh();
-    return this.#names.has(plainName(host));
+  isOwn(address: string): boolean {
+    return this.#addresses.has(canonicalAddress(address)) || this.#ranges.has(address);
   }
 
-  async #fresh(): Promise<void> {
+  /** Where nodes of the farm listen with a service, those that say they are up first. */
+  listeners(service: string): readonly FarmListener[] {
+    const up = (node: NodeEntry): number => Number(!node.status.includes('M'));
+    const nodes = this.#nodes.toSorted((a, b) => up(a) - up(b));
+    return nodes.flatMap((node) => this.#listenersOf(node, service));
+  }
+
+  close(): void {
+    this.#stop.abort(new Error('closed'));
+  }
+
+  async #run(onKnown: () => void): Promise<void> {
     const { clock } = this.#parts;
-    const age = clock.now() - this.#readAt;
-    if (age >= 0 && age < FRESH_MS) return;
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    try {
-      await this.#reading;
-    } catch (error) {
-      if (!(error instanceof DirectoryUnavailable) || this.#addresses === undefined) throw error;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const answered = await this.#read();
+      if (answered) onKnown();
+      await clock.sleep(answered ? REFRESH_MS : RETRY_MS, signal).catch(() => {});
     }
   }
 
-  async #read(): Promise<void> {
-    const { directory, clock, interfaces = localAddresses, names } = this.#parts;
-    const nodes = await directory.nodes();
-    const all = [...UNSPECIFIED, ...interfaces(), ...nodes.flatMap(addressesOf)];
-    this.#addresses = new Set(all.map(canonicalAddress));
-    const named = [...names, ...nodes.flatMap(({ name, server }) => [name, server])];
-    this.#names = new Set(named.map(plainName).filter((name) => name.includes('.')));
-    this.#readAt = clock.now();
+  /** @returns whether the directory answered */
+  async #read(): Promise<boolean> {
+    const { directory, logger, interfaces = localAddresses } = this.#parts;
+    try {
+      const nodes = await directory.nodes();
+      const all = [...UNSPECIFIED, ...interfaces(), ...nodes.flatMap(addressesOf)];
+      this.#addresses = new Set(all.map(canonicalAddress));
+      this.#nodes = nodes;
+      this.#told = false;
+      return true;
+    } catch (error) {
+      if (!this.#told) logger.warn({ err: error }, 'nodes of the farm not read; the last count');
+      this.#told = true;
+      return false;
+    }
+  }
+
+  #listenersOf(node: NodeEntry, service: string): readonly FarmListener[] {
+    const isHere = node.name === this.#parts.node;
+    return node.listen.flatMap((text) => {
+      const parsed = parseListen(text);
+      if (typeof parsed === 'string' || parsed.service !== service) return [];
+      const { port } = parsed;
+      const hosts = isAny(parsed.host)
+        ? [...node.addresses, ...(isHere ? ['127.0.0.1'] : [])]
+        : [parsed.host];
+      // Loopback of another machine is here, and nothing of that node.
+      const usable = hosts.filter(
+        (host) => isHere || !isLoopback(host) || this.#isThisMachine(node),
+      );
+      return usable.map((host) => ({ node: node.name, host, port }));
+    });
+  }
+
+  /** Whether another node is on this machine too: the demo, a test. */
+  #isThisMachine({ server }: NodeEntry): boolean {
+    const own = this.#nodes.find(({ name }) => name === this.#parts.node);
+    return own !== undefined && own.server === server;
   }
 }
+
+/** A place where a node takes connections. */
+export interface FarmListener {
+  readonly node: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+const isAny = (host: string): boolean => host === '*' || UNSPECIFIED.includes(host);
 
 /** Where a node can be reached, as far as its entry says it. */
 function addressesOf({ addresses, listen, server }: NodeEntry): readonly string[] {
@@ -98,16 +147,5 @@ function addressesOf({ addresses, listen, server }: NodeEntry): readonly string[
   return [...addresses, ...hosts, server].filter((host) => isIP(host) !== 0);
 }
 
-const plainName = (name: string): string => name.toLowerCase().replace(/\.$/, '');
-
 const localAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-
-const COOKIE_DIGITS = 16;
-
-/**
- * What our servers announce in EHLO, and what a sender looks for there. A hash: whoever sees it
- * cannot announce another farm's by knowing the setting only in part.
- */
-export const cookieMark = (cookie: string): string | undefined =>
-  cookie === '' ? undefined : hash('sha256', cookie, 'hex').slice(0, COOKIE_DIGITS);
