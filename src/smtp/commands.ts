@@ -1,5 +1,7 @@
 /** The whole protocol on one screen. A handler never checks state itself. */
+import { auth } from './command/auth.ts';
 import { data } from './command/data.ts';
+import { etrn } from './command/etrn.ts';
 import { hello, startTls } from './command/hello.ts';
 import { mail } from './command/mail.ts';
 import { rcpt } from './command/rcpt.ts';
@@ -27,10 +29,12 @@ export const COMMANDS = {
   HELO: { after: 'anything', delegate: hello('HELO') }, // RFC 5321 §4.1.1.1
   LHLO: { after: 'anything', delegate: hello('LHLO') }, // RFC 2033 §4.1
   STARTTLS: { after: 'hello', delegate: startTls }, // RFC 3207 §4
+  AUTH: { after: 'hello', run: auth }, // RFC 4954 §4
   MAIL: { after: 'hello', run: mail }, // RFC 5321 §4.1.1.2
   RCPT: { after: 'hello', run: rcpt }, // RFC 5321 §4.1.1.3
   DATA: { after: 'hello', run: data }, // RFC 5321 §4.1.1.4
   RSET: { after: 'anything', run: rset }, // RFC 5321 §4.1.1.5
+  ETRN: { after: 'hello', run: etrn }, // RFC 1985 §5
   VRFY: { after: 'anything', run: vrfy }, // RFC 5321 §4.1.1.6
   HELP: { after: 'anything', run: help }, // RFC 5321 §4.1.1.8
   NOOP: { after: 'anything', run: noop }, // RFC 5321 §4.1.1.9

@@ -7,6 +7,7 @@ import { SMTPServer } from 'smtp-server';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../log/types.ts';
 import type { Connection, Service, TlsContexts } from '../net/types.ts';
+import { FARM_KEYWORD } from './farm-mark.ts';
 import { sessions } from './metrics.ts';
 import type { SmtpOptions } from './options.ts';
 import { SmtpSession } from './session.ts';
@@ -23,6 +24,8 @@ export interface SmtpServiceOptions<R> {
   readonly options: SmtpOptions;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** What EHLO tells of our farm (farm-mark.ts); undefined: nothing. */
+  readonly farmMark?: string | undefined;
 }
 
 /** An SMTP or LMTP service on policy that somebody else has. */
@@ -44,6 +47,7 @@ export class SmtpEngine extends SMTPServer {
   readonly limits: SmtpOptions;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly #farmMark: string | undefined;
   draining = false;
   readonly #open = new Set<SmtpSession>();
   readonly #workarounds: ReadonlySet<string>;
@@ -63,8 +67,7 @@ export class SmtpEngine extends SMTPServer {
       logger: false,
       hideENHANCEDSTATUSCODES: false,
       hideSTARTTLS: given.tls === undefined,
-      // Final delivery answers at once: nothing is left to notify anybody of (RFC 3461 §4).
-      hideDSN: true,
+      hideDSN: given.policy.dsn !== true,
       // RFC 8689 binds every later hop as well; announced when forwards can keep it.
       hideREQUIRETLS: true,
       authMethods: [],
@@ -76,6 +79,7 @@ export class SmtpEngine extends SMTPServer {
     this.limits = given.options;
     this.log = given.logger;
     this.clock = given.clock;
+    this.#farmMark = given.farmMark;
     this.#workarounds = new Set(given.options['smtp.workarounds']);
     if (given.tls) this.secureContext = askEachTime(given.tls);
     // Broken connections are told by the session line; an unheard 'error' would end the process.
@@ -102,6 +106,17 @@ export class SmtpEngine extends SMTPServer {
 
   allows(workaround: Workaround): boolean {
     return this.#workarounds.has(workaround);
+  }
+
+  /** Lines of EHLO that the library does not know of. */
+  keywords(session: SmtpSession): readonly string[] {
+    const { authenticate, etrn } = this.policy;
+    const offersAuth = authenticate && session.secure && !session.account;
+    return [
+      ...(offersAuth ? [`AUTH ${authenticate.mechanisms.join(' ')}`] : []),
+      ...(etrn ? ['ETRN'] : []),
+      ...(this.#farmMark === undefined ? [] : [`${FARM_KEYWORD} ${this.#farmMark}`]),
+    ];
   }
 
   /** A session's socket is closed. */

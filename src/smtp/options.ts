@@ -97,11 +97,13 @@ export const SMTP_OPTIONS = {
 export type SmtpOptions = OptionValues<typeof SMTP_OPTIONS>;
 
 /**
- * Longest command line with CRLF. RFC 5321 §4.5.3.1.4 allows 512; the extensions we announce add
- * SIZE 26 (RFC 1870), BODY 17 (RFC 6152) and SMTPUTF8 10 (RFC 6531 §3.4). The rest is slack for
- * AUTH= and DSN parameters, which some clients send unasked.
+ * Longest command line with CRLF. RFC 5321 §4.5.3.1.4 allows 512; the extensions we announce add to
+ * MAIL: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531 §3.4), AUTH 500 (RFC 4954),
+ * RET and ENVID 116 (RFC 3461 §4); to RCPT NOTIFY and ORCPT 543. The rest is slack.
  */
-export const COMMAND_LINE_BYTES_MAX = 1024;
+export const COMMAND_LINE_BYTES_MAX = 1536;
+/** AUTH and responses to it, with CRLF (RFC 4954 §4): tickets and tokens are long. */
+export const AUTH_LINE_BYTES_MAX = 12_288;
 /** HELO argument: a domain is at most 255 octets (RFC 5321 §4.5.3.1.2). */
 export const HELO_BYTES_MAX = 255;
 /** Forward and reverse path with brackets (RFC 5321 §4.5.3.1.3). */

@@ -8,7 +8,7 @@ import type { Logger } from '../log/types.ts';
 import type { ContentDecoder } from './content.ts';
 import { bugs, refused as refusedMessages } from './metrics.ts';
 import type { SmtpOptions } from './options.ts';
-import { ReplyError, type ReplyName } from './replies.ts';
+import { nameOf, ReplyError, type Reply, type ReplyName } from './replies.ts';
 import type { MessageSink } from './types.ts';
 
 export interface ReceptionParts {
@@ -30,7 +30,7 @@ export class Reception {
   readonly id: string;
   readonly #parts: ReceptionParts;
   readonly #startedAt: number;
-  #refusal: ReplyName | undefined;
+  #refusal: Reply | undefined;
   #state: 'receiving' | 'ended' | 'gone' = 'receiving';
   #writing: Promise<void> | undefined;
   #writingSince = 0;
@@ -53,7 +53,7 @@ export class Reception {
   }
 
   /** What a message whose end never comes is answered with. */
-  get verdict(): ReplyName {
+  get verdict(): Reply {
     this.#judge();
     return this.#refusal ?? (this.#writing ? 'stuck' : 'dataTooSlow');
   }
@@ -76,7 +76,7 @@ export class Reception {
   }
 
   /** The end of data came. @returns one reply, or those that the sink gave. Never rejects. */
-  async end(): Promise<readonly ReplyName[]> {
+  async end(): Promise<readonly Reply[]> {
     this.#judge();
     const { decoder, options, sink } = this.#parts;
     if (!this.#refusal && decoder.hops > options['smtp.hops.max']) this.#refuse('tooManyHops');
@@ -124,12 +124,13 @@ export class Reception {
     else if (decoder.octets > options['smtp.message.max']) this.#refuse('messageTooBig');
   }
 
-  #refuse(reply: ReplyName): void {
+  #refuse(reply: Reply): void {
     if (this.#refusal) return;
     this.#refusal = reply;
     this.#parts.decoder.discard = true;
-    if (Object.hasOwn(REFUSAL_REASONS, reply)) {
-      refusedMessages.inc(REFUSAL_REASONS[reply as keyof typeof REFUSAL_REASONS]);
+    const name = nameOf(reply);
+    if (Object.hasOwn(REFUSAL_REASONS, name)) {
+      refusedMessages.inc(REFUSAL_REASONS[name as keyof typeof REFUSAL_REASONS]);
     }
     if (this.#state === 'receiving') this.#abort('refused');
   }
@@ -144,8 +145,8 @@ export class Reception {
     }
   }
 
-  #replyTo(error: unknown): ReplyName {
-    if (error instanceof ReplyError) return error.reply;
+  #replyTo(error: unknown): Reply {
+    if (error instanceof ReplyError) return error.full;
     const { logger } = this.#parts;
     if (error instanceof DeadlineError) {
       logger.error(

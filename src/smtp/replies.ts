@@ -4,14 +4,18 @@
  * since a wrong class loses mail (4xx is tried again, 5xx is returned).
  */
 type Row =
-  | { readonly code: 214 | 221 | 250 | 252; readonly enhanced: Enhanced<2>; readonly text: string }
   | {
-      readonly code: 421 | 450 | 451 | 452 | 454;
+      readonly code: 214 | 221 | 235 | 250 | 251 | 252 | 253;
+      readonly enhanced: Enhanced<2>;
+      readonly text: string;
+    }
+  | {
+      readonly code: 421 | 450 | 451 | 452 | 454 | 458 | 459;
       readonly enhanced: Enhanced<4>;
       readonly text: string;
     }
   | {
-      readonly code: 500 | 501 | 502 | 503 | 504 | 530 | 550 | 552 | 553 | 554 | 555;
+      readonly code: 500 | 501 | 502 | 503 | 504 | 530 | 535 | 538 | 550 | 552 | 553 | 554 | 555;
       readonly enhanced: Enhanced<5>;
       readonly text: string;
     };
@@ -82,6 +86,40 @@ export const REPLIES = {
   messageTooBig: { code: 552, enhanced: '5.3.4', text: 'Message too big' },
   tooManyHops: { code: 554, enhanced: '5.4.6', text: 'Too many hops, mail loop' },
   bareLf: { code: 550, enhanced: '5.5.2', text: 'Message contains a bare LF' }, // RFC 5321 §2.3.8
+  // AUTH (RFC 4954 §4, §6).
+  authenticated: { code: 235, enhanced: '2.7.0', text: 'Authentication succeeded' },
+  authFirst: { code: 530, enhanced: '5.7.0', text: 'Authentication required' },
+  authRefused: { code: 535, enhanced: '5.7.8', text: 'User name or password is wrong' },
+  authSuspended: { code: 535, enhanced: '5.7.8', text: 'Sending is disabled for this account' },
+  authTlsFirst: { code: 538, enhanced: '5.7.11', text: 'Authentication needs TLS, say STARTTLS' },
+  authThrottled: { code: 454, enhanced: '4.7.0', text: 'Too many failed logins' },
+  authUnavailable: {
+    code: 454,
+    enhanced: '4.7.0',
+    text: 'Logins cannot be checked just now, try again later',
+  },
+  authAgain: { code: 503, enhanced: '5.5.1', text: 'You are logged in already' },
+  authInMail: { code: 503, enhanced: '5.5.1', text: 'No login within a mail transaction' },
+  authMechanism: { code: 504, enhanced: '5.5.4', text: 'Mechanism is not known here' },
+  authCancelled: { code: 501, enhanced: '5.7.0', text: 'Authentication cancelled' },
+  authSyntax: { code: 501, enhanced: '5.5.2', text: 'Cannot decode the authentication data' },
+  authTooLong: { code: 500, enhanced: '5.5.6', text: 'Authentication data is too long' },
+  // ETRN (RFC 1985 §5.3).
+  etrnStarted: { code: 250, enhanced: '2.0.0', text: 'Queuing started' },
+  etrnNone: { code: 251, enhanced: '2.0.0', text: 'No messages waiting' },
+  etrnPending: { code: 252, enhanced: '2.0.0', text: 'Pending messages are being sent' },
+  etrnCount: { code: 253, enhanced: '2.0.0', text: 'Pending messages started' },
+  etrnUnable: { code: 458, enhanced: '4.3.0', text: 'Unable to queue messages, try again later' },
+  etrnRefused: { code: 459, enhanced: '4.7.1', text: 'Node not allowed' },
+  etrnInMail: { code: 503, enhanced: '5.5.1', text: 'No ETRN within a mail transaction' },
+  // Submission (RFC 6409).
+  senderNotYours: { code: 553, enhanced: '5.7.1', text: 'This sender address is not yours' },
+  fromNotYours: { code: 550, enhanced: '5.7.1', text: 'From has an address that is not yours' },
+  badHeader: { code: 550, enhanced: '5.6.0', text: 'The header is broken' },
+  headerTooLong: { code: 552, enhanced: '5.3.4', text: 'The header is too long' },
+  sendingSuspended: { code: 550, enhanced: '5.7.1', text: 'Sending is disabled for this account' },
+  sendingLimit: { code: 450, enhanced: '4.7.1', text: 'You have sent too much' },
+  recipientLimit: { code: 452, enhanced: '4.7.1', text: 'You have sent to too many recipients' },
   // Our own trouble: never 5xx.
   tlsUnavailable: { code: 454, enhanced: '4.7.0', text: 'TLS is not available just now' }, // RFC 3207 §4
   directoryDown: { code: 451, enhanced: '4.4.3', text: 'Directory is away, try again later' },
@@ -104,21 +142,49 @@ export const REPLIES = {
 
 export type ReplyName = keyof typeof REPLIES;
 
+/** A reply, or one that says more than its name does: which field, until when. */
+export type Reply = ReplyName | DetailedReply;
+export interface DetailedReply {
+  readonly name: ReplyName;
+  readonly detail: string;
+}
+
+export const nameOf = (reply: Reply): ReplyName => (typeof reply === 'string' ? reply : reply.name);
+
+/** What is said beyond the fixed text; a peer's octets may be in it. */
+const DETAIL_LENGTH_MAX = 300;
+
 /** Text that carries its own enhanced code, as the session's `send` expects it. */
-export const replyText = (name: ReplyName, id: string): string => {
-  const { code, enhanced, text } = REPLIES[name];
+export const replyText = (reply: Reply, id: string): string => {
+  const name = nameOf(reply);
+  const { code, enhanced, text: fixed } = REPLIES[name];
+  const detail = typeof reply === 'string' ? '' : `: ${plain(reply.detail)}`;
+  const text = fixed + detail;
   // The trace id joins a client's complaint with our log and the Received line.
   return code >= 400 || name === 'delivered'
     ? `${enhanced} ${text} (${id})`
     : `${enhanced} ${text}`;
 };
 
+/** Printable ASCII on one line (RFC 5321 §4.2). */
+const plain = (detail: string): string =>
+  detail.replace(/[^\x20-\x7e]/gu, '?').slice(0, DETAIL_LENGTH_MAX);
+
 /** The client is at fault or a resource is down. Thrown anywhere, caught at the boundary only. */
 export class ReplyError extends Error {
   readonly reply: ReplyName;
-  constructor(reply: ReplyName, options?: ErrorOptions) {
+  /** What the client is told beyond the fixed text. */
+  readonly detail: string | undefined;
+
+  constructor(reply: ReplyName, options?: ErrorOptions & { readonly detail?: string }) {
     super(REPLIES[reply].text, options);
     this.name = 'ReplyError';
     this.reply = reply;
+    this.detail = options?.detail;
+  }
+
+  /** The whole of it. */
+  get full(): Reply {
+    return this.detail === undefined ? this.reply : { name: this.reply, detail: this.detail };
   }
 }

@@ -12,11 +12,11 @@ import type { Connection } from '../net/types.ts';
 import { commandRow } from './commands.ts';
 import type { SmtpEngine } from './engine.ts';
 import { bugs, replies } from './metrics.ts';
-import { HANDSHAKE_MS_MAX } from './options.ts';
+import { AUTH_LINE_BYTES_MAX, COMMAND_LINE_BYTES_MAX, HANDSHAKE_MS_MAX } from './options.ts';
 import { Reception } from './reception.ts';
-import { REPLIES, ReplyError, replyText, type ReplyName } from './replies.ts';
+import { nameOf, REPLIES, ReplyError, replyText, type Reply } from './replies.ts';
 import { SmtpInput, type LineProblem } from './stream.ts';
-import type { Sender, SessionEnd, SessionView, SmtpMode } from './types.ts';
+import type { Sender, SessionAccount, SessionEnd, SessionView, SmtpMode } from './types.ts';
 
 /** A mail transaction: there is none without a sender (RFC 5321 §3.3). */
 export interface Transaction {
@@ -34,6 +34,11 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   readonly engine: SmtpEngine;
   readonly peer: Connection;
   transaction: Transaction | undefined = undefined;
+  account: SessionAccount | undefined = undefined;
+  /** Credentials of this session that were wrong. */
+  authFailures = 0;
+  /** Takes the next line, which is no command: a response to AUTH. */
+  #expected: ((response: string) => void | Promise<void>) | undefined = undefined;
   /** Why the session ends, once somebody decided it. */
   ending: SessionEnd | undefined = undefined;
   /** Messages that reached their end. */
@@ -103,11 +108,14 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   }
 
   override _createParser(): SmtpInput {
-    return new SmtpInput({
+    const input = new SmtpInput({
       line: (line, problem, next) => this.#line(line, problem, next),
       content: (bytes) => this.#reception?.content(bytes),
       contentEnd: (next) => this.#contentEnd(next),
     });
+    const { policy } = this._server as SmtpEngine; // `engine` is not there yet.
+    if (policy.authenticate) input.lineBytesMax = AUTH_LINE_BYTES_MAX;
+    return input;
   }
 
   /** EHLO, HELO and STARTTLS end the transaction too (RFC 5321 §4.1.4, RFC 3207 §4.2). */
@@ -118,7 +126,9 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   }
 
   /** The one place that writes replies. Ours carry their enhanced code in the text. */
-  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+  override send(code: number, given?: string | string[] | null, context?: string | false): void {
+    // The one list that the library sends is that of EHLO.
+    const data = Array.isArray(given) ? [...given, ...this.engine.keywords(this)] : given;
     replies.inc(replyClass(code));
     this.#gather(code);
     const own = typeof data === 'string' && OWN_ENHANCED.test(data);
@@ -149,15 +159,20 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     }
   }
 
-  reply(name: ReplyName, id = this.id): void {
-    this.send(REPLIES[name].code, replyText(name, id));
+  reply(reply: Reply, id = this.id): void {
+    this.send(REPLIES[nameOf(reply)].code, replyText(reply, id));
   }
 
   /** A 421, and the end of the session. */
-  fatal(name: ReplyName, ending: SessionEnd): void {
+  fatal(reply: Reply, ending: SessionEnd): void {
     this.ending ??= ending;
-    this.reply(name);
+    this.reply(reply);
     this.close();
+  }
+
+  /** The next line is a response (RFC 4954 §4), not a command. */
+  expect(taker: (response: string) => void | Promise<void>): void {
+    this.#expected = taker;
   }
 
   /** 354, and from here on the input is the message (RFC 5321 §3.3). */
@@ -262,10 +277,14 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     problem: LineProblem,
     next: () => void,
   ): Promise<void> | 'delegated' | undefined {
+    const expected = this.#expected;
+    this.#expected = undefined;
+    if (problem === 'too-long' && expected) throw new ReplyError('authTooLong');
     if (problem !== 'none') {
       throw new ReplyError(problem === 'too-long' ? 'lineTooLong' : 'bareLfCommand');
     }
     const text = commandText(line);
+    if (expected) return expected(text) ?? undefined;
     const space = text.indexOf(' ');
     const verb = space < 0 ? text : text.slice(0, space);
     const row = commandRow(verb);
@@ -273,6 +292,9 @@ export class SmtpSession extends SMTPConnection implements SessionView {
       // A web page can make a browser send mail commands in the body of a request.
       if (HTTP_REQUEST.test(text)) return void this.fatal('notHttp', 'limit');
       throw new ReplyError('unknownCommand');
+    }
+    if (line.length + 2 > COMMAND_LINE_BYTES_MAX && verb.toUpperCase() !== 'AUTH') {
+      throw new ReplyError('lineTooLong');
     }
     if (row.after === 'hello' && this.helo === '') throw new ReplyError('heloFirst');
     const args = space < 0 ? '' : text.slice(space + 1).trimEnd();
@@ -283,7 +305,7 @@ export class SmtpSession extends SMTPConnection implements SessionView {
 
   /** The one error boundary. */
   #failed(error: unknown): void {
-    if (error instanceof ReplyError) return this.reply(error.reply);
+    if (error instanceof ReplyError) return this.reply(error.full);
     bugs.inc('command');
     const fields = { code: 'MF-SMTP-001', trace: this.id, err: error };
     this.engine.log.error(fields, 'Unexpected error in a command');
@@ -294,11 +316,11 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     const reception = this.#reception;
     if (!reception) return next();
     this.#work();
-    void reception.end().then((names) => {
+    void reception.end().then((all) => {
       this._handlerPending = false;
       this.#reception = undefined;
       this.#octets += reception.octets;
-      this.#replyToMessage(reception.id, names);
+      this.#replyToMessage(reception.id, all);
       this.transaction = undefined;
       this.#lineAt = this.engine.clock.now();
       if (this.engine.draining) this.fatal('shuttingDown', 'drain');
@@ -307,12 +329,12 @@ export class SmtpSession extends SMTPConnection implements SessionView {
   }
 
   /** One reply in SMTP, one for each recipient in LMTP (RFC 2033 §4.2). */
-  #replyToMessage(id: string, names: readonly ReplyName[]): void {
+  #replyToMessage(id: string, all: readonly Reply[]): void {
     const recipients = this.transaction?.recipients.length ?? 1;
     const count = this.mode === 'lmtp' ? recipients : 1;
     this.transactions += 1;
-    for (let i = 0; i < count; i++) this.reply(names[i] ?? names[0] ?? 'internal', id);
-    if (names.includes('delivered')) this.#errors = 0;
+    for (let i = 0; i < count; i++) this.reply(all[i] ?? all[0] ?? 'internal', id);
+    if (all.some((reply) => nameOf(reply) === 'delivered')) this.#errors = 0;
   }
 
   #logEnd(): void {
@@ -324,6 +346,7 @@ export class SmtpSession extends SMTPConnection implements SessionView {
         peer: this.peer.remoteAddress,
         helo: this.helo,
         ...(this.tls && { tls: this.tls.protocol }),
+        ...(this.account && { login: this.account.login }),
         end,
         commands: this.#commands,
         errors: this.#errorsInAll,

@@ -33,6 +33,8 @@ export interface InputHandler {
 type Done = (error?: Error | null) => void;
 
 export class SmtpInput extends SMTPStream {
+  /** Longest line with CRLF. */
+  lineBytesMax = COMMAND_LINE_BYTES_MAX;
   readonly #handler: InputHandler;
   #decoder: ContentDecoder | undefined;
   #chunk: Buffer = Buffer.alloc(0);
@@ -117,7 +119,7 @@ export class SmtpInput extends SMTPStream {
       line = Buffer.concat([this.#partial, line]);
       this.#partial = undefined;
     }
-    const tooLong = this.#skipping || line.length + 1 > COMMAND_LINE_BYTES_MAX;
+    const tooLong = this.#skipping || line.length + 1 > this.lineBytesMax;
     this.#skipping = false;
     const hasCr = line.length > 0 && line[line.length - 1] === CR;
     const problem: LineProblem = tooLong ? 'too-long' : hasCr ? 'none' : 'bare-lf';
@@ -128,7 +130,7 @@ export class SmtpInput extends SMTPStream {
   #keep(piece: Buffer): void {
     if (this.#skipping) return;
     const length = (this.#partial?.length ?? 0) + piece.length;
-    if (length > COMMAND_LINE_BYTES_MAX) {
+    if (length > this.lineBytesMax) {
       this.#partial = undefined;
       this.#skipping = true;
     } else this.#partial = Buffer.concat(this.#partial ? [this.#partial, piece] : [piece]);

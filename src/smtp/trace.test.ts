@@ -10,6 +10,7 @@ const session = (given: Partial<SessionView> = {}): SessionView => ({
   helo: 'c.example',
   extended: true,
   tls: undefined,
+  account: undefined,
   ...given,
 });
 const TLS = { protocol: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256' };

@@ -42,10 +42,10 @@ export function traceHeader(facts: TraceFacts): string {
 
 /** RFC 3848, and RFC 6531 §4.3 for SMTPUTF8. */
 export function protocol(session: SessionView, smtpUtf8: boolean): string {
-  const secure = session.tls ? 'S' : '';
-  if (session.mode === 'lmtp') return `${smtpUtf8 ? 'UTF8' : ''}LMTP${secure}`;
-  if (smtpUtf8) return `UTF8SMTP${secure}`;
-  return session.extended ? `ESMTP${secure}` : 'SMTP';
+  const how = `${session.tls ? 'S' : ''}${session.account ? 'A' : ''}`;
+  if (session.mode === 'lmtp') return `${smtpUtf8 ? 'UTF8' : ''}LMTP${how}`;
+  if (smtpUtf8) return `UTF8SMTP${how}`;
+  return session.extended ? `ESMTP${how}` : 'SMTP';
 }
 
 /** `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321 §4.1.3). A zone id is dropped. */

@@ -1,11 +1,26 @@
 import { parsePath, type Mailbox } from '../address.ts';
 import { workarounds } from '../metrics.ts';
-import { checkBody, parseParameters, sizeParameter } from '../parameters.ts';
+import {
+  checkAuthParameter,
+  checkBody,
+  envidParameter,
+  parseParameters,
+  retParameter,
+  sizeParameter,
+} from '../parameters.ts';
 import { ReplyError } from '../replies.ts';
 import type { SmtpSession } from '../session.ts';
 import type { Sender } from '../types.ts';
 
-const PARAMETERS = ['SIZE', 'BODY', 'SMTPUTF8'] as const;
+const PARAMETERS: readonly string[] = ['SIZE', 'BODY', 'SMTPUTF8'];
+const DSN_PARAMETERS: readonly string[] = ['RET', 'ENVID'];
+
+/** Parameters of what this session was told of at EHLO. */
+const knownParameters = ({ policy }: SmtpSession['engine']): readonly string[] => [
+  ...PARAMETERS,
+  ...(policy.dsn === true ? DSN_PARAMETERS : []),
+  ...(policy.authenticate ? ['AUTH'] : []),
+];
 
 /** MAIL FROM:<path> [parameters] (RFC 5321 §4.1.1.2). */
 export async function mail(session: SmtpSession, args: string): Promise<void> {
@@ -16,7 +31,8 @@ export async function mail(session: SmtpSession, args: string): Promise<void> {
   const rest = afterKeyword(session, args, 'FROM:');
   const path = rest === undefined ? undefined : parsePath(rest);
   if (rest === undefined || !path || isPostmaster(path)) throw new ReplyError('badSender');
-  const parameters = parseParameters(parameterText(rest, path.end, 'badSender'), PARAMETERS);
+  const known = knownParameters(session.engine);
+  const parameters = parseParameters(parameterText(rest, path.end, 'badSender'), known);
   checkBody(parameters.get('BODY'));
   const size = sizeParameter(parameters.get('SIZE'));
   if (size > session.engine.limits['smtp.message.max']) throw new ReplyError('messageTooBig');
@@ -24,7 +40,10 @@ export async function mail(session: SmtpSession, args: string): Promise<void> {
   if (utf8 !== undefined && utf8 !== '') throw new ReplyError('badSyntax');
   const address = path.kind === 'null' ? undefined : path.mailbox;
   if (address?.international && utf8 === undefined) throw new ReplyError('utf8Needed');
-  const sender: Sender = { address, size, smtpUtf8: utf8 !== undefined };
+  checkAuthParameter(parameters.get('AUTH'));
+  const ret = retParameter(parameters.get('RET'));
+  const envid = envidParameter(parameters.get('ENVID'));
+  const sender: Sender = { address, size, smtpUtf8: utf8 !== undefined, ret, envid };
   await session.engine.policy.sender(session, sender);
   session.transaction = { sender, recipients: [] };
   session.reply('senderOk');

@@ -190,7 +190,8 @@ function toReply(code: number, lines: readonly string[], fail: (why: string) => 
   if (enhanced.some((one) => one !== first)) fail('enhanced codes differ');
   if (first !== '' && first[0] !== String(code)[0]) fail('enhanced code of another class');
   // Greeting, hello and 354 have none (RFC 2034 §4); their texts start with a name or "End".
-  const without = code === 354 || /^(?:[a-z0-9.-]+(?: |$)|$)/i.test(lines[0] ?? '');
-  if (first === '' && !(without && [220, 250, 354, 421].includes(code))) fail('no enhanced code');
+  const without = code === 354 || code === 334 || /^(?:[a-z0-9.-]+(?: |$)|$)/i.test(lines[0] ?? '');
+  if (first === '' && !(without && [220, 250, 334, 354, 421].includes(code)))
+    fail('no enhanced code');
   return { code, enhanced: first, lines };
 }
