@@ -2,6 +2,7 @@ import { defaults } from '../config/options.ts';
 import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { MaildirStore } from '../mailbox/store.ts';
+import type { OutboundSpools } from '../spool/outbound.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
 import { IncomingMessage, type IncomingParts } from './incoming.ts';
@@ -9,7 +10,7 @@ import { Lander, type LanderParts } from './landing.ts';
 import { checks } from './metrics.ts';
 import { DEFERRING, Parking, type ParkingPolicy } from './parking.ts';
 import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
-import type { Delivery } from './types.ts';
+import type { Delivery, Outbound } from './types.ts';
 
 export interface OpenDeliveryOptions {
   readonly mailboxes: Mailboxes<Account>;
@@ -19,12 +20,16 @@ export interface OpenDeliveryOptions {
   readonly options?: DeliveryOptions;
   /** Where mail is parked while its volume is down; without it, mail is deferred. */
   readonly degraded?: Pick<LanderParts, 'spools' | 'clock' | 'random' | 'directory' | 'table'>;
+  /** Where letters wait that leave this farm; without it, nothing leaves. */
+  readonly outbound?: OutboundSpools | undefined;
 }
 
 /** Delivery, with what runs beside it. */
 export interface OpenedDelivery extends Delivery {
   /** Brings parked mail to its users; there is none where nothing can be parked. */
   readonly lander: Lander | undefined;
+  /** What asks at RCPT whether a letter may leave; undefined where nothing leaves. */
+  readonly outbound: Outbound | undefined;
   /** Resolves when the letters that are being landed are where they belong. */
   close(): Promise<void>;
 }
@@ -57,8 +62,10 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
     pieceBytes: options['delivery.piece.bytes'],
   };
   lander?.start();
+  const { outbound } = parts;
   return {
     lander,
+    outbound: outbound && { accept: ({ size }) => outbound.requireRoom(size) },
     close: async () => lander?.close(),
     check: async (account, bytes) => {
       try {

@@ -6,7 +6,7 @@ import { deliveries, messages } from './metrics.ts';
 import { isParkable, type ParkedFile, type ParkingPolicy } from './parking.ts';
 import { lineEnds, Piece } from './piece.ts';
 import { sharesOf, type Member, type Share } from './share.ts';
-import type { Delivered, Incoming, IncomingOptions, Recipient } from './types.ts';
+import type { Delivered, Incoming, IncomingOptions, Left, Recipient } from './types.ts';
 
 /**
  * A message on its way in: the only path by which mail gets into a mailbox.
@@ -45,6 +45,7 @@ export class IncomingMessage implements Incoming {
   readonly #parts: IncomingParts;
   readonly #options: IncomingOptions;
   readonly #members = new Map<Recipient, Member | StoreError>();
+  left: readonly Left[] = [];
   #state: 'open' | 'committed' | 'aborted' = 'open';
   #piece: Piece;
   #lineEnds = 0;

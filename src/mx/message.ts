@@ -6,7 +6,8 @@
  * A mailbox that several recipients of one transaction lead to gets one copy.
  */
 import type { Clock } from '../base/clock.ts';
-import type { Delivered, Delivery, Incoming, Leaving, Recipient } from '../delivery/types.ts';
+import { together } from '../delivery/places.ts';
+import type { Delivered, Delivery, Incoming, Recipient } from '../delivery/types.ts';
 import type { Logger } from '../log/types.ts';
 import { REPLIES, ReplyError, type ReplyName } from '../smtp/replies.ts';
 import { traceHeader } from '../smtp/trace.ts';
@@ -54,10 +55,11 @@ class MxMessage implements MessageSink {
       at: policy.clock.now(),
     };
     const named = addressesByAccount(envelope.recipients);
+    const { smtpUtf8 } = sender;
     this.#incoming = policy.delivery.begin({
       id,
-      recipients: oneForEachAccount(envelope.recipients),
-      leaving: oneForEachPlace(envelope.recipients),
+      ...together(envelope.recipients),
+      envelope: { sender: facts.sender, smtpUtf8 },
       // Before anything is visible, one failure fails all where one reply stands for all.
       failure: session.mode === 'lmtp' ? 'each' : 'all',
       header: (share) =>
@@ -82,7 +84,6 @@ class MxMessage implements MessageSink {
     const replies = this.#envelope.recipients.map((one) => this.#replyFor(one, byAccount));
     const result = messageResult(results, replies);
     messages.inc(result);
-    this.#logKept();
     if (replies.includes('partial') || (result === 'partial' && this.#session.mode === 'smtp')) {
       const fields = { code: 'MF-MX-001', trace: this.#envelope.id };
       this.#policy.logger.warn(fields, 'stored for some recipients only');
@@ -106,15 +107,6 @@ class MxMessage implements MessageSink {
     return oneReply(
       counted.map((error) => (error ? storeErrorReply(error.kind, options) : 'delivered')),
     );
-  }
-
-  /** Once for a letter: nothing is lost, and nothing went where its user wants it. */
-  #logKept(): void {
-    const kept = new Set(this.#envelope.recipients.flatMap((one) => one.kept));
-    if (kept.size === 0) return;
-    expanded.inc('kept', kept.size);
-    const fields = { code: 'MF-MX-003', trace: this.#envelope.id, users: [...kept].slice(0, 20) };
-    this.#policy.logger.warn(fields, 'kept, not sent on');
   }
 
   abort(reason: 'refused' | 'gone'): void {
@@ -150,22 +142,6 @@ class MxMessage implements MessageSink {
     if (result.error) this.#policy.logger.warn({ ...fields, err: result.error }, 'not delivered');
     else this.#policy.logger.info(fields, fields.result);
   }
-}
-
-/** The first address of each account, in order. */
-function oneForEachAccount(accepted: readonly AcceptedRecipient[]): readonly Recipient[] {
-  const [only] = accepted;
-  if (only && accepted.length === 1) return only.mailboxes;
-  const first = new Map<string, Recipient>();
-  for (const recipient of accepted.flatMap(({ mailboxes }) => mailboxes)) {
-    if (!first.has(recipient.account.id)) first.set(recipient.account.id, recipient);
-  }
-  return [...first.values()];
-}
-
-function oneForEachPlace(accepted: readonly AcceptedRecipient[]): readonly Leaving[] {
-  const all = accepted.flatMap(({ leaving }) => leaving);
-  return [...new Map(all.map((one) => [`${one.kind} ${one.address}`, one])).values()];
 }
 
 /** Every address of this letter that leads to an account; undefined where there is only one. */

@@ -28,8 +28,8 @@ export const expanded = counter({
   name: 'mailfarm_mx_expanded_total',
   help: 'Mailboxes that an address stood for, where more than its own check decided, by what',
   label: 'result',
-  // suspended, over-quota: left out. kept: has what its forward should have got.
-  values: ['suspended', 'over-quota', 'kept'],
+  // Left out.
+  values: ['suspended', 'over-quota'],
 });
 
 export const messages = counter({

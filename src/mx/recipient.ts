@@ -7,9 +7,10 @@
  * mailbox that can neither be reached nor parked for now defers the whole address. A mailbox
  * that takes nothing for its own reasons (suspended, full) is left out, and its list goes on.
  */
-import type { Delivery, Leaving, Outbound, Recipient } from '../delivery/types.ts';
+import { placeOf, placesOf, type Places } from '../delivery/places.ts';
+import type { Delivery, Outbound, Recipient, RecipientDsn } from '../delivery/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
-import type { Account, Destination, Directory, Resolution } from '../directory/types.ts';
+import type { Account, Directory, Resolution } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Mailbox } from '../smtp/address.ts';
 import { ReplyError, type ReplyName } from '../smtp/replies.ts';
@@ -29,15 +30,7 @@ export interface RecipientPolicy {
 }
 
 /** What one RCPT became. */
-export interface AcceptedRecipient {
-  /** As the client gave it. */
-  readonly address: string;
-  /** Pairs of this address and an account. */
-  readonly mailboxes: readonly Recipient[];
-  readonly leaving: readonly Leaving[];
-  /** Logins whose forward cannot be followed yet, so that their own mailbox has the letter. */
-  readonly kept: readonly string[];
-}
+export type AcceptedRecipient = Places;
 
 /** Mailboxes checked at once. */
 const CHECKED_AT_ONCE = 16;
@@ -49,12 +42,14 @@ export async function acceptRecipient(
   given: {
     readonly sender: Sender;
     readonly mailbox: Mailbox;
+    readonly dsn?: RecipientDsn | undefined;
     /** Mailboxes that the letter has already. */
     readonly taken: number;
   },
 ): Promise<AcceptedRecipient> {
-  const { sender, mailbox, taken } = given;
+  const { sender, mailbox, taken, dsn } = given;
   const { address } = mailbox;
+  const rcpt = { address, sender: sender.address?.address ?? '', dsn };
   try {
     const resolution = await resolve(policy, sender, mailbox);
     if (resolution.kind === 'account') {
@@ -63,14 +58,14 @@ export async function acceptRecipient(
       const judged = await judge(policy, account, sender.size);
       if (judged.refused !== undefined) throw refusalOf(policy, judged);
       recipients.inc('accepted');
-      return { address, mailboxes: [{ address, account }], leaving: NOTHING, kept: NOTHING };
+      return placeOf(rcpt, account);
     }
-    const found = await placesOf(policy, sender, resolution);
-    requireRoom(policy, taken, found.accounts.length);
-    const accounts = await takers(policy, { session, sender, address, ...found });
+    const found = placesOf(rcpt, resolution);
+    if (found.leaving.length > 0) await requireWay(policy, sender.size);
+    requireRoom(policy, taken, found.mailboxes.length);
+    const mailboxes = await takers(policy, { session, sender, ...found });
     recipients.inc('accepted');
-    const mailboxes = accounts.map((account) => ({ address, account }));
-    return { address, mailboxes, leaving: found.leaving, kept: found.kept };
+    return { ...found, mailboxes };
   } catch (error) {
     if (error instanceof DirectoryUnavailable) {
       throw refusal('directory-down', 'directoryDown', error);
@@ -80,8 +75,6 @@ export async function acceptRecipient(
     throw refusal(storeErrorResult(error.kind), reply, error);
   }
 }
-
-const NOTHING: readonly never[] = [];
 
 /** Before anybody's mailbox is looked at: a thousand of them for each RCPT would be work. */
 function requireRoom({ options }: RecipientPolicy, taken: number, more: number): void {
@@ -118,41 +111,10 @@ const REFUSALS = {
   'no-members': 'noMembers',
 } as const satisfies Record<Extract<Resolution, { kind: 'refused' }>['reason'], ReplyName>;
 
-interface Places {
-  readonly accounts: readonly Account[];
-  readonly leaving: readonly Leaving[];
-  readonly kept: readonly string[];
-}
-
-/** Mailboxes and ways out. Where nothing can leave, the users whose forwards it is keep it. */
-async function placesOf(
-  { outbound }: RecipientPolicy,
-  sender: Sender,
-  resolution: Extract<Resolution, { kind: 'expanded' }>,
-): Promise<Places> {
-  const accounts = new Map<string, Account>();
-  const leaving: Leaving[] = [];
-  const kept = new Set<string>();
-  for (const destination of resolution.destinations) {
-    if (destination.kind === 'mailbox') {
-      accounts.set(destination.account.id, destination.account);
-    } else if (outbound) {
-      await outbound.accept(destination, sender);
-      leaving.push(destination);
-    } else {
-      for (const account of keepers(destination)) {
-        accounts.set(account.id, account);
-        kept.add(account.login);
-      }
-    }
-  }
-  return { accounts: [...accounts.values()], leaving, kept: [...kept] };
-}
-
-function keepers(destination: Exclude<Destination, { kind: 'mailbox' }>): readonly Account[] {
-  if (destination.fallback) return destination.fallback;
-  const cause = new Error(`${destination.address} is elsewhere, and nothing leaves (MF-MX-002)`);
-  throw refusal('no-relay', 'noRelay', cause);
+/** @throws ReplyError, StoreError when nothing can leave now */
+async function requireWay({ outbound }: RecipientPolicy, size: number): Promise<void> {
+  if (outbound) return outbound.accept({ size });
+  throw refusal('no-relay', 'noRelay', new Error('This node has no way out of the farm'));
 }
 
 interface Judged {
@@ -162,29 +124,28 @@ interface Judged {
   readonly cause?: StoreError;
 }
 
-/** Those of the accounts that take the letter. @throws StoreError, ReplyError */
+/** Those of the mailboxes that take the letter. @throws StoreError, ReplyError */
 async function takers(
   policy: RecipientPolicy,
   given: {
     readonly session: Pick<SessionView, 'id'>;
     readonly sender: Sender;
-    readonly address: string;
-    readonly accounts: readonly Account[];
-    readonly leaving: readonly Leaving[];
-  },
-): Promise<readonly Account[]> {
-  const { accounts, leaving, sender, session, address } = given;
+  } & Pick<Places, 'address' | 'mailboxes' | 'leaving'>,
+): Promise<readonly Recipient[]> {
+  const { mailboxes, leaving, sender, session, address } = given;
   const judged: Judged[] = [];
-  for (let at = 0; at < accounts.length; at += CHECKED_AT_ONCE) {
-    const some = accounts.slice(at, at + CHECKED_AT_ONCE);
-    judged.push(...(await Promise.all(some.map((account) => judge(policy, account, sender.size)))));
+  for (let at = 0; at < mailboxes.length; at += CHECKED_AT_ONCE) {
+    const some = mailboxes.slice(at, at + CHECKED_AT_ONCE);
+    const asked = some.map(({ account }) => judge(policy, account, sender.size));
+    judged.push(...(await Promise.all(asked)));
   }
   const taking = judged.filter(({ refused }) => refused === undefined);
   // Room may come, so that a full mailbox among suspended ones is tried again.
   const full = judged.find(({ refused }) => refused === 'over-quota');
   if (taking.length === 0 && leaving.length === 0) throw refusalOf(policy, full ?? judged[0]);
   if (taking.length < judged.length) tellLeftOut(policy, { trace: session.id, address }, judged);
-  return taking.map(({ account }) => account);
+  if (taking.length === judged.length) return mailboxes;
+  return mailboxes.filter((_, index) => judged[index]?.refused === undefined);
 }
 
 /** Names in one line of the log; counters have them all. */

@@ -85,6 +85,7 @@ class MemoryDeliveryState implements MemoryDelivery {
     const chunks: Uint8Array[] = [];
     let octets = 0;
     return {
+      left: [],
       write: async (chunk: Uint8Array): Promise<void> => {
         await this.#pause();
         octets += chunk.length;
