@@ -1,11 +1,12 @@
 import { addressKey, domainKey, keyText } from './address.ts';
 import { ETRN_DOMAINS_MAX, etrnNames, parseEtrn } from './etrn.ts';
 import { plainDomain, type Lookups, type Selection } from './lookups.ts';
-import { resolveAddress } from './resolve.ts';
+import { ownerOf, resolveAddress } from './resolve.ts';
 import { inOrder, volumeByRule } from './rules.ts';
 import { DirectoryUnavailable } from './types.ts';
 import type {
   Account,
+  AddressOwner,
   Directory,
   DomainEntry,
   ListEntry,
@@ -149,6 +150,11 @@ class MemoryDirectoryState implements MemoryDirectory {
   async resolve(address: string, context?: ResolveContext): Promise<Resolution> {
     this.#ask();
     return await resolveAddress(address, this.lookups, { context });
+  }
+
+  async ownerOf(address: string): Promise<AddressOwner | undefined> {
+    this.#ask();
+    return await ownerOf(address, this.lookups);
   }
 
   async account(login: string): Promise<Account | undefined> {

@@ -3,7 +3,7 @@ import type { AddressKey } from './address.ts';
 import { EXPANSION_DEPTH_MAX, Expansion, forwardsOf } from './resolve-expand.ts';
 import { hasDomain, meaningOf, notAnAddress, standIn, type Meaning } from './resolve-meaning.ts';
 import { eachDomainOnce, type Lookups } from './lookups.ts';
-import type { ResolveContext, Resolution } from './types.ts';
+import type { AddressOwner, ResolveContext, Resolution } from './types.ts';
 
 /** How far one address may expand; beyond it is deferred (MF-DIR-020). */
 export interface ExpansionLimits {
@@ -69,6 +69,14 @@ export async function resolveAddress(
   const { sender, onStop } = context ?? {};
   const expansion = new Expansion(eachDomainOnce(ask), { limits, sender, onLeftOut, onStop });
   return await expansion.resolve({ text: keyText(key), written: address, meaning });
+}
+
+/** Whose address it is; nothing is expanded. @throws DirectoryUnavailable when a look-up does */
+export async function ownerOf(address: string, ask: Lookups): Promise<AddressOwner | undefined> {
+  const key = addressKey(address);
+  if (!key || !hasDomain(key)) return undefined;
+  const meaning = await meaningOf(key, ask);
+  return meaning.kind === 'user' || meaning.kind === 'list' ? meaning : undefined;
 }
 
 async function meaningOfName({ local }: AddressKey, ask: Lookups): Promise<Meaning> {

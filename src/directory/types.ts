@@ -84,6 +84,11 @@ export type Resolution =
   | { readonly kind: 'unknown-user' }
   | { readonly kind: 'unknown-domain' };
 
+/** Who has an address. Where its mail goes is another question. */
+export type AddressOwner =
+  | { readonly kind: 'user'; readonly account: Account }
+  | { readonly kind: 'list'; readonly list: ListEntry };
+
 /** Who writes: lists for members ask. */
 export interface ResolveContext {
   /** Envelope sender; empty for the null sender. Undefined: nobody may be assumed. */
@@ -268,6 +273,11 @@ export interface Directory {
    * domain and postmaster@ of any local domain always resolve.
    */
   resolve(address: string, context?: ResolveContext): Promise<Resolution>;
+  /**
+   * Whose address it is, found as mail for it is, and no step further: who may send as it.
+   * Undefined: nobody's, a rule's, a catch-all's, not ours.
+   */
+  ownerOf(address: string): Promise<AddressOwner | undefined>;
   /** The user with this login name, or undefined. A name that cannot be one is undefined. */
   account(login: string): Promise<Account | undefined>;
   /** The user in service with this immutable id, whatever the login is now; from no cache. */

@@ -5,12 +5,13 @@ import { silentLogger, type Logger } from '../../log/types.ts';
 import { addressKey, domainKey, keyText } from '../address.ts';
 import { MAPS, mapAttributes, type AttributeMap } from '../map.ts';
 import { DIRECTORY_OPTIONS } from '../options.ts';
-import { resolveAddress } from '../resolve.ts';
+import { ownerOf, resolveAddress } from '../resolve.ts';
 import { volumeByRule } from '../rules.ts';
 import { layout, nameIsSafe, type Layout } from '../schema.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import type {
   Account,
+  AddressOwner,
   Directory,
   DirectoryNews,
   DomainEntry,
@@ -209,6 +210,10 @@ class LdapDirectory implements Directory {
       limits: { destinations: this.#expansionMax },
       onLeftOut: (what) => this.#logger.info({ ...what }, 'address leads nowhere and is left out'),
     });
+  }
+
+  async ownerOf(address: string): Promise<AddressOwner | undefined> {
+    return await ownerOf(address, this.#lookups.forOne());
   }
 
   async account(login: string): Promise<Account | undefined> {

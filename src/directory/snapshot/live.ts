@@ -49,6 +49,11 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
         () => primary.resolve(address, context),
         () => snapshot.resolveHeld(address, context),
       ),
+    ownerOf: (address) =>
+      either(
+        () => primary.ownerOf(address),
+        () => snapshot.ownerOf(address),
+      ),
     account: (login) =>
       either(
         () => primary.account(login),

@@ -6,11 +6,12 @@ import { addressKey, domainKey, keyText, type AddressKey } from '../address.ts';
 import { ETRN_DOMAINS_MAX, etrnNames, parseEtrn } from '../etrn.ts';
 import type { Lookups, Selection } from '../lookups.ts';
 import { DIRECTORY_OPTIONS } from '../options.ts';
-import { resolveAddress, type ExpansionLimits, type LeftOut } from '../resolve.ts';
+import { ownerOf, resolveAddress, type ExpansionLimits, type LeftOut } from '../resolve.ts';
 import { volumeByRule } from '../rules.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import type {
   Account,
+  AddressOwner,
   Directory,
   DomainEntry,
   ListEntry,
@@ -123,6 +124,11 @@ class OpenSnapshot implements SnapshotDirectory {
         ? `The snapshot does not know ${unknown.address}, which ${unknown.by} names`
         : 'The snapshot does not know the address',
     );
+  }
+
+  async ownerOf(address: string): Promise<AddressOwner | undefined> {
+    const file = await this.#current();
+    return (await ownerOf(address, this.#lookups(file))) ?? this.#negative(file, undefined);
   }
 
   async account(login: string): Promise<Account | undefined> {
