@@ -39,6 +39,19 @@ export function mayEtrn(
   });
 }
 
+/** An address, a network, or a login: what `mayEtrn` can read. */
+export function etrnSourceIsSafe(value: string): boolean {
+  if (value.includes('@')) return addressKey(value)?.domain !== undefined;
+  try {
+    addressRanges([value]);
+    return RANGE.test(value);
+  } catch {
+    return false;
+  }
+}
+/** What `addressRanges` takes leniently, such as `192.0.2.0/`, is not meant. */
+const RANGE = /^[0-9A-Fa-f:.]+(?:\/\d{1,3})?$/;
+
 function inRange(range: string, address: string): boolean {
   try {
     return addressRanges([range]).has(address);

@@ -58,6 +58,15 @@ export function frameEntries(names: Layout, given: FrameValues): readonly SeedEn
         member: members(level),
       },
     })),
+    {
+      dn: names.senders,
+      attributes: {
+        objectClass: ['top', 'groupOfNames'],
+        cn: 'senders',
+        description: 'Nodes that may read ou=secrets',
+        member: names.admin,
+      },
+    },
   ];
 }
 
@@ -72,6 +81,7 @@ const BRANCHES = [
   'rules',
   'rights',
   'claims',
+  'secrets',
 ] as const satisfies readonly (keyof Layout)[];
 
 const service = (dn: string, cn: string, userPassword: string): SeedEntry => ({

@@ -12,6 +12,11 @@
  * entries below a branch): the loser of two adds hears that a value exists. `put` adds and removes
  * and reads nothing (slapd's `=w`): passwords are never read.
  *
+ * `sender`: a node that is a member of cn=senders in ou=rights, where administrators put it; a node
+ * that joins by itself is none. It alone reads secrets. Administrators may write them (`chief`) and
+ * read none: what they print, export and look at has no key in it. Who administers nodes and
+ * cn=admin, slapd's rootdn, could take one all the same.
+ *
  * Why an entry with `mwLevel` has rows of its own: whoever may set passwords could otherwise set an
  * administrator's and become one.
  */
@@ -30,9 +35,17 @@ export const LEVEL_GROUPS: Readonly<Record<Level, string>> = {
 /**
  * `frontend`: cn=frontend, or the entry of any node. `self`: the entry itself.
  * `anonymous`: nobody yet, which is also what a bind is before it succeeds.
- * cn=admin, and `administrator`, may do everything; they stand in no row.
+ * cn=admin, and `administrator`, may do everything; they stand in no row but as `chief`.
  */
-export const ACTORS = ['anonymous', 'self', 'frontend', 'auditor', 'helpdesk', 'operator'] as const;
+export const ACTORS = [
+  'anonymous',
+  'self',
+  'frontend',
+  'sender',
+  'auditor',
+  'helpdesk',
+  'operator',
+] as const;
 export type Actor = (typeof ACTORS)[number];
 
 export type Right = 'auth' | 'read' | 'add' | 'put' | 'write';
@@ -50,6 +63,7 @@ export type Place =
   | 'rights'
   | 'administrators'
   | 'claims'
+  | 'secrets'
   | 'farm'
   | 'everywhere';
 
@@ -63,13 +77,32 @@ export interface RightsRow {
    */
   readonly of: 'entries' | 'all' | readonly string[];
   readonly rights: Readonly<Partial<Record<Actor, Right>>>;
+  /** What administrators have here, where it is less than everything. */
+  readonly chief?: 'put';
   readonly doc: string;
 }
 
 const READERS = { frontend: 'read', auditor: 'read', helpdesk: 'read', operator: 'read' } as const;
 const MANAGERS = { auditor: 'read', helpdesk: 'read', operator: 'write' } as const;
 
+/** What a user says in absence: written by whoever writes the forwards. */
+const OWN_AFFAIRS = [
+  'mailForward',
+  'mwForwardKeep',
+  'mwVacation',
+  'mwVacationSubject',
+  'mwVacationFrom',
+  'mwVacationUntil',
+] as const;
+
 export const RIGHTS: readonly RightsRow[] = [
+  {
+    place: 'everywhere',
+    of: ['mwSecretValue'],
+    rights: { sender: 'read' },
+    chief: 'put',
+    doc: 'Keys and passwords for mail that leaves, wherever an entry with one stands.',
+  },
   {
     place: 'users',
     levelled: true,
@@ -87,9 +120,9 @@ export const RIGHTS: readonly RightsRow[] = [
   {
     place: 'users',
     levelled: true,
-    of: ['mailForward', 'mwForwardKeep'],
+    of: OWN_AFFAIRS,
     rights: { ...READERS, self: 'write', operator: 'read' },
-    doc: 'Forwards of an administrator: the own ones, or by administrators.',
+    doc: 'Forwards and absence of an administrator: the own ones, or by administrators.',
   },
   {
     place: 'users',
@@ -112,9 +145,9 @@ export const RIGHTS: readonly RightsRow[] = [
   },
   {
     place: 'users',
-    of: ['mailForward', 'mwForwardKeep'],
+    of: OWN_AFFAIRS,
     rights: { ...READERS, self: 'write', helpdesk: 'write', operator: 'write' },
-    doc: 'Users manage their forwards.',
+    doc: 'Users manage their forwards and what is answered in their absence.',
   },
   {
     place: 'users',
@@ -172,7 +205,7 @@ export const RIGHTS: readonly RightsRow[] = [
   },
   {
     place: 'nodes',
-    of: ['status', 'mwBeat', 'mwVersion', 'server'],
+    of: ['status', 'mwBeat', 'mwVersion', 'mwAddress', 'server'],
     rights: { ...READERS, self: 'write' },
     doc: 'A node tells how it is.',
   },
@@ -195,6 +228,13 @@ export const RIGHTS: readonly RightsRow[] = [
     rights: { auditor: 'read', helpdesk: 'write', operator: 'write' },
     doc: 'Advice about who is at work.',
   },
+  {
+    place: 'secrets',
+    of: 'entries',
+    rights: { sender: 'read' },
+    doc: 'A private subtree: administrators see what there is.',
+  },
+  { place: 'secrets', of: 'all', rights: { sender: 'read' }, doc: 'Names of secrets.' },
   {
     place: 'administrators',
     of: 'all',

@@ -14,6 +14,7 @@
  *       ou=rules                          cn=RULE        mwRule
  *       ou=rights                         cn=LEVEL       groupOfNames, mwLevelGroup (rights.ts)
  *       ou=claims                         cn=HASH        mwClaim: who is at work on an entry
+ *       ou=secrets                        cn=KIND/NAME   mwSecret: for cn=senders,ou=rights
  *
  * The classes follow the mailwulf paper; `mwVolume` is the name of a class and of an attribute,
  * which LDAP allows: the two have name spaces of their own (RFC 4512 §2).
@@ -50,6 +51,10 @@ const MAIL_ATTRIBUTES = [
   'mwLevel',
   'customerID',
   'mwSite',
+  'mwVacation',
+  'mwVacationSubject',
+  'mwVacationFrom',
+  'mwVacationUntil',
   'description',
 ] as const;
 
@@ -72,7 +77,16 @@ export const CLASSES = {
     oid: 3,
     kind: 'structural',
     must: ['cn'],
-    may: ['mwAliasOf', 'mwCatchAll', 'mwAll', 'customerID', 'description'],
+    may: [
+      'mwAliasOf',
+      'mwCatchAll',
+      'mwAll',
+      'mwTransport',
+      'mwEtrnFrom',
+      'mwDkim',
+      'customerID',
+      'description',
+    ],
     doc: 'A domain whose mail is ours.',
   },
   mwList: {
@@ -93,7 +107,15 @@ export const CLASSES = {
     oid: 6,
     kind: 'structural',
     must: ['cn', 'nid', 'server', 'status'],
-    may: ['mwListen', 'mwBeat', 'mwVersion', 'mwSite', 'userPassword', 'description'],
+    may: [
+      'mwListen',
+      'mwAddress',
+      'mwBeat',
+      'mwVersion',
+      'mwSite',
+      'userPassword',
+      'description',
+    ],
     doc: 'A host that runs services.',
   },
   mwSite: {
@@ -130,6 +152,13 @@ export const CLASSES = {
     must: ['cn', 'mwClaimOf', 'mwClaimBy', 'mwLevel', 'mwClaimUntil'],
     may: ['description'],
     doc: 'Says who is at work on an entry; advice, no lock.',
+  },
+  mwSecret: {
+    oid: 12,
+    kind: 'structural',
+    must: ['cn', 'mwSecretValue'],
+    may: ['description'],
+    doc: 'A key or password that only nodes which send may read.',
   },
 } as const satisfies Record<string, ClassRow>;
 export type ClassName = keyof typeof CLASSES;
@@ -239,6 +268,22 @@ export const ATTRIBUTES = {
   mwClaimOf: one('case-ignore', 'DN of the entry that is worked on.', eq(38)),
   mwClaimBy: one('case-ignore', 'Who works on it.', { oid: 39 }),
   mwClaimUntil: one('case-exact', 'When the claim ends (generalizedTime).', { oid: 40 }),
+  mwTransport: one('case-ignore', 'Mail is passed on: mx, HOST:PORT or lmtp:HOST:PORT.', {
+    oid: 44,
+    index: 'eq,pres',
+  }),
+  mwEtrnFrom: several('case-ignore', 'Who may send ETRN: address, network or login.', {
+    oid: 45,
+  }),
+  mwDkim: several('case-ignore', 'Selector whose key signs mail of the domain.', { oid: 46 }),
+  mwVacation: one('case-exact', 'Answer to mail in the absence of the user (RFC 3834).', {
+    oid: 47,
+  }),
+  mwVacationSubject: one('case-exact', 'Subject of that answer.', { oid: 48 }),
+  mwVacationFrom: one('case-exact', 'When the absence begins (generalizedTime).', { oid: 49 }),
+  mwVacationUntil: one('case-exact', 'When the absence ends (generalizedTime).', { oid: 50 }),
+  mwSecretValue: one('case-exact', 'The secret itself.', { oid: 51 }),
+  mwAddress: several('case-ignore', 'Address of an interface of the node.', { oid: 52 }),
   description: several('case-ignore', 'Text for people.'),
   member: several('case-ignore', 'DN of a member.', eq()),
   ou: several('case-ignore', 'Name of a branch.'),
@@ -302,6 +347,10 @@ export const USER_ATTRIBUTES: readonly string[] = [
   'mwQuota',
   'mwSuspended',
   'mwSite',
+  'mwVacation',
+  'mwVacationSubject',
+  'mwVacationFrom',
+  'mwVacationUntil',
   'entryUUID',
 ];
 
@@ -321,6 +370,8 @@ export interface Layout {
   readonly sites: string;
   readonly rules: string;
   readonly rights: string;
+  /** The group of nodes that read secrets. */
+  readonly senders: string;
   readonly claims: string;
   readonly secrets: string;
 }
@@ -343,6 +394,7 @@ export function layout(suffix: string): Layout {
     sites: `ou=sites,${suffix}`,
     rules: `ou=rules,${suffix}`,
     rights: `ou=rights,${suffix}`,
+    senders: `cn=senders,ou=rights,${suffix}`,
     claims: `ou=claims,${suffix}`,
     secrets: `ou=secrets,${suffix}`,
   };

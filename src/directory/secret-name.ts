@@ -1,5 +1,8 @@
 import { SECRET_KINDS, type SecretKind } from './types.ts';
 
+/** A key of 16,384 bits fits. */
+export const SECRET_BYTES_MAX = 32_768;
+
 const NAME = /^[a-z0-9](?:[a-z0-9._@:-]{0,250}[a-z0-9])?$/;
 
 /** What a secret may be called: in lower case, so that no two differ by it only. */

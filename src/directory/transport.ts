@@ -33,7 +33,7 @@ export const selectorIsSafe = (selector: string): boolean =>
 const SELECTOR = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 
 /** Longest text and subject of an answer, in UTF-8 octets: users write their own. */
-export const VACATION_BYTES_MAX = 32_768;
+export const VACATION_BYTES_MAX = 8_192;
 export const VACATION_SUBJECT_BYTES_MAX = 500;
 
 /**

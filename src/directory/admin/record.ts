@@ -3,8 +3,14 @@ import { valuesOf } from '../client/entries.ts';
 import { attributeName } from '../schema.ts';
 import type { Field, Listing, Query, Recorded } from './api.ts';
 
-/** Not among the fields: a secret, and what `dn` and `revision` say already. */
-const NO_FIELDS: ReadonlySet<string> = new Set(['dn', 'userpassword', 'entrycsn', 'controls']);
+/** Not among the fields: secrets, and what `dn` and `revision` say already. */
+const NO_FIELDS: ReadonlySet<string> = new Set([
+  'dn',
+  'userpassword',
+  'mwsecretvalue',
+  'entrycsn',
+  'controls',
+]);
 
 /** What every record says of its entry: all of it, also what only others know (S2-22). */
 export function recorded(entry: Entry): Recorded {

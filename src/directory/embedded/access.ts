@@ -24,6 +24,15 @@ const PASSWORD = 'userpassword';
 const PATH = 'mwpath';
 const PASSWORD_BYTES_MAX = 1_024;
 
+const FRONTEND: readonly Actor[] = ['frontend'];
+const SENDER: readonly Actor[] = ['frontend', 'sender'];
+/** Attributes that administrators write and do not read. */
+const KEPT_FROM_ALL: ReadonlySet<string> = new Set(
+  RIGHTS.flatMap(({ chief, of }) =>
+    chief === undefined || typeof of === 'string' ? [] : of.map((name) => name.toLowerCase()),
+  ),
+);
+
 /** From strong to weak: of two columns that fit somebody, the stronger counts. */
 const STRENGTH: readonly Right[] = ['write', 'put', 'add', 'read', 'auth'];
 const READS: ReadonlySet<Right | undefined> = new Set<Right>(['read', 'add', 'write']);
@@ -52,6 +61,7 @@ const BRANCHES = [
   'rules',
   'rights',
   'claims',
+  'secrets',
 ] as const satisfies readonly Place[];
 
 /**
@@ -65,6 +75,7 @@ export class Access {
   readonly #branches: ReadonlyMap<string, (typeof BRANCHES)[number]>;
   readonly #admin: string;
   readonly #frontend: string;
+  readonly #senders: string;
   /** Keys of the groups, from the highest level down. */
   readonly #groups: readonly (readonly [level: Level, key: string])[];
   readonly #members = new WeakMap<Entry, ReadonlySet<string>>();
@@ -76,6 +87,7 @@ export class Access {
     this.#tree = tree;
     this.#admin = key(layout.admin);
     this.#frontend = key(layout.frontend);
+    this.#senders = key(layout.senders);
     const places = [...BRANCHES, ...HEADS].map((place) => [place, key(layout[place])] as const);
     this.#keys = Object.fromEntries(places) as Record<(typeof places)[number][0], string>;
     this.#heads = new Map(places.map(([place, dn]) => [dn, place]));
@@ -91,7 +103,8 @@ export class Access {
     if (!entry) return { key: undefined, administrator: false, actors: ['anonymous'] };
     if (entry.key === this.#admin) return { key: bound, administrator: true, actors: [] };
     if (entry.key === this.#frontend || entry.parent === this.#keys.nodes) {
-      return { key: bound, administrator: false, actors: ['frontend'] };
+      const sends = entry.key !== this.#frontend && this.#membersOf(this.#senders).has(entry.key);
+      return { key: bound, administrator: false, actors: sends ? SENDER : FRONTEND };
     }
     const level = this.#level(entry.key);
     const administrator = level === 'administrator';
@@ -116,7 +129,7 @@ export class Access {
 
   /** Whether attributes (also `ATTRIBUTE_ENTRY`: that it exists) may be read and searched for. */
   reader(who: Identity, entry: Entry): (attribute: string) => boolean {
-    if (who.administrator) return () => true;
+    if (who.administrator) return (attribute) => !KEPT_FROM_ALL.has(attribute);
     const rights = this.#rights(who, entry.key, entry);
     return (attribute) => READS.has(rights(attribute)) && attribute !== PASSWORD;
   }

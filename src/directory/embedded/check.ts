@@ -1,5 +1,6 @@
 import { addressKey, addressSpellings, domainKey } from '../address.ts';
 import { dnKey, parseDn } from '../dn.ts';
+import { secretOfEntry } from '../secret-name.ts';
 import { attributeRow, CLASSES, comparable, type ClassRow, type Layout } from '../schema.ts';
 import { printedName, type Entry } from './entry.ts';
 import { LdapFailure } from './result.ts';
@@ -35,6 +36,7 @@ export function checkEntry(
   if (entry.isA('mwDomain') && !domainKey(entry.get('cn')[0] ?? '')) {
     throw new LdapFailure('constraintViolation', 'cn is not a domain');
   }
+  checkSecret(entry, layout);
   if (entry.isA('mwNode') || isBelow(entry, layout.nodes)) checkNode(entry, layout);
   if (entry.isA('mwNode') && changed('nid')) checkUnique({ entry, tree }, 'nid', 'mwNode');
 }
@@ -119,6 +121,19 @@ function checkUser(entry: Entry, layout: Layout): void {
   }
   if (isBelow(entry, layout.users) || isBelow(entry, layout.removed)) return;
   throw new LdapFailure('namingViolation', `Users stand below ${layout.users}`);
+}
+
+/** Rights are by the attribute and by the place: neither stands without the other. */
+function checkSecret(entry: Entry, layout: Layout): void {
+  const isSecret = entry.isA('mwSecret');
+  if (!isSecret && entry.get('mwsecretvalue').length > 0) {
+    throw new LdapFailure('objectClassViolation', 'Only an mwSecret has an mwSecretValue');
+  }
+  if (isSecret && !isBelow(entry, layout.secrets)) {
+    throw new LdapFailure('namingViolation', `Secrets stand below ${layout.secrets}`);
+  }
+  if (!isSecret || secretOfEntry(entry.get('cn')[0] ?? '')) return;
+  throw new LdapFailure('constraintViolation', 'cn is not KIND/NAME of a secret');
 }
 
 const NODE_CLASSES: ReadonlySet<string> = new Set(['top', 'mwnode']);

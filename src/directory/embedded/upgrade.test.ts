@@ -93,7 +93,7 @@ test('data of the first release get what they lack, once', async () => {
   const first = await start(data);
   const client = await administrator(first.server.url);
   const entries = await everything(client);
-  expect([...entries.keys()].filter((dn) => dn.startsWith('ou='))).toHaveLength(10);
+  expect([...entries.keys()].filter((dn) => dn.startsWith('ou='))).toHaveLength(11);
   expect(entries.has('cn=administrators,dc=mailfarm')).toBe(false);
   expect(entries.get('cn=administrators,ou=rights,dc=mailfarm')).toMatchObject({
     member: [

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { FilterParser } from 'ldapts';
 import { RE2JS } from 're2js';
 import { addressKey, domainKey } from '../address.ts';
@@ -9,6 +10,14 @@ import {
   VOLUME_STATES,
   VOLUME_USES,
 } from '../types.ts';
+import { etrnSourceIsSafe } from '../etrn.ts';
+import { SECRET_BYTES_MAX } from '../secret-name.ts';
+import {
+  parseTransport,
+  selectorIsSafe,
+  VACATION_BYTES_MAX,
+  VACATION_SUBJECT_BYTES_MAX,
+} from '../transport.ts';
 import { unverifiable } from './password.ts';
 
 /** What is wrong with a value, in words that follow the attribute's name; undefined when right. */
@@ -50,6 +59,11 @@ const domain: Check = (value) => (domainKey(value) === undefined ? 'is not a dom
 
 const dn = succeeds(parseDn, 'is the DN of an entry');
 
+const atMost =
+  (octets: number): Check =>
+  (value) =>
+    Buffer.byteLength(value) > octets ? `has at most ${octets} octets` : undefined;
+
 const TARGET =
   /^(?:volume:[A-Za-z0-9][\w.-]{0,63}|host:(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+)(?::\d{1,5})?)$/;
 
@@ -85,6 +99,19 @@ const CHECKS: ReadonlyMap<string, Check> = new Map(
     mwPattern: succeeds((text) => RE2JS.compile(text), 'is a regular expression as RE2 has them'),
     mwTarget: fits(TARGET, 'is volume:NAME, host:NAME or host:NAME:PORT'),
     mwSetting: fits(/^[a-z][a-z0-9.-]*=/, 'is NAME=VALUE'),
+    mwTransport: (value) =>
+      parseTransport(value) ? undefined : 'is mx, HOST:PORT or lmtp:HOST:PORT',
+    mwEtrnFrom: (value) =>
+      etrnSourceIsSafe(value) ? undefined : 'is an address, a network or the login of a user',
+    mwDkim: (value) =>
+      selectorIsSafe(value.toLowerCase()) ? undefined : 'is a selector: labels of a domain name',
+    mwVacation: atMost(VACATION_BYTES_MAX),
+    mwVacationSubject: (value) =>
+      /\p{Cc}/u.test(value) ? 'is one line' : atMost(VACATION_SUBJECT_BYTES_MAX)(value),
+    mwVacationFrom: time,
+    mwVacationUntil: time,
+    mwSecretValue: atMost(SECRET_BYTES_MAX),
+    mwAddress: (value) => (isIP(value) === 0 ? 'is an IP address' : undefined),
     mwClaimOf: dn,
     mwClaimUntil: time,
     member: dn,

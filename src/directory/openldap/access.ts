@@ -84,7 +84,7 @@ function clauses(row: RightsRow, names: Layout, without: Right | undefined): rea
   return [
     ...before.flatMap(write),
     `dn.exact="${names.admin}" write`,
-    `group.exact="${names.administrators}" write`,
+    `group.exact="${names.administrators}" ${privileges(row.chief ?? 'write', secret)}`,
     ...after.flatMap(write),
     '* none',
   ];
@@ -101,6 +101,9 @@ const rank = (actor: Actor, right: Right): number =>
 
 function whoIs(actor: Actor, names: Layout): readonly string[] {
   if (actor === 'anonymous' || actor === 'self') return [actor];
+  if (actor === 'sender') {
+    return [`dn.onelevel="${names.nodes}" group.exact="${names.senders}"`];
+  }
   if (actor === 'frontend') {
     return [`dn.exact="${names.frontend}"`, `dn.onelevel="${names.nodes}"`];
   }

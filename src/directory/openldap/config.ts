@@ -3,6 +3,8 @@
  * limits. As data, so that slapd.conf(5) and slapd-config(5) are two ways of writing one thing.
  */
 import { layout, type Layout } from '../schema.ts';
+import { SECRET_BYTES_MAX } from '../secret-name.ts';
+import { VACATION_BYTES_MAX, VACATION_SUBJECT_BYTES_MAX } from '../transport.ts';
 
 export const MODULES = [
   'syncprov',
@@ -99,11 +101,14 @@ export function overlays(names: Layout): readonly Overlay[] {
         constraint(`userPassword regex ${HASHES}`),
         // Rules of access are not asked about the attributes of a new entry.
         constraint(`mwPath set ${administrates(names)}`),
+        constraint(`mwVacation size ${VACATION_BYTES_MAX}`),
+        constraint(`mwVacationSubject size ${VACATION_SUBJECT_BYTES_MAX}`),
+        constraint(`mwSecretValue size ${SECRET_BYTES_MAX}`),
         constraint(`cn count 1 ${isUser(users)}`),
         constraint(`uid count 1 ${isUser(users)}`),
         constraint(`uid regex ^[0-9]{1,19}$ ${isUser(users)}`),
       ],
-      doc: 'One key for a node, one login and one number for a user.',
+      doc: 'One key for a node, one login and one number for a user; texts that have an end.',
     },
     {
       name: 'refint',
