@@ -14,6 +14,8 @@ export const MAIL_GID = 8;
 export interface InPeers {
   /** Directories that the process sees under the same path, writable. */
   readonly bind?: readonly string[];
+  /** Files of the root that look otherwise to it: path in the root → file of the test. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Runs as `mail` instead of root. */
   readonly asMail?: boolean;
@@ -22,7 +24,7 @@ export interface InPeers {
 
 const ENTER = `
 set -e
-root=$1; user=$2; cwd=$3; binds=$4; shift 4
+root=$1; user=$2; cwd=$3; binds=$4; files=$5; shift 5
 mount --bind "$root" "$root"
 for at in $binds; do case $at in /tmp/*) ;; *) mkdir -p "$root$at" ;; esac; done
 mount -o remount,bind,ro "$root"
@@ -32,6 +34,7 @@ mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
 chmod 1777 "$root/tmp"
 for at in $binds; do mkdir -p "$root$at"; mount --bind "$at" "$root$at"; done
+for pair in $files; do mount --bind "\${pair#*=}" "$root\${pair%%=*}"; done
 exec chroot --userspec="$user" "$root" env -C "$cwd" "$@"
 `;
 
@@ -57,9 +60,11 @@ export const startInPeers = (argv: readonly string[], options: InPeers = {}): Ru
 /** The command line that enters the root: for those who need the streams themselves. */
 export function enter(argv: readonly string[], options: InPeers): string[] {
   const binds = options.bind ?? [];
-  for (const at of binds) if (/[\s*?[]/.test(at)) throw new Error(`not a plain path: ${at}`);
+  const files = Object.entries(options.files ?? {}).map(([at, file]) => `${at}=${file}`);
+  for (const at of [...binds, ...files])
+    if (/[\s*?[]/.test(at)) throw new Error(`not a plain path: ${at}`);
   const user = options.asMail ? `${MAIL_UID}:${MAIL_GID}` : '0:0';
   const namespaces = ['unshare', '--mount', '--pid', '--fork', '--kill-child'];
-  const words = ['enter', peersRoot, user, options.cwd ?? '/', binds.join(' ')];
+  const words = ['enter', peersRoot, user, options.cwd ?? '/', binds.join(' '), files.join(' ')];
   return [...namespaces, 'bash', '-c', ENTER, ...words, ...argv];
 }

@@ -23,7 +23,7 @@ const CLIENTS: Readonly<Record<string, { readonly program: string; readonly test
   python3: { program: 'python3', tests: 'clients, Maildir readers' },
   'ldap-utils': { program: 'ldapsearch', tests: 'directory with ldapadd' },
   openssl: { program: 'openssl', tests: 'everything with TLS' },
-  debootstrap: { program: 'debootstrap', tests: 'everything with Postfix, Dovecot, Courier' },
+  debootstrap: { program: 'debootstrap', tests: 'everything with Postfix, Exim, Dovecot, Courier' },
   'ca-certificates': { program: 'update-ca-certificates', tests: 'clients with TLS' },
   iproute2: { program: 'ip', tests: 'network namespaces' },
 };
@@ -72,7 +72,7 @@ async function installPackages(what: string, names: readonly string[]): Promise<
 
 async function installPeers(): Promise<void> {
   if (peersReady() || missing().includes('debootstrap')) return;
-  say('building the root with Postfix, Dovecot, OpenLDAP and Courier (once, about a minute)');
+  say('building the root with Postfix, Exim, Dovecot, OpenLDAP, Courier (once, about a minute)');
   try {
     await buildPeersRoot();
   } catch (error) {
@@ -112,7 +112,8 @@ async function main(groups: readonly string[]): Promise<number> {
   say('');
   say('!!! NOT EVERYTHING THAT THE TESTS NEED IS HERE. Skipped will be:');
   for (const name of absent) say(`!!!   without ${name}: ${CLIENTS[name]?.tests}`);
-  if (!peersReady()) say('!!!   without the root of peers: tests with Postfix, Dovecot, Courier');
+  if (!peersReady())
+    say('!!!   without the root of peers: tests with Postfix, Exim, Dovecot, Courier');
   if (noLab !== '') say(`!!!   ${noLab}: the laboratory (test/lab)`);
   if (!mayInstall) say('!!! Run it as root on Debian to have them installed.');
   say('');

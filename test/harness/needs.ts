@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { TestContext } from 'vitest';
 import { peersReady } from './peers-root.ts';
 
-const IN_PEERS = ['postfix', 'dovecot', 'courier', 'slapd'] as const;
+const IN_PEERS = ['postfix', 'exim', 'dovecot', 'courier', 'slapd'] as const;
 export type Peer = (typeof IN_PEERS)[number];
 
 /** Everything a test may need that is not ours: a peer's name or a client's program. */

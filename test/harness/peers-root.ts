@@ -2,8 +2,8 @@
  * The peers: mail daemons of Debian in a root of their own below a cache folder. The machine
  * itself never gets a mail daemon, and what CI measures does not depend on the machine's release.
  * The folder is named by a hash of the recipe, built beside it and renamed when complete, so that
- * a root is whole or not there. Courier conflicts with Dovecot by package, not by file: its
- * packages are unpacked, not installed.
+ * a root is whole or not there. Courier conflicts with Dovecot and Exim with Postfix by package:
+ * their packages are unpacked, not installed, and of files that both have the first one's stay.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,8 +25,20 @@ const INSTALLED = [
   'libidn12',
   'libltdl7',
   'libpcre3',
+  // What Exim's program loads.
+  'libdb5.3',
+  'libgnutls-dane0',
+  'libpcre2-8-0',
 ];
-const UNPACKED = ['courier-authlib', 'courier-base', 'courier-imap', 'courier-pop', 'maildrop'];
+const UNPACKED = [
+  'courier-authlib',
+  'courier-base',
+  'courier-imap',
+  'courier-pop',
+  'maildrop',
+  'exim4-base',
+  'exim4-daemon-light',
+];
 
 /** Runs in namespaces of its own: mounts and whatever a package starts vanish with it. */
 const BUILD = `
@@ -43,8 +55,11 @@ mkdir -p "$root/var/cache/unpacked"
 chroot "$root" sh -ec 'cd /var/cache/unpacked
   apt-get -o APT::Sandbox::User=root download -q "$@"
   for deb in *.deb; do
-    dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C /
+    dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --skip-old-files -C /
   done' sh $unpacked
+chroot "$root" useradd --system --no-create-home --user-group Debian-exim
+mkdir -p "$root/etc/exim4"
+: > "$root/etc/exim4/exim4.conf"
 chroot "$root" apt-get clean
 rm -rf "$root/var/lib/apt/lists" "$root/var/cache/unpacked" "$root/usr/share/doc"
 `;

@@ -129,7 +129,7 @@ export function start(argv: readonly string[], options: StartOptions = {}): Runn
   };
 }
 
-/** A port of 127.0.0.1 that nobody has now. */
+/** A port of `host` that nobody has now. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const server = createServer();
   server.listen(0, host);
@@ -142,9 +142,14 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
 }
 
 /** Resolves when someone accepts. @throws Error when `process` ends or `ms` pass before. */
-export async function waitForPort(port: number, running: Running, ms = 20_000): Promise<void> {
+export async function waitForPort(
+  port: number,
+  running: Running,
+  ms = 20_000,
+  host = '127.0.0.1',
+): Promise<void> {
   const until = performance.now() + ms;
-  while (!(await accepts(port))) {
+  while (!(await accepts(port, host))) {
     if (!running.running()) throw new Error(`it ended:\n${running.output()}`);
     if (performance.now() > until) {
       throw new Error(`nothing on port ${port} after ${ms} ms:\n${running.output()}`);
@@ -153,9 +158,9 @@ export async function waitForPort(port: number, running: Running, ms = 20_000): 
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);
