@@ -4,9 +4,6 @@ import { join } from 'node:path';
 import { MAIL_GID, MAIL_UID, runInPeers, startInPeers } from './in-peers.ts';
 import { type Running, type RunResult, freePort, waitForPort } from './process.ts';
 
-/** They ask for the name of this machine first, and would wait for an answer. */
-const NO_RESOLVER = { '/etc/resolv.conf': '/dev/null' };
-
 export interface SinkOptions {
   readonly host?: string;
   readonly port?: number;
@@ -48,7 +45,7 @@ export async function startSmtpSink(options: SinkOptions = {}): Promise<SmtpSink
     '1000',
   ];
   const bind = dumps === undefined ? [] : [dumps];
-  const running = startInPeers(argv, { bind, files: NO_RESOLVER });
+  const running = startInPeers(argv, { bind });
   await waitForPort(port, running, 20_000, host);
   const names = (): string[] =>
     dumps === undefined ? [] : readdirSync(dumps).filter((name) => name.startsWith('letter.'));
@@ -57,7 +54,7 @@ export async function startSmtpSink(options: SinkOptions = {}): Promise<SmtpSink
     port,
     process: running,
     letters: () => names().map((name) => readFileSync(join(dumps ?? '', name))),
-    stop: () => running.stop(),
+    stop: () => running.stop(0), // The first process of a namespace: no SIGTERM reaches it.
   };
 }
 
@@ -80,5 +77,5 @@ export const runSmtpSource = (load: SourceLoad): Promise<RunResult> => {
   const size = load.octets === undefined ? [] : ['-l', String(load.octets)];
   const who = ['-f', load.from, '-t', load.to, '-M', 'source.example'];
   const words = [...amount, ...size, ...who, ...(load.flags ?? []), `${load.host}:${load.port}`];
-  return runInPeers(['smtp-source', ...words], { ms: 900_000, files: NO_RESOLVER });
+  return runInPeers(['smtp-source', ...words], { ms: 900_000 });
 };
