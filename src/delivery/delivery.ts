@@ -55,6 +55,7 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
   const incoming: IncomingParts = {
     mailboxes,
     parking,
+    outbound: parts.outbound,
     log,
     usage: (account) => store.usage(account),
     onDelivered,
@@ -76,7 +77,9 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
       }
     },
     begin: (message) => {
-      if ((message.leaving ?? []).length > 0) throw new Error('nothing leaves this farm yet');
+      if ((message.leaving ?? []).length > 0 && outbound === undefined) {
+        throw new Error('a letter leaves where nothing can');
+      }
       return new IncomingMessage(incoming, message);
     },
   };

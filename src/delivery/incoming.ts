@@ -2,7 +2,10 @@ import type { Logger } from '../log/types.ts';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
-import { deliveries, messages } from './metrics.ts';
+import { deliveries, departed, messages } from './metrics.ts';
+import type { OutboundSpools } from '../spool/outbound.ts';
+import { Departure, type Parcel } from './departure.ts';
+import { headOf, isMarked, listMarks, withoutListLines } from './list-copy.ts';
 import { isParkable, type ParkedFile, type ParkingPolicy } from './parking.ts';
 import { lineEnds, Piece } from './piece.ts';
 import { sharesOf, type Member, type Share } from './share.ts';
@@ -20,6 +23,8 @@ import type { Delivered, Incoming, IncomingOptions, Left, Recipient } from './ty
  * A result that is unknown (a deadline passed) is a failure: the message may come twice, it is
  * never lost.
  *
+ * What leaves the farm is staged and committed beside the mailboxes: departure.ts.
+ *
  * A volume that is down: its share goes to the spool in the same two phases (parking.ts), from the
  * start when it is known to be down, or when its first piece cannot be written. Then all that came
  * so far is still in memory. Later, and above all in phase 2, it fails: what a rename that was sent
@@ -28,6 +33,8 @@ import type { Delivered, Incoming, IncomingOptions, Left, Recipient } from './ty
 export interface IncomingParts {
   readonly mailboxes: Mailboxes<Account>;
   readonly parking: ParkingPolicy;
+  /** Where letters wait that leave the farm. */
+  readonly outbound: OutboundSpools | undefined;
   readonly usage: (account: Account) => Promise<number>;
   /** A message of so many octets is in the account's mailbox. */
   readonly onDelivered: (account: Account, octets: number) => void;
@@ -51,6 +58,14 @@ export class IncomingMessage implements Incoming {
   #lineEnds = 0;
   #octets = 0;
   #shares: readonly Share[] | undefined;
+  /** What leaves; made with the shares. Undefined where nothing does. */
+  #departure: Departure | undefined;
+  /** Copies that their list has sent before. */
+  readonly #looping = new Set<Recipient>();
+  /** Line ends of list lines that copies of lists leave out. */
+  #listLineEnds = 0;
+  /** Header as it came, where somebody wants it. */
+  head: Buffer | undefined;
   /** The piece that is being written. Rejects for our own faults only. */
   #writing: Promise<void> | undefined;
 
@@ -77,6 +92,7 @@ export class IncomingMessage implements Incoming {
     await this.#writing;
     await this.#judgeQuotas();
     if (this.#failure() === undefined) await this.#stage(this.#piece, 'last');
+    if (this.#failure() === undefined) await this.#departure?.commit();
     if (this.#failure() === undefined) await this.#publish();
     else await this.#discard();
     return this.#results();
@@ -105,6 +121,7 @@ export class IncomingMessage implements Incoming {
   /** Why nobody can get the message any more, if so. */
   #failure(): StoreError | undefined {
     const errors = [...this.#members.values()].map((member) => this.#errorOf(member));
+    if (this.#departure) errors.push(...this.#departure.parcels.map(({ error }) => error));
     const first = errors.find((error) => error !== undefined);
     if (this.#options.failure === 'each' && errors.includes(undefined)) return undefined;
     return first;
@@ -116,9 +133,10 @@ export class IncomingMessage implements Incoming {
   }
 
   /** Finds each recipient's mailbox, once, and makes the shares. */
-  async #prepare(): Promise<readonly Share[]> {
+  async #prepare(first = this.#piece): Promise<readonly Share[]> {
     if (this.#shares !== undefined) return this.#shares;
-    const { recipients, header } = this.#options;
+    const { header } = this.#options;
+    const recipients = this.#readHead(first);
     const byMaildir = new Map<string, Member>();
     const found: (Member | StoreError)[] = [];
     for (let at = 0; at < recipients.length; at += FOUND_AT_ONCE) {
@@ -157,18 +175,53 @@ export class IncomingMessage implements Incoming {
     }
   }
 
+  /** What the letter's own header decides, while its first piece is in memory. */
+  #readHead(piece: Piece): readonly Recipient[] {
+    const { recipients, leaving = [], success = [] } = this.#options;
+    const ofLists = [...recipients, ...leaving].some(({ list }) => list !== undefined);
+    const answered = recipients.some(({ account }) => account.vacation !== undefined);
+    if (ofLists || answered || success.length > 0) this.head = headOf(piece.content());
+    const marks = ofLists && this.head ? listMarks(this.head) : new Set<string>();
+    const loops = ({ list }: Pick<Recipient, 'list'>): boolean =>
+      list !== undefined && marks.size > 0 && isMarked(marks, list);
+    if (leaving.length > 0) {
+      const dropped = new Set(leaving.filter(loops));
+      this.#departure = new Departure(this.#parts, this.#options, dropped);
+    }
+    if (marks.size === 0) return recipients;
+    for (const recipient of recipients.filter(loops)) this.#looping.add(recipient);
+    return recipients.filter((recipient) => !this.#looping.has(recipient));
+  }
+
   /** Phase 1, one piece: to all volumes at once. Failures are noted in the shares. */
   async #stage(piece: Piece, which: 'more' | 'last'): Promise<void> {
-    const shares = await this.#prepare();
+    const shares = await this.#prepare(piece);
     if (this.#failure() !== undefined) return;
     const open = shares.filter(({ error }) => error === undefined);
-    const use = shares.length === 1 ? 'sole' : 'one-of-many';
-    await Promise.all(
-      open.map((share) => {
-        const bytes = share.staged === 0 ? piece.withHeader(share.header, use) : piece.content();
-        return this.#stageShare(share, bytes, which);
+    const parcels = (this.#departure?.parcels ?? []).filter(({ error }) => error === undefined);
+    const use =
+      shares.length + (this.#departure?.parcels.length ?? 0) === 1 ? 'sole' : 'one-of-many';
+    let bare: Buffer | undefined;
+    const bytesFor = (one: Share | Parcel): Buffer => {
+      if (one.staged > 0) return piece.content();
+      if (one.list === undefined) return piece.withHeader(one.header, use);
+      bare ??= this.#forLists(piece);
+      return Buffer.concat([one.header, bare]);
+    };
+    const last = which === 'last';
+    await Promise.all([
+      ...open.map((share) => this.#stageShare(share, bytesFor(share), which)),
+      ...parcels.map((parcel) => {
+        const wireOctets = (): number => this.#wireOctets(parcel);
+        return this.#departure?.stage(parcel, bytesFor(parcel), { last, wireOctets });
       }),
-    );
+    ]);
+  }
+
+  #forLists(piece: Piece): Buffer {
+    const { bytes, lines } = withoutListLines(piece.content());
+    this.#listLineEnds = lines;
+    return bytes;
   }
 
   async #stageShare(share: Share, bytes: Uint8Array, which: 'more' | 'last'): Promise<void> {
@@ -320,8 +373,9 @@ export class IncomingMessage implements Incoming {
     }
   }
 
-  #wireOctets({ staged, headerLineEnds }: Share): number {
-    return staged + headerLineEnds + this.#lineEnds;
+  #wireOctets({ staged, headerLineEnds, list }: Share | Parcel): number {
+    const own = list === undefined ? 0 : this.#listLineEnds;
+    return staged + headerLineEnds + this.#lineEnds - own;
   }
 
   /** Phase 2 of what is parked. A result that is unknown fails: the sender sends again. */
@@ -353,25 +407,33 @@ export class IncomingMessage implements Incoming {
 
   async #discard(): Promise<void> {
     const open = (this.#shares ?? []).filter(({ error, staged }) => !error && staged > 0);
-    await Promise.all(open.map((share) => discardShare(share)));
+    await Promise.all([...open.map((share) => discardShare(share)), this.#departure?.discard()]);
   }
 
   #results(): readonly Delivered[] {
     const failure = this.#failure();
-    const results = this.#options.recipients.map((recipient) => {
-      const member = this.#members.get(recipient) as Member | StoreError;
-      const placed = member instanceof StoreError ? undefined : member;
-      const name = placed?.name;
-      const error = name === undefined ? (this.#errorOf(member) ?? failure) : undefined;
-      const volume = placed?.mailbox.volume.name;
-      return { recipient, error, name, volume, parkedOn: placed?.parkedOn };
-    });
-    for (const { error, parkedOn } of results) {
-      deliveries.inc(error?.kind ?? (parkedOn === undefined ? 'delivered' : 'parked'));
+    this.left = this.#departure?.results(failure) ?? [];
+    const results = this.#options.recipients.map((recipient) => this.#result(recipient, failure));
+    for (const { error, parkedOn, dropped } of results) {
+      deliveries.inc(dropped ?? error?.kind ?? (parkedOn === undefined ? 'delivered' : 'parked'));
     }
-    const failed = results.filter(({ error }) => error !== undefined).length;
-    messages.inc(failed === 0 ? 'delivered' : failed < results.length ? 'partly' : 'failed');
+    for (const { error, dropped } of this.left) departed.inc(dropped ?? error?.kind ?? 'spooled');
+    const all = [...results, ...this.left];
+    const failed = all.filter(({ error }) => error !== undefined).length;
+    messages.inc(failed === 0 ? 'delivered' : failed < all.length ? 'partly' : 'failed');
     return results;
+  }
+
+  #result(recipient: Recipient, failure: StoreError | undefined): Delivered {
+    const nowhere = { recipient, name: undefined, volume: undefined, parkedOn: undefined };
+    if (this.#looping.has(recipient)) return { ...nowhere, error: undefined, dropped: 'loop' };
+    const member = this.#members.get(recipient);
+    if (member === undefined || member instanceof StoreError) {
+      return { ...nowhere, error: member ?? failure };
+    }
+    const { name, parkedOn } = member;
+    const error = name === undefined ? (this.#errorOf(member) ?? failure) : undefined;
+    return { recipient, error, name, volume: member.mailbox.volume.name, parkedOn };
   }
 }
 

@@ -2,13 +2,20 @@ import { counter, gauge, labelledGauge } from '../metrics/metrics.ts';
 import { STORE_ERROR_KINDS } from '../volumes/error.ts';
 
 /** Per recipient: durable in a mailbox, or why not. */
-export const DELIVERY_RESULTS = ['delivered', 'parked', ...STORE_ERROR_KINDS] as const;
+export const DELIVERY_RESULTS = ['delivered', 'parked', 'loop', ...STORE_ERROR_KINDS] as const;
 
 export const deliveries = counter({
   name: 'mailfarm_delivery_recipients_total',
   help: 'Recipients of accepted messages, by result; those that failed were deferred',
   label: 'result',
   values: DELIVERY_RESULTS,
+});
+
+export const departed = counter({
+  name: 'mailfarm_delivery_leaving_total',
+  help: 'Places elsewhere of accepted messages: durable on the spool, not sent again, or why not',
+  label: 'result',
+  values: ['spooled', 'loop', ...STORE_ERROR_KINDS],
 });
 
 export const messages = counter({

@@ -13,6 +13,7 @@ import type { Account } from '../directory/types.ts';
 import { silentLogger } from '../log/types.ts';
 import { MaildirStore } from '../mailbox/store.ts';
 import { Spools } from '../spool/spools.ts';
+import { MemoryOutbound } from '../spool/testing/memory-outbound.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Volumes } from '../volumes/open.ts';
 import {
@@ -55,6 +56,7 @@ export function useParkingFarm(): void {
 export interface FrontEnd {
   readonly delivery: OpenedDelivery;
   readonly volumes: Volumes<Account>;
+  readonly outbound: MemoryOutbound;
 }
 
 /** A process of a node: its own volume table, its own lander, which looks when a test says so. */
@@ -81,7 +83,9 @@ export async function frontEnd(
   const random = systemRandom;
   const spools = new Spools({ table, clock, random, node });
   const degraded = { spools, clock, random, directory, table };
-  const delivery = openDelivery({ mailboxes, store, log: silentLogger, options, degraded });
+  const outbound = new MemoryOutbound(clock);
+  const parts = { mailboxes, store, log: silentLogger, options, degraded, outbound };
+  const delivery = openDelivery(parts);
   await table.loaded();
   opened.push({
     close: () => {
@@ -89,7 +93,7 @@ export async function frontEnd(
       volumes.close();
     },
   });
-  return { delivery, volumes };
+  return { delivery, volumes, outbound };
 }
 
 export async function user(

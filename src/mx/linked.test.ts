@@ -14,7 +14,7 @@ import { openFarm } from './testing.ts';
 
 const MEMBERS = 300;
 
-test('[S3-05] [S1-06] [S1-28] a list of 300 on two volumes: two files, linked into 300 mailboxes', async () => {
+test('[S3-05] [S1-06] [S1-28] a list of 300 on two volumes: one file each, linked into 300 mailboxes; a direct copy is its own', async () => {
   const disk = await temporaryVolumes('v1', 'v2');
   const accounts = Array.from({ length: MEMBERS }, (_, n) => {
     return memoryAccount({ login: `${n % 3 === 0 ? 'a' : 'z'}${n}@farm.test` });
@@ -53,22 +53,28 @@ test('[S3-05] [S1-06] [S1-28] a list of 300 on two volumes: two files, linked in
   await farm.close();
   volumes.close();
 
-  expect((fs.calls.get('create') ?? 0) - made, 'written once for each volume').toBe(2);
+  expect(
+    (fs.calls.get('create') ?? 0) - made,
+    'written once for each volume, and for who is named',
+  ).toBe(3);
   const files = readdirSync(disk.root, { recursive: true, encoding: 'utf8' });
   const mail = files.filter((path) => path.includes('/new/'));
   expect(mail).toHaveLength(MEMBERS);
   const inodes = new Map(mail.map((path) => [statSync(join(disk.root, path)).ino, path]));
-  expect(inodes.size).toBe(2);
+  expect(inodes.size).toBe(3);
   expect(mail.filter((path) => path.startsWith('v1/'))).toHaveLength(MEMBERS / 3);
   expect(files.filter((path) => path.includes('/tmp/'))).toEqual([]);
-  const texts = [...inodes.values()]
-    .toSorted()
-    .map((path) => readFileSync(join(disk.root, path), 'utf8'));
-  // One volume has the list only, the other also a recipient who was named: nobody is told of him.
-  expect(texts.map((text) => /^Delivered-To: (.*)$/m.exec(text)?.[1])).toEqual([
+  const texts = [...inodes]
+    .toSorted(([, a], [, b]) => (a < b ? -1 : 1))
+    .map(([, path]) => readFileSync(join(disk.root, path), 'utf8'));
+  const copies = texts.filter((text) => text.includes('\nList-Id: <everybody.farm.test>\n'));
+  expect(copies.map((text) => /^Delivered-To: (.*)$/m.exec(text)?.[1])).toEqual([
     'everybody@farm.test',
-    undefined,
+    'everybody@farm.test',
   ]);
+  // Who was named has a copy without the list's lines, and nobody is told: he may be a Bcc.
+  const [direct] = texts.filter((text) => !text.includes('List-'));
+  expect(direct).not.toMatch(/^Delivered-To:/m);
   for (const text of texts) expect(members.filter((member) => text.includes(member))).toEqual([]);
   disk.remove();
 });
