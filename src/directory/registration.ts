@@ -3,7 +3,8 @@
  *
  * A node needs no entry made by hand: it adds its own, bound with the identity of all front ends,
  * with a number that no other has. From then on it is itself: it gave the entry the hash of a key
- * that only its own disk holds, and writes `status`, `mwBeat` and `mwVersion` bound as that entry.
+ * that only its own disk holds, and writes `status`, `mwBeat`, `mwVersion` and
+ * `mwAddress` bound as that entry.
  * The directory lets front ends add a key where there is none, and nothing else (rights.ts), so
  * whoever holds the identity of front ends cannot speak for another node.
  *
@@ -23,7 +24,9 @@ import { serverAccess, type LdapDirectoryOptions } from './client/directory.ts';
 import { CredentialsRefused, LdapConnection, resultCode } from './client/connection.ts';
 import type { ServerAccess } from './client/connection.ts';
 import { valuesOf } from './client/entries.ts';
+import type { OwnIdentity } from './client/secrets.ts';
 import { dnKey, nameDn, parseDn } from './dn.ts';
+import { reachableAddresses } from './interfaces.ts';
 import { layout, type Layout } from './schema.ts';
 import { DirectoryUnavailable } from './types.ts';
 
@@ -34,6 +37,8 @@ export interface RegistrationOptions {
   readonly name: string;
   /** Host name, for people. */
   readonly server: string;
+  /** Addresses of its interfaces, asked at each beat; by default those of this machine. */
+  readonly addresses?: () => readonly string[];
   /** Release that the node runs. */
   readonly version: string;
   /** The node's state directory; the key lies there. */
@@ -122,7 +127,7 @@ class NodeRegistration implements Registration {
       const connection = await this.#openAsNode(access);
       if (typeof connection === 'string') return { kind: connection };
       return await using(connection, async () => {
-        await connection.modify(this.#dn, this.#changes(status));
+        await this.#modify(connection, status);
         const nodes = await this.#nodes(connection);
         const own = nodes.find(({ key }) => key === this.#dnKey);
         const twin = nodes.find(({ key, nid }) => own && nid === own.nid && key !== own.key);
@@ -131,13 +136,17 @@ class NodeRegistration implements Registration {
     });
   }
 
-  #changes(status: string): readonly Change[] {
+  /** A server whose schema is older than ours is told the rest: a beat tells that we live. */
+  async #modify(connection: LdapConnection, status: string): Promise<void> {
     const now = (this.#options.directory.clock ?? systemClock).now();
-    const values = { status, mwBeat: toTime(now), mwVersion: this.#options.version };
-    return Object.entries(values).map(([type, value]) => {
-      const modification = new Attribute({ type, values: [value] });
-      return new Change({ operation: 'replace', modification });
-    });
+    const values = { status: [status], mwBeat: [toTime(now)], mwVersion: [this.#options.version] };
+    const mwAddress = (this.#options.addresses ?? reachableAddresses)();
+    try {
+      await connection.modify(this.#dn, changesTo({ ...values, mwAddress }));
+    } catch (error) {
+      if (!OLDER.has(resultCode(error))) throw error;
+      await connection.modify(this.#dn, changesTo(values));
+    }
   }
 
   /** Bound as the node; gives the entry our key where it has none. */
@@ -243,13 +252,44 @@ class NodeRegistration implements Registration {
   /** From the disk each time: another process of this node may have been first. */
   async #key(): Promise<string> {
     const path = join(this.#options.data, KEY_NAME);
-    const kept = (await readFile(path, 'utf8').catch(() => '')).trim();
-    if (KEY.test(kept)) return kept;
+    const kept = await keptKey(this.#options.data);
+    if (kept !== undefined) return kept;
     const key = Buffer.from(this.#options.random.bytes(KEY_BYTES)).toString('base64url');
     await mkdir(this.#options.data, { recursive: true, mode: 0o700 });
     await writeSecret(path, `${key}\n`);
     return key;
   }
+}
+
+/**
+ * objectClassViolation, undefinedAttributeType, insufficientAccessRights: schema or rights of an
+ * earlier release.
+ */
+const OLDER: ReadonlySet<number | undefined> = new Set([65, 17, 50]);
+
+const changesTo = (values: Readonly<Record<string, readonly string[]>>): readonly Change[] =>
+  Object.entries(values).map(([type, given]) => {
+    const modification = new Attribute({ type, values: [...given] });
+    return new Change({ operation: 'replace', modification });
+  });
+
+/**
+ * Who the node is in the directory, once it has given itself a key: so it reads secrets. Read from
+ * the disk each time. Undefined before that, and where the node's file has its own identity.
+ */
+export async function nodeIdentity(node: {
+  readonly name: string;
+  readonly suffix: string;
+  readonly data: string;
+}): Promise<OwnIdentity | undefined> {
+  const key = await keptKey(node.data);
+  const dn = nameDn('cn', node.name, layout(node.suffix).nodes);
+  return key === undefined ? undefined : { dn, password: key };
+}
+
+async function keptKey(data: string): Promise<string | undefined> {
+  const kept = (await readFile(join(data, KEY_NAME), 'utf8').catch(() => '')).trim();
+  return KEY.test(kept) ? kept : undefined;
 }
 
 /** Written beside and renamed: a crash leaves no half key. */

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { AttributeMapFile, LdapAccessFile } from '../config/directory-file.ts';
 import type { NodeFile } from '../config/node-file.ts';
 import { ldapDirectory, type LdapDirectoryOptions } from '../directory/client/directory.ts';
+import { nodeIdentity } from '../directory/registration.ts';
 import { MAPS, type AttributeMap } from '../directory/map.ts';
 import { SnapshotError } from '../directory/snapshot/format.ts';
 import { withSnapshot } from '../directory/snapshot/live.ts';
@@ -70,8 +71,10 @@ export function openDirectory(parts: {
       ? undefined
       : openSnapshot(path, { logger, clock, ...(options && { options }) });
   if (snapshot && urls.length === 0) return snapshot;
+  const { name, data, directory } = parts.file;
   const live = ldapDirectory({
     ...directoryAccess(parts.file),
+    identity: () => nodeIdentity({ name, data, suffix: directory.base }),
     ...(options === undefined ? {} : { options }),
     logger,
     clock,
@@ -80,7 +83,7 @@ export function openDirectory(parts: {
 }
 
 /** Protocols in which users log in with a password. */
-const LOGINS: ReadonlySet<Protocol> = new Set(['pop3']);
+const LOGINS: ReadonlySet<Protocol> = new Set(['pop3', 'submission', 'relay']);
 
 /**
  * Why a node that listens so must not use the snapshot its file names, as a list for reports:

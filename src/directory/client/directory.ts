@@ -39,6 +39,7 @@ import { AnotherUser, VerifiedPasswords } from './passwords.ts';
 import { OutboundEntries } from './outbound.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
+import { SecretEntries, type OwnIdentity } from './secrets.ts';
 import { serverState, type ServerState } from './state.ts';
 
 /** Servers and the identity to search them with. */
@@ -68,6 +69,8 @@ export interface UsersOptions extends LdapAccess {
 export interface LdapDirectoryOptions extends LdapAccess {
   readonly suffix: string;
   readonly users?: UsersOptions | undefined;
+  /** Whose right to secrets counts; see secrets.ts. Left out: that of `bindDn`. */
+  readonly identity?: (() => Promise<OwnIdentity | undefined>) | undefined;
   readonly options?: Partial<OptionValues<typeof DIRECTORY_OPTIONS>>;
   readonly clock?: Clock;
   readonly logger?: Logger;
@@ -121,6 +124,7 @@ class LdapDirectory implements Directory {
   readonly #passwords: VerifiedPasswords;
   readonly #lookups: LdapLookups;
   readonly #outbound: OutboundEntries;
+  readonly #secrets: SecretEntries;
   readonly #tables: Answers<unknown>;
   readonly #expansionMax: number;
 
@@ -184,6 +188,22 @@ class LdapDirectory implements Directory {
       ask: (ask) => this.#ask(ask),
       answers,
       settings: () => this.settings(),
+    });
+    this.#secrets = new SecretEntries({
+      layout: this.#layout,
+      ask: (ask) => this.#ask(ask),
+      identity: options.identity ?? (async () => undefined),
+      open: ({ dn, password }) => {
+        const access = { ...options, bindDn: dn, bindPassword: password };
+        const own = replicas(access, this.#layout.farm, options.suffix, 'farm');
+        return {
+          ask: (ask) => {
+            own.learn(this.#replicas.newest);
+            return askOf(own, ask);
+          },
+          close: () => own.close(),
+        };
+      },
     });
     this.#outbound = new OutboundEntries({
       layout: this.#layout,
@@ -358,7 +378,7 @@ class LdapDirectory implements Directory {
   }
 
   async secret(kind: SecretKind, name: string): Promise<string | undefined> {
-    const find = (): Promise<string | undefined> => this.#outbound.secret(kind, name);
+    const find = (): Promise<string | undefined> => this.#secrets.get(kind, name);
     return (await this.#tables.get(`secret ${kind} ${name}`, find)) as string | undefined;
   }
 
@@ -369,7 +389,8 @@ class LdapDirectory implements Directory {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#replicas.close(), this.#people.close(), this.#binds.close()]);
+    const own = [this.#replicas.close(), this.#people.close(), this.#secrets.close()];
+    await Promise.all([...own, this.#binds.close()]);
   }
 
   async #ask<T>(ask: Ask<T>): Promise<T> {

@@ -3,9 +3,8 @@ import type { Logger } from '../../log/types.ts';
 import { domainKey, domainSpellings } from '../address.ts';
 import { ETRN_DOMAINS_MAX, etrnNames, parseEtrn, type EtrnName } from '../etrn.ts';
 import type { Layout } from '../schema.ts';
-import { secretEntryName } from '../secret-name.ts';
 import { DirectoryUnavailable } from '../types.ts';
-import type { DomainEntry, NodeEntry, SecretKind } from '../types.ts';
+import type { DomainEntry, NodeEntry } from '../types.ts';
 import { DOMAIN_ATTRIBUTES, NODE_ATTRIBUTES, toDomain, toNode, valuesOf } from './entries.ts';
 import { all, any, equal } from './filters.ts';
 import type { Ask } from './replicas.ts';
@@ -17,10 +16,7 @@ export interface OutboundEntriesOptions {
   readonly logger: Logger;
 }
 
-/** Two already are one too many. */
-const NAMED_MAX = 2;
-
-/** What is asked for mail that leaves, over LDAP: nodes, customers' domains, secrets. */
+/** What is asked for mail that leaves, over LDAP: nodes and customers' domains. */
 export class OutboundEntries {
   readonly #options: OutboundEntriesOptions;
 
@@ -65,28 +61,6 @@ export class OutboundEntries {
       .flatMap((entry) => this.#usable(entry, domainOf))
       .filter(({ name, transport }) => transport !== undefined && etrnNames(named, name))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  }
-
-  /**
-   * Who may not read it is told that there is none.
-   * @throws DirectoryUnavailable
-   */
-  async secret(kind: SecretKind, name: string): Promise<string | undefined> {
-    const { layout, ask } = this.#options;
-    const cn = secretEntryName(kind, name);
-    if (cn === undefined) return undefined;
-    const found = await ask(async (connection, whole) => {
-      const entries = await connection.search(layout.secrets, {
-        scope: 'one',
-        filter: all(equal('objectClass', 'mwSecret'), equal('cn', cn)),
-        attributes: ['mwSecretValue'],
-        sizeLimit: NAMED_MAX,
-      });
-      if (entries.length === 0) await whole();
-      return entries;
-    });
-    const [entry] = found;
-    return entry && valuesOf(entry, 'mwSecretValue')[0];
   }
 
   /** One damaged entry must not take the others away. */
