@@ -287,7 +287,7 @@ export class SmtpSession extends SMTPConnection implements SessionView {
     if (expected) return expected(text) ?? undefined;
     const space = text.indexOf(' ');
     const verb = space < 0 ? text : text.slice(0, space);
-    const row = commandRow(verb);
+    const row = commandRow(verb, this.engine.policy);
     if (!row) {
       // A web page can make a browser send mail commands in the body of a request.
       if (HTTP_REQUEST.test(text)) return void this.fatal('notHttp', 'limit');

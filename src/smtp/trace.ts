@@ -19,6 +19,10 @@ export interface TraceFacts {
   readonly smtpUtf8: boolean;
   /** Time of arrival, milliseconds since 1970. */
   readonly at: number;
+  /** Who logged in, where Received may tell it. */
+  readonly login?: string | undefined;
+  /** Neither name nor address of the client is told. */
+  readonly anonymous?: boolean | undefined;
   /** Recipients of this share, as the client gave them. */
   readonly recipients: readonly string[];
 }
@@ -26,19 +30,38 @@ export interface TraceFacts {
 /** All trace lines of one share. Every line is shorter than 998 octets (RFC 5322 §2.1.1). */
 export function traceHeader(facts: TraceFacts): string {
   const only = facts.recipients.length === 1 ? facts.recipients[0] : undefined;
+  return (
+    `Return-Path: <${inHeader(facts.sender)}>\n` +
+    (only === undefined ? '' : `Delivered-To: ${inHeader(only)}\n`) +
+    receivedHeader(facts)
+  );
+}
+
+/** Received alone: what goes on to another host has no other trace line (RFC 5321 §4.4). */
+export function receivedHeader(facts: Omit<TraceFacts, 'sender'>): string {
+  const only = facts.recipients.length === 1 ? facts.recipients[0] : undefined;
   const { session } = facts;
   const tls = session.tls
     ? `\n\t(${atoms(session.tls.protocol)} ${atoms(session.tls.cipher)})`
     : '';
+  const login = facts.login === undefined ? '' : `\n\t(login ${commented(facts.login)})`;
   return (
-    `Return-Path: <${inHeader(facts.sender)}>\n` +
-    (only === undefined ? '' : `Delivered-To: ${inHeader(only)}\n`) +
-    `Received: from ${heloName(session.helo)} (${addressLiteral(session.peer.remoteAddress)})\n` +
-    `\tby ${atoms(facts.hostName)} with ${protocol(session, facts.smtpUtf8)} id ${facts.id}${tls}` +
+    `Received: from ${from(facts)}\n` +
+    `\tby ${atoms(facts.hostName)} with ${protocol(session, facts.smtpUtf8)} id ${facts.id}` +
+    tls +
+    login +
     (only === undefined ? '' : `\n\tfor <${inHeader(only)}>`) +
     `;\n\t${dateTime(facts.at)}\n`
   );
 }
+
+const from = ({ session, anonymous }: Pick<TraceFacts, 'session' | 'anonymous'>): string =>
+  anonymous === true
+    ? 'a-user-of-ours (address withheld)'
+    : `${heloName(session.helo)} (${addressLiteral(session.peer.remoteAddress)})`;
+
+/** Inside a comment: what could end it is left out. */
+const commented = (text: string): string => inHeader(text).replace(/[()\\]/g, '?');
 
 /** RFC 3848, and RFC 6531 §4.3 for SMTPUTF8. */
 export function protocol(session: SessionView, smtpUtf8: boolean): string {
