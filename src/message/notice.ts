@@ -26,16 +26,8 @@ import type { NoticeEvent } from './notice-rules.ts';
 import { deliveryStatus } from './notice-status.ts';
 import { noticeText } from './notice-text.ts';
 import { ENGLISH, type NoticeWords } from './notice-words.ts';
-import {
-  examine,
-  firstOf,
-  headFields,
-  octetsOf,
-  pieces,
-  type Examined,
-  type HeadField,
-  type Original,
-} from './original.ts';
+import { valueOf, type MessageHead } from './head.ts';
+import { examine, octetsOf, pieces, type Examined, type Original } from './original.ts';
 import { isAscii } from './plain.ts';
 
 /** What happened to one recipient. */
@@ -93,6 +85,8 @@ export interface WrittenNotice {
   readonly bytes: AsyncGenerator<Uint8Array>;
 }
 
+type Head = Pick<MessageHead, 'fields'>;
+
 type Returned =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'headers'; readonly head: Buffer }
@@ -104,14 +98,14 @@ export async function writeNotice(facts: NoticeFacts): Promise<WrittenNotice> {
   const returned = whatIsReturned(facts, examined);
   const id = messageId(facts.random, facts.at, facts.host);
   const separator = boundary(facts.random);
-  const fields = examined ? headFields(examined.head) : [];
+  const head: Head = examined?.head ?? { fields: [] };
   const utf8 =
     facts.smtpUtf8 ||
     [facts.to, ...facts.recipients.map((r) => r.address)].some((a) => !isAscii(a));
   const before =
-    header(facts, fields, id) +
+    header(facts, head, id) +
     mimeFields(facts, separator, returned) +
-    textOf(facts, fields, separator, returned) +
+    textOf(facts, head, separator, returned) +
     statusOf(facts, separator, utf8);
   return {
     smtpUtf8: !isAscii(headerAddress(facts.to) ?? ''),
@@ -136,15 +130,16 @@ function whatIsReturned(facts: NoticeFacts, examined: Examined | undefined): Ret
   if (mayReturnAll(facts, letter) && fits) {
     return { kind: 'full', letter, ascii: examined.ascii };
   }
-  return examined.head.length > 0 ? { kind: 'headers', head: examined.head } : { kind: 'nothing' };
+  const raw = Buffer.concat(examined.head.fields.map((field) => field.raw));
+  return raw.length > 0 ? { kind: 'headers', head: raw } : { kind: 'nothing' };
 }
 
 const SERIOUS: readonly NoticeEvent[] = ['failed', 'delayed', 'relayed', 'expanded', 'delivered'];
 
-function header(facts: NoticeFacts, fields: readonly HeadField[], id: string): string {
+function header(facts: NoticeFacts, head: Head, id: string): string {
   const [words] = languages(facts);
   const worst = SERIOUS.find((event) => facts.recipients.some((one) => one.event === event));
-  const subject = words.subject(worst ?? 'failed', subjectText(firstOf(fields, 'subject')));
+  const subject = words.subject(worst ?? 'failed', subjectText(valueOf(head, 'subject')));
   return (
     `Date: ${dateTime(facts.at)}\n` +
     addressField('From', {
@@ -155,9 +150,9 @@ function header(facts: NoticeFacts, fields: readonly HeadField[], id: string): s
     unstructured('Subject', subject) +
     structured('Message-ID', [`<${id}>`]) +
     threadFields({
-      messageId: firstOf(fields, 'message-id'),
-      references: firstOf(fields, 'references'),
-      inReplyTo: firstOf(fields, 'in-reply-to'),
+      messageId: valueOf(head, 'message-id'),
+      references: valueOf(head, 'references'),
+      inReplyTo: valueOf(head, 'in-reply-to'),
     }) +
     'Auto-Submitted: auto-replied\n'
   );
@@ -175,14 +170,9 @@ function mimeFields(facts: NoticeFacts, separator: string, returned: Returned): 
   );
 }
 
-function textOf(
-  facts: NoticeFacts,
-  fields: readonly HeadField[],
-  separator: string,
-  returned: Returned,
-): string {
+function textOf(facts: NoticeFacts, head: Head, separator: string, returned: Returned): string {
   const letter = {
-    subject: subjectText(firstOf(fields, 'subject')),
+    subject: subjectText(valueOf(head, 'subject')),
     sent: dateTime(facts.acceptedAt),
     returned: returned.kind,
   };

@@ -3,6 +3,7 @@
  * start of its header. In stored form (LF line ends).
  */
 import { LINE_OCTETS_MAX } from './body.ts';
+import { HeadCollector, type MessageHead } from './head.ts';
 
 export interface Original {
   readonly octets: number;
@@ -10,7 +11,7 @@ export interface Original {
   read(offset: number, length: number): Promise<Uint8Array | undefined>;
 }
 
-/** What stands in the notice of a longer header is cut at the last line end before this. */
+/** Of a longer header a notice has the fields before this. */
 export const HEAD_OCTETS_MAX = 65_536;
 const PIECE_OCTETS = 65_536;
 
@@ -24,8 +25,8 @@ export interface Octets {
 }
 
 export interface Examined extends Octets {
-  /** The header with its last line end, without the empty line; bounded. */
-  readonly head: Buffer;
+  /** Whole fields from the start, bounded. */
+  readonly head: MessageHead;
 }
 
 /**
@@ -79,12 +80,13 @@ async function readFully(
   return Buffer.concat(parts);
 }
 
-/** Up to the empty line, or to where a line that is no field starts the body without one. */
-function headOf(start: Buffer, cut: boolean): Buffer {
-  if (start[0] === LF) return start.subarray(0, 0);
-  const end = start.indexOf('\n\n');
-  if (end >= 0) return start.subarray(0, end + 1);
-  return cut ? start.subarray(0, start.lastIndexOf(LF) + 1) : start;
+/** What of the start of a letter is its header; of one that is cut, its whole fields. */
+function headOf(start: Buffer, cut: boolean): MessageHead {
+  const collector = new HeadCollector({ octetsMax: HEAD_OCTETS_MAX });
+  const step = collector.push(start);
+  if (step.kind === 'head') return step.head;
+  const { head } = collector.end();
+  return cut ? { ...head, fields: head.fields.slice(0, -1) } : head;
 }
 
 /** Looks at octets piece by piece. */
@@ -114,26 +116,3 @@ export function octetsOf(bytes: Uint8Array): Octets {
   judge.push(bytes);
   return judge.result();
 }
-
-/** A field of a header: its name in lower case, its value unfolded, as UTF-8 or else Latin-1. */
-export interface HeadField {
-  readonly name: string;
-  readonly value: string;
-}
-
-/** The fields of a header in stored form, broken ones left out. For reading only, not for keeping. */
-export function headFields(head: Uint8Array): HeadField[] {
-  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
-  const utf8 = bytes.toString('utf8');
-  const text = utf8.includes('\ufffd') ? bytes.toString('latin1') : utf8;
-  const found: HeadField[] = [];
-  for (const field of text.replace(/\r?\n(?=[ \t])/g, '').split('\n')) {
-    const match = /^([!-9;-~]{1,256})[ \t]*:(.*)$/su.exec(field);
-    if (match) found.push({ name: (match[1] ?? '').toLowerCase(), value: (match[2] ?? '').trim() });
-  }
-  return found;
-}
-
-/** Value of the first field of this name. */
-export const firstOf = (fields: readonly HeadField[], name: string): string | undefined =>
-  fields.find((field) => field.name === name)?.value;

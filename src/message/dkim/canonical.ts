@@ -33,7 +33,9 @@ export class BodyHash {
     let blank = this.#blank;
     let lines = this.#lines;
     let to = 0;
-    for (const octet of piece) {
+    const length = piece.length;
+    for (let from = 0; from < length;) {
+      let octet = piece[from++] as number;
       if (octet > SPACE) {
         if (lines > 0) {
           if (lines === 1) {
@@ -50,6 +52,11 @@ export class BodyHash {
           blank = false;
         }
         out[to++] = octet;
+        // The rest of the word in a loop of its own: twice as fast as all questions for each octet.
+        while (from < length && (octet = piece[from] as number) > SPACE) {
+          out[to++] = octet;
+          from += 1;
+        }
       } else if (octet === LF) {
         lines += 1;
         blank = false;

@@ -1,5 +1,5 @@
 /** Keys of signatures: made, checked, and as the DNS shows them (RFC 6376 §3.6.1, RFC 8463 §4). */
-import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 
 /** One private key, and where its record stands: `<selector>._domainkey.<domain>`. */
@@ -77,8 +77,7 @@ export function keyRecord(pem: string, selector: string): KeyRecord {
 
 function publicKeyOf(pem: string): KeyObject {
   try {
-    if (!pem.includes('PRIVATE KEY')) return createPublicKey(pem);
-    return createPublicKey(createPrivateKey(pem).export({ type: 'spki', format: 'pem' } as never));
+    return createPublicKey(pem); // Of a private key too.
   } catch {
     throw new Error('this is no key in PEM without a passphrase (-----BEGIN PRIVATE KEY-----)');
   }
