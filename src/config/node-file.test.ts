@@ -44,6 +44,7 @@ test('[S0-17] the least file: a name, a state directory, where the directory is'
         ca: undefined,
       },
       tls: { default: undefined, domains: [] },
+      sending: { helo: undefined, v4: undefined, v6: undefined },
       log: { level: 'info', time: 'iso' },
     },
   });
@@ -66,9 +67,11 @@ tls:
   default: { cert: c.pem, key: k.pem }
   domains:
     - { name: '*.Example.org', cert: c.pem, key: k.pem }
+sending: { helo: out.example.org, from: [192.0.2.1, '2001:db8::1'] }
 log: { level: debug, time: epoch }
 `);
   expect(result.ok && result.value).toMatchObject({
+    sending: { helo: 'out.example.org', v4: '192.0.2.1', v6: '2001:db8::1' },
     workers: 3,
     directory: { bind: { passwordFile: join(dir, 'password') }, ca: join(dir, 'ca.pem') },
     tls: {
@@ -267,4 +270,14 @@ test('[S1-26] users of a site’s own directory, with a preset or what differs f
   expect(await problemsOf(`${text}    map: unheard-of\n`)).toEqual([
     expect.stringMatching(/^11: directory.users.map: "unheard-of" is not one of mailfarm, posix/),
   ]);
+});
+
+test.each([
+  ['{ helo: out }', '6: sending.helo: "out" is not a host name with a dot, in lower case'],
+  ['{ from: [eth0] }', '6: sending.from[1]: "eth0" is not an address of this machine'],
+  ['{ from: [1.2.3] }', '6: sending.from: 1.2.3 is none'],
+  ['{ from: [192.0.2.1, 192.0.2.2] }', '6: sending.from: two of one family'],
+  ['{ heelo: x.y }', '6: "sending.heelo" is not a known name; did you mean helo?'],
+])('[S4-04] [S4-11] sending %s', async (text, problem) => {
+  expect(await problemsOf(`${LEAST}sending: ${text}\n`)).toEqual([problem]);
 });

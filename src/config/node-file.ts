@@ -20,13 +20,17 @@
  *       default: { cert: /etc/mailfarm/tls/default.pem, key: /etc/mailfarm/tls/default.key }
  *       domains:
  *         - { name: '*.example.org', cert: tls/example.org.pem, key: tls/example.org.key }
+ *     sending:                          # how other servers see this machine when it sends
+ *       helo: front1.example.org        # default: the name, where it has a dot
+ *       from: [192.0.2.1, '2001:db8::1']  # default: what the system chooses
  *     log: { level: info, time: iso }
  */
 import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { readDirectory, type DirectoryFile } from './directory-file.ts';
-import { YamlMap, type FileContext, type FileProblem, type Yaml } from './yaml-map.ts';
+import { ITEM, YamlMap, type FileContext, type FileProblem, type Yaml } from './yaml-map.ts';
 
 export type { FileProblem } from './yaml-map.ts';
 
@@ -47,7 +51,17 @@ export interface NodeFile {
     /** By server name: `mail.example.org`, or `*.example.org` for one label in front. */
     readonly domains: readonly (KeyPairFiles & { readonly name: string })[];
   };
+  readonly sending: SendingFile;
   readonly log: { readonly level: LogLevelName; readonly time: 'iso' | 'epoch' };
+}
+
+/** Name and addresses of this machine towards hosts that it sends to (S4-04, S4-11). */
+export interface SendingFile {
+  /** Argument of EHLO; the PTR record of the addresses should have the same name. */
+  readonly helo: string | undefined;
+  /** Own addresses that connections go out from, at most one of each family. */
+  readonly v4: string | undefined;
+  readonly v6: string | undefined;
 }
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -61,6 +75,7 @@ const FILE_BYTES_MAX = 256 * 1024;
 const WORKERS_MAX = 256;
 const HOST_LABELS =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+const FULL_NAME = /^(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)+$/;
 const SERVER_NAME = /^(?:\*\.)?(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
 
 /**
@@ -113,10 +128,12 @@ function readRoot(root: YamlMap): NodeFile | undefined {
   );
   const directory = readDirectory(root.map('directory', 'required'));
   const tls = readTls(root.map('tls'));
+  const sending = readSending(root.map('sending'));
   const log = readLog(root.map('log'));
   root.finish();
   if (name === undefined || data === undefined || !directory || !tls) return undefined;
-  return { name, data, workers: workers ?? availableParallelism(), directory, tls, log };
+  const count = workers ?? availableParallelism();
+  return { name, data, workers: count, directory, tls, sending, log };
 }
 
 function readTls(map: YamlMap): NodeFile['tls'] | undefined {
@@ -149,6 +166,22 @@ function readKeyPair(map: YamlMap): KeyPairFiles | undefined {
   const key = map.path('key', 'required', 'file');
   map.finish();
   return cert !== undefined && key !== undefined ? { cert, key } : undefined;
+}
+
+function readSending(map: YamlMap): SendingFile {
+  const expected = 'a host name with a dot, in lower case';
+  const helo = map.text('helo', 'optional', expected, FULL_NAME);
+  const found: { v4?: string; v6?: string } = {};
+  for (const item of map.list('from', 'optional', 'texts')) {
+    const address = item.text(ITEM, 'required', 'an address of this machine', /^[0-9a-fA-F:.]+$/);
+    if (address === undefined) continue;
+    const family = isIP(address) === 4 ? 'v4' : 'v6';
+    if (isIP(address) === 0) item.complain(item.line(ITEM), `sending.from: ${address} is none`);
+    else if (found[family]) item.complain(item.line(ITEM), 'sending.from: two of one family');
+    else found[family] = address;
+  }
+  map.finish();
+  return { helo, v4: found.v4, v6: found.v6 };
 }
 
 function readLog(map: YamlMap): NodeFile['log'] {

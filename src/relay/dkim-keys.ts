@@ -8,19 +8,13 @@
  * sends unsigned. Keys are kept for minutes: removed from the directory they are used no longer
  * than that. While the directory is away a key that was read goes on being used.
  */
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { dkimSecretName, DirectoryUnavailable, type Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
-
-/** One key of one domain. */
-export interface DkimKey {
-  readonly domain: string;
-  readonly selector: string;
-  readonly key: KeyObject;
-}
+import { dkimKeyProblem, type DkimKey } from '../message/dkim/keys.ts';
 
 /** A key that should be there cannot be used: the letter waits. */
 export class DkimKeyError extends Error {
@@ -113,13 +107,10 @@ export class DkimKeys {
     const name = dkimSecretName(domain, selector);
     const text = file ? await readKeyFile(file) : await this.#parts.directory.secret('dkim', name);
     if (text === undefined) throw new DkimKeyError('MF-REL-003', `There is no key ${name}`);
-    try {
-      return { domain, selector, key: createPrivateKey(text) };
-    } catch (error) {
-      // The text of the error may quote the key; its code does not.
-      const why = (error as NodeJS.ErrnoException).code ?? 'not PEM';
-      throw new DkimKeyError('MF-REL-003', `The key ${name} is none (${why})`);
-    }
+    const key = privateKeyOf(name, text);
+    const problem = dkimKeyProblem(key);
+    if (problem === undefined) return { domain, selector, key };
+    throw new DkimKeyError('MF-REL-003', `The key ${name} cannot be used: ${problem}`);
   }
 
   /** Selector to path. */
@@ -139,6 +130,16 @@ export class DkimKeys {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
       throw new DkimKeyError('MF-REL-003', `${folder} cannot be read`, { cause: error });
     }
+  }
+}
+
+function privateKeyOf(name: string, text: string): ReturnType<typeof createPrivateKey> {
+  try {
+    return createPrivateKey(text);
+  } catch (error) {
+    // The text of the error may quote the key; its code does not.
+    const why = (error as NodeJS.ErrnoException).code ?? 'not PEM';
+    throw new DkimKeyError('MF-REL-003', `The key ${name} is none (${why})`);
   }
 }
 

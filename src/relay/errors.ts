@@ -35,13 +35,13 @@ export const RELAY_ERRORS = {
     mend: 'Look at the node that the line names.',
   },
   'MF-REL-007': {
-    what: 'A line of `relay.routes` cannot be read.',
-    means: 'The node does not send: what leaves waits, and nothing takes another way.',
+    what: '`relay.next` or a line of `relay.routes` cannot be read.',
+    means: 'What it may concern waits, and nothing takes another way.',
     mend: 'Correct the setting: HOST, HOST:PORT or [ADDRESS]:PORT.',
   },
   'MF-REL-008': {
-    what: 'The password for relay.smarthost is not in the directory, or this node may not read it.',
+    what: 'The password for relay.next is not in the directory, or this node may not read it.',
     means: 'All that leaves waits.',
-    mend: '`mailfarm secret set smarthost LOGIN`, or let the node into the group of senders.',
+    mend: '`mailfarm secret set smarthost HOST`, or let the node into the group of senders.',
   },
 } as const;

@@ -21,3 +21,10 @@ export const wakes = counter({
   label: 'result',
   values: ['done', 'refused', 'failed'],
 });
+
+export const messages = counter({
+  name: 'mailfarm_relay_messages_total',
+  help: 'Messages that came to the relay service, by result',
+  label: 'result',
+  values: ['accepted', 'deferred', 'refused'],
+});

@@ -28,16 +28,45 @@ export const RELAY_OPTIONS = {
   'relay.networks': {
     kind: 'list',
     of: 'address-range',
-    default: [],
-    doc: 'Addresses that may send anywhere through the relay service without a login.',
+    default: ['127.0.0.0/8', '::1/128'],
+    doc:
+      'Addresses that may send anywhere through the relay service without a login, beside those ' +
+      'of our own nodes.',
+  },
+  'relay.next': {
+    kind: 'text',
+    default: '',
+    doc:
+      'HOST or HOST:PORT that takes all that leaves, in place of the MX of each domain; an ' +
+      'address stands in brackets. Its password is the secret `smarthost HOST`.',
+  },
+  'relay.next.login': {
+    kind: 'text',
+    default: '',
+    doc: 'Login at relay.next; empty: it asks for none.',
+  },
+  'relay.next.tls': {
+    kind: 'choice',
+    default: 'verify',
+    values: ['verify', 'require', 'may'],
+    doc:
+      'TLS to relay.next: with a certificate of its name, with any, or where it is offered. A ' +
+      'password never goes without TLS.',
   },
   'relay.routes': {
     kind: 'list',
     of: 'text',
     default: [],
     doc:
-      'Ways of single domains, before relay.smarthost: `example.net=host.example:25`, ' +
-      '`.example.net=[192.0.2.1]:25` for all below it, `example.org=mx`.',
+      'Ways of single domains, before relay.next: `example.net=host.example:25`, ' +
+      '`.example.net=[192.0.2.1]` for all below it, `example.org=mx`.',
+  },
+  'relay.notice.full': {
+    kind: 'bytes',
+    default: 1_048_576,
+    min: 0,
+    max: 104_857_600,
+    doc: 'A notice of failure returns letters up to this size whole, of larger ones the header.',
   },
   'relay.dkim.path': {
     kind: 'text',
@@ -56,7 +85,7 @@ export const RELAY_OPTIONS = {
   'relay.etrn.from': {
     kind: 'list',
     of: 'address-range',
-    default: [],
+    default: ['127.0.0.0/8', '::1/128'],
     doc: 'Addresses that may ask (ETRN) for the mail of any domain, beside our own nodes.',
   },
   'relay.pop.minutes': {

@@ -47,6 +47,7 @@ export class OwnFarm {
   readonly #ranges: AddressRanges;
   readonly #stop = new AbortController();
   #addresses: ReadonlySet<string> = new Set();
+  #ofNodes: ReadonlySet<string> = new Set();
   #nodes: readonly NodeEntry[] = [];
   #told = false;
   /** Resolves when the directory has answered once. */
@@ -65,6 +66,11 @@ export class OwnFarm {
 
   isOwn(address: string): boolean {
     return this.#addresses.has(canonicalAddress(address)) || this.#ranges.has(address);
+  }
+
+  /** Whether a node of ours has the address; no balancer, and not this machine's loopback. */
+  isNode(address: string): boolean {
+    return this.#ofNodes.has(canonicalAddress(address));
   }
 
   /** Where nodes of the farm listen with a service, those that say they are up first. */
@@ -93,8 +99,10 @@ export class OwnFarm {
     const { directory, logger, interfaces = localAddresses } = this.#parts;
     try {
       const nodes = await directory.nodes();
-      const all = [...UNSPECIFIED, ...interfaces(), ...nodes.flatMap(addressesOf)];
-      this.#addresses = new Set(all.map(canonicalAddress));
+      const ofNodes = nodes.flatMap(addressesOf).map(canonicalAddress);
+      const all = [...UNSPECIFIED, ...interfaces().map(canonicalAddress), ...ofNodes];
+      this.#addresses = new Set(all);
+      this.#ofNodes = new Set(ofNodes.filter((one) => !isAny(one) && !isLoopback(one)));
       this.#nodes = nodes;
       this.#told = false;
       return true;

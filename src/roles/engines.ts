@@ -8,18 +8,24 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { join } from 'node:path';
 import type { Account, Directory } from '../directory/types.ts';
-import { openDelivery } from '../delivery/delivery.ts';
+import { openDelivery, type OpenedDelivery } from '../delivery/delivery.ts';
 import type { Logger } from '../log/types.ts';
 import { MaildirStore } from '../mailbox/store.ts';
 import { createMxService } from '../mx/service.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
+import { createRelayService } from '../relay/service.ts';
+import { farmMark } from '../smtp/farm-mark.ts';
+import { openOutboundSpools } from '../spool/outbound-spools.ts';
 import { Spools } from '../spool/spools.ts';
+import { createSubmissionService } from '../submission/service.ts';
 import { exclusiveByLockFiles } from '../pop3/exclusive.ts';
 import { createPop3Service } from '../pop3/service.ts';
 import { HostBeats } from '../volumes/hosts.ts';
 import { openVolumes, type Volumes } from '../volumes/open.ts';
-import { valuesOf, type Plan } from './plan.ts';
-import { SERVICES, type Protocol } from './services.ts';
+import type { VolumeDirectory } from '../volumes/types.ts';
+import { openLeaving, type Leaving } from './leaving.ts';
+import { hostNameOf, valuesOf, type Plan, type Values } from './plan.ts';
+import { isServiceName, needsMailboxes, SERVICES, type Protocol } from './services.ts';
 import { productVersion } from './version.ts';
 
 export interface EngineParts {
@@ -46,62 +52,109 @@ export interface Engines {
 export function buildEngines(parts: EngineParts): Engines {
   const { plan, directory, logger, clock, random } = parts;
   const values = valuesOf(plan);
-  const common = { directory, logger, log: logger, clock, random };
-  const volumes = openVolumes({
+  const { name: node } = plan.file;
+  const common = { directory, logger, log: logger, clock, random, node };
+  const mailboxes = needsMailboxes(plan.listen);
+  const volumes = openVolumes<Account>({
     ...common,
-    node: plan.file.name,
+    // What is not in the table is never touched: no mount of a mail volume is needed (S2-14).
+    directory: mailboxes ? directory : spoolsOnly(directory),
     options: values,
     threads: parts.threads,
   });
-  const { mailboxes, table } = volumes;
-  const { name: node } = plan.file;
-  const beats = new HostBeats({ ...common, table, node, release: productVersion() });
-  const store = new MaildirStore({ mailboxes, clock, log: logger, options: values });
+  const { table } = volumes;
+  const beats = new HostBeats({ ...common, table, release: productVersion() });
+  const store = new MaildirStore({
+    mailboxes: volumes.mailboxes,
+    clock,
+    log: logger,
+    options: values,
+  });
+  const spools = openOutboundSpools({ table, clock, random, node, options: values });
   const delivery = openDelivery({
-    mailboxes,
+    mailboxes: volumes.mailboxes,
     store,
     log: logger,
     options: values,
-    degraded: {
-      spools: new Spools({ table, clock, random, node }),
-      clock,
-      random,
-      directory,
-      table,
-    },
+    degraded: { spools: new Spools({ ...common, table }), clock, random, directory, table },
+    outbound: spools,
   });
   const auth = createAuthenticator({ ...common, options: values });
-  const hostName = values['farm.host-name'] || plan.file.name;
-  const smtp = { ...common, delivery, tls: parts.tls, options: values, hostName };
-  const build: Readonly<Record<Protocol, () => Service>> = {
-    mx: () => createMxService({ ...smtp, mode: 'mx' }),
-    lmtp: () => createMxService({ ...smtp, mode: 'lmtp' }),
-    pop3: () =>
-      createPop3Service({
-        store,
-        auth,
-        tls: parts.tls ?? 'none',
-        values,
-        logger,
-        clock,
-        hostName,
-        exclusive: exclusiveByLockFiles(join(plan.file.data, 'sessions'), logger),
-      }),
-  };
+  const leaving = openLeaving({ ...parts, values, table, spools, delivery, mailboxes });
+  const build = builders({ ...parts, values, store, delivery, auth, leaving });
   const protocols = new Set(
     plan.listen.flatMap(({ service }) =>
-      service in SERVICES ? [SERVICES[service as keyof typeof SERVICES].protocol] : [],
+      isServiceName(service) ? [SERVICES[service].protocol] : [],
     ),
   );
   return {
     services: new Map([...protocols].map((protocol) => [protocol, build[protocol]()])),
     volumes,
     auth,
-    drain: (ms) => Promise.race([delivery.close(), clock.sleep(ms)]),
+    drain: async (ms) => {
+      // Letters that are being sent are given back, so that another node need not wait for leases.
+      await Promise.all([leaving.drain(ms), Promise.race([delivery.close(), clock.sleep(ms)])]);
+    },
     close: () => {
+      leaving.close();
       void delivery.close();
       beats.close();
       volumes.close();
     },
+  };
+}
+
+/** The directory of a node without mail volumes: there are none but spools. */
+const spoolsOnly = (directory: Directory): VolumeDirectory<Account> => ({
+  volumes: async () => (await directory.volumes()).filter(({ use }) => use === 'spool'),
+  assignVolume: () => Promise.reject(new Error('this node has no mail volumes')),
+  volumeByRule: () => Promise.resolve(undefined),
+  storedVolume: () => Promise.resolve(undefined),
+});
+
+interface Built extends EngineParts {
+  readonly values: Values;
+  readonly store: MaildirStore;
+  readonly delivery: OpenedDelivery;
+  readonly auth: Authentication;
+  readonly leaving: Leaving;
+}
+
+/** How each protocol is made; only those are that somebody listens for. */
+function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
+  const { plan, directory, values, store, delivery, auth, leaving, logger, clock, random } = built;
+  const hostName = hostNameOf(plan, values);
+  const { outbound } = delivery;
+  const { farm, pop, etrn, marks } = leaving;
+  const smtp = {
+    directory,
+    logger,
+    clock,
+    random,
+    delivery,
+    tls: built.tls,
+    options: values,
+    hostName,
+    farmMark: farmMark(values['farm.cookie']),
+  };
+  return {
+    mx: () => createMxService({ ...smtp, mode: 'mx', outbound }),
+    lmtp: () => createMxService({ ...smtp, mode: 'lmtp', outbound }),
+    submission: () => createSubmissionService({ ...smtp, outbound, auth, marks }),
+    relay: () => {
+      if (outbound === undefined) throw new Error('a relay needs a spool');
+      return createRelayService({ ...smtp, outbound, auth, farm, pop, etrn });
+    },
+    pop3: () =>
+      createPop3Service({
+        store,
+        auth,
+        tls: built.tls ?? 'none',
+        values,
+        logger,
+        clock,
+        hostName,
+        exclusive: exclusiveByLockFiles(join(plan.file.data, 'sessions'), logger),
+      }),
   };
 }

@@ -39,6 +39,10 @@ export type Values = ReturnType<typeof parseSettings<typeof TABLES>>['values'];
 export const valuesOf = (plan: Pick<Plan, 'settings'>): Values =>
   parseSettings(TABLES, plan.settings).values;
 
+/** The name in greetings and Received fields. */
+export const hostNameOf = (plan: Pick<Plan, 'file'>, values: Values): string =>
+  values['farm.host-name'] || plan.file.name;
+
 /** Everything wrong with listeners and settings, at once. */
 export function checkDirectoryPart(part: {
   readonly node: string;

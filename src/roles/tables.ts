@@ -8,10 +8,11 @@ import { MX_OPTIONS } from '../mx/options.ts';
 import { NET_OPTIONS } from '../net/options.ts';
 import { POP3_OPTIONS } from '../pop3/options.ts';
 import { RELAY_OPTIONS } from '../relay/options.ts';
+import { SMTP_CLIENT_OPTIONS } from '../smtp/client/options.ts';
 import { SMTP_OPTIONS } from '../smtp/options.ts';
 import { SPOOL_OPTIONS } from '../spool/options.ts';
-import { SMTP_CLIENT_OPTIONS } from '../smtp/client/options.ts';
 import { SENDER_OPTIONS } from '../spool/sender/options.ts';
+import { SUBMISSION_OPTIONS } from '../submission/options.ts';
 import { VOLUME_OPTIONS } from '../volumes/options.ts';
 import { NODE_OPTIONS } from './options.ts';
 
@@ -31,6 +32,7 @@ export const TABLES = [
   SMTP_OPTIONS,
   MX_OPTIONS,
   POP3_OPTIONS,
+  SUBMISSION_OPTIONS,
   RELAY_OPTIONS,
   SENDER_OPTIONS,
   SMTP_CLIENT_OPTIONS,

@@ -36,6 +36,7 @@ function planIn(data: string): Plan {
         ca: undefined,
       },
       tls: { default: files, domains: [] },
+      sending: { helo: undefined, v4: undefined, v6: undefined },
       log: { level: 'error', time: 'iso' },
     },
     listen: [{ service: 'pop3', host: '127.0.0.1', port: 110 }],

@@ -37,7 +37,10 @@ export const DEMO_HOST = '127.0.0.1';
 /** Standard ports; the demo listens on base + port. */
 export const DEMO_PORTS = {
   mx: 25,
+  relay: 26,
   lmtp: 24,
+  submission: 587,
+  submissions: 465,
   health: 90,
   pop3: 110,
   ldap: 389,
