@@ -21,6 +21,8 @@ const CLIENTS: Readonly<Record<string, { readonly program: string; readonly test
   getmail6: { program: 'getmail', tests: 'clients (POP3)' },
   mutt: { program: 'mutt', tests: 'Maildir readers' },
   python3: { program: 'python3', tests: 'clients, Maildir readers' },
+  'python3-dkim': { program: '', tests: 'signatures before verifiers of other make' },
+  'python3-nacl': { program: '', tests: 'signatures with Ed25519' },
   'ldap-utils': { program: 'ldapsearch', tests: 'directory with ldapadd' },
   openssl: { program: 'openssl', tests: 'everything with TLS' },
   debootstrap: { program: 'debootstrap', tests: 'everything with Postfix, Exim, Dovecot, Courier' },
