@@ -27,6 +27,7 @@ export {
   linkOurs,
   listFresh,
   makeDirectory,
+  moveDirectory,
   moveOurs,
   parentOf,
   removeDirectory,

@@ -50,8 +50,7 @@ export const isOwner = (text: string): boolean => OWNER.test(text);
 export function formatName(letter: Letter, lease?: Lease): string {
   const { id, owner, octets, wireOctets, tries, reason } = letter;
   const state = `${tries > 0 ? `,N=${tries}` : ''}${reason === undefined ? '' : `,R=${reason}`}`;
-  const claim = lease === undefined ? '' : `,C=${lease.count},T=${lease.at},H=${lease.holder}`;
-  return `${id},S=${octets},W=${wireOctets},A=${owner}${state}${claim}`;
+  return `${id},S=${octets},W=${wireOctets},A=${owner}${state}${formatLease(lease)}`;
 }
 
 export interface ParsedName {
@@ -61,26 +60,45 @@ export interface ParsedName {
 
 /** Undefined for what is no envelope: foreign files are left alone. */
 export function parseName(name: string): ParsedName | undefined {
-  const [id = '', ...parts] = name.split(',');
-  const fields = new Map(parts.map((part) => [part.slice(0, 2), part.slice(2)]));
-  const owner = fields.get('A=') ?? '';
-  const [octets, wireOctets] = [count(fields.get('S=')), count(fields.get('W='))];
-  const tries = fields.has('N=') ? count(fields.get('N=')) : 0;
-  const reason = fields.get('R=');
-  if (!isId(id) || !isOwner(owner)) return undefined;
-  if (octets === undefined || wireOctets === undefined || tries === undefined) return undefined;
+  const parsed = parseFields(name);
+  if (parsed === undefined || !isOwner(parsed.owner)) return undefined;
+  const { reason } = parsed;
   if (reason !== undefined && !REASON.test(reason)) return undefined;
-  return { letter: { id, owner, octets, wireOctets, tries, reason }, lease: leaseOf(fields) };
+  const { id, owner, octets, wireOctets, tries } = parsed;
+  return {
+    letter: { id, owner, octets, wireOctets, tries, reason },
+    lease: leaseOf(parsed.fields),
+  };
 }
 
-function leaseOf(fields: ReadonlyMap<string, string>): Lease | undefined {
+/** What stands in the names of all trees, `owner` and `reason` as they are. */
+export interface ParsedFields extends Letter {
+  readonly fields: ReadonlyMap<string, string>;
+}
+
+export function parseFields(name: string): ParsedFields | undefined {
+  const [id = '', ...parts] = name.split(',');
+  const fields = new Map(parts.map((part) => [part.slice(0, 2), part.slice(2)]));
+  const [octets, wireOctets] = [count(fields.get('S=')), count(fields.get('W='))];
+  const tries = fields.has('N=') ? count(fields.get('N=')) : 0;
+  if (!isId(id)) return undefined;
+  if (octets === undefined || wireOctets === undefined || tries === undefined) return undefined;
+  const [owner, reason] = [fields.get('A=') ?? '', fields.get('R=')];
+  return { id, owner, octets, wireOctets, tries, reason, fields };
+}
+
+export const formatLease = (lease: Lease | undefined): string =>
+  lease === undefined ? '' : `,C=${lease.count},T=${lease.at},H=${lease.holder}`;
+
+export function leaseOf(fields: ReadonlyMap<string, string>): Lease | undefined {
   const [own, at] = [count(fields.get('C=')), count(fields.get('T='))];
   const holder = fields.get('H=') ?? '';
   if (own === undefined || at === undefined || !HOLDER.test(holder)) return undefined;
   return { count: own, at, holder };
 }
 
-const count = (text: string | undefined): number | undefined =>
+/** A field that is a number. */
+export const count = (text: string | undefined): number | undefined =>
   text !== undefined && COUNT.test(text) ? Number(text) : undefined;
 
 /** When it arrived, in ms since 1970, by the clock of the node that took it: for people. */

@@ -8,6 +8,7 @@
  * one; that of the state, and what is above it, only between two readings of the sentinel.
  */
 import type { Clock } from '../base/clock.ts';
+import { DeadlineError } from '../base/deadline.ts';
 import type { Random } from '../base/random.ts';
 import { StoreError } from '../volumes/error.ts';
 import { nfsLies, type VolumeOperation } from '../volumes/metrics.ts';
@@ -26,19 +27,25 @@ import {
   serverTime,
   syncDirectory,
   uniqueNames,
+  UnknownResultError,
   type Fs,
   type Nfs,
 } from '#maildir';
 import type { Lease } from './names.ts';
+import { SharedRuns } from './shared-runs.ts';
 
 /** Long beyond any deadline; short for whoever waits for the letters of a node that died. */
 export const LEASE_MS = 120_000;
 const CLOCK_KEPT_MS = 60_000;
 const MADE_KEPT_MS = 60_000;
+/** Shorter than the time after which what is empty is removed. */
+const USED_KEPT_MS = 10_000;
 const MADE_KEPT_MAX = 10_000;
 /** A measurement that took longer says too little. */
 const CLOCK_TAKES_MS = 10_000;
 const ATTEMPTS = 3;
+/** Of a file whose size is not known: most envelopes have less. */
+const FIRST_OCTETS = 16_384;
 
 export interface TreeParts {
   readonly volume: Volume;
@@ -60,6 +67,7 @@ export class TreeFiles {
   #leases = 0;
   /** Directories of claims that were there, by our clock: somebody may have removed them. */
   readonly #made = new Map<string, number>();
+  readonly #syncs = new SharedRuns();
   /** How far the server's clock is ahead of ours, and when that was measured. */
   #server: { readonly aheadMs: number; readonly at: number } | undefined;
 
@@ -104,12 +112,32 @@ export class TreeFiles {
     }
   }
 
+  /**
+   * A file of unknown size that says itself when it is whole, which spares a call; undefined when
+   * there is none. @throws StoreError
+   */
+  async readWhole(
+    path: string,
+    max: number,
+    isWhole: (bytes: Buffer) => boolean,
+  ): Promise<Buffer | undefined> {
+    const first = await this.read(path, 0, Math.min(max, FIRST_OCTETS), isWhole);
+    if (first === undefined || first.length < FIRST_OCTETS) return first;
+    const rest = await this.read(path, first.length, max - first.length);
+    return rest && Buffer.concat([first, rest]);
+  }
+
   /** Octets of a file; undefined when there is none. @throws StoreError */
-  async read(path: string, offset: number, length: number): Promise<Buffer | undefined> {
+  async read(
+    path: string,
+    offset: number,
+    length: number,
+    isWhole?: (bytes: Buffer) => boolean,
+  ): Promise<Buffer | undefined> {
     try {
       // Another host has just made it: "not there" may come from a cache.
       return await this.guard('read', path, (nfs) =>
-        believed(nfs, path, () => readRange(nfs.fs, path, { offset, length })),
+        believed(nfs, path, () => readRange(nfs.fs, path, { offset, length, isWhole })),
       );
     } catch (error) {
       if (isAbsentHere(error)) return undefined;
@@ -122,7 +150,7 @@ export class TreeFiles {
     for (let attempt = 1; ; attempt++) {
       const how = await this.guard('publish', to, async (nfs) => {
         const moved = await moveOurs(nfs, from, to);
-        if (moved === 'moved') await syncDirectory(nfs, parentOf(to));
+        if (moved === 'moved') await this.sync(nfs, parentOf(to));
         return moved;
       });
       if (how === 'moved') return;
@@ -144,9 +172,63 @@ export class TreeFiles {
     const now = this.#clock.now();
     if (mend === 'seldom' && isWithin(now, this.#made.get(directory), MADE_KEPT_MS)) return false;
     await this.makeDirectories(directory);
+    this.#note(directory, now);
+    return (await rename()) === 'renamed';
+  }
+
+  #note(directory: string, now: number): void {
     if (this.#made.size >= MADE_KEPT_MAX) this.#made.clear();
     this.#made.set(directory, now);
-    return (await rename()) === 'renamed';
+  }
+
+  /** Undefined when there is no directory. */
+  async #shows(path: string): Promise<boolean | undefined> {
+    const directory = parentOf(path);
+    try {
+      const names = await this.guard('list', directory, (nfs) => listFresh(nfs, directory));
+      return names.includes(path.slice(directory.length + 1));
+    } catch (error) {
+      if (isAbsentHere(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * A step of whoever holds a claim: a rename to a name that only this step makes, so that after an
+   * answer that may be wrong a listing says whether it happened. False when the claim is lost.
+   * @throws StoreError; it may have happened, or may yet, when `isUnknown`
+   */
+  async step(from: string, to: string): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      let failed: StoreError | undefined;
+      try {
+        const how = await this.guard('publish', to, (nfs) => renameExact(nfs, from, to));
+        if (how === 'renamed') return true;
+      } catch (error) {
+        if (!(error instanceof StoreError) || !isUnknown(error)) throw error;
+        failed = error;
+      }
+      const shown = await this.#shows(to);
+      if (shown === true) nfsLies.inc('rename');
+      if (shown === true) return true;
+      if (failed !== undefined) throw failed;
+      if (shown === false || attempt === 2) return false;
+      await this.makeDirectories(parentOf(to));
+    }
+  }
+
+  /** Makes a directory that was not used by this process of late. @throws StoreError */
+  async ensure(directory: string): Promise<void> {
+    const now = this.#clock.now();
+    if (!isWithin(now, this.#made.get(directory), USED_KEPT_MS)) {
+      await this.makeDirectories(directory);
+      this.#note(directory, now);
+    }
+  }
+
+  /** It may not be there, after all. */
+  forget(directory: string): void {
+    this.#made.delete(directory);
   }
 
   /** Runs it again when its directory had to be made. @throws StoreError */
@@ -190,6 +272,12 @@ export class TreeFiles {
           throw new StoreError('volume-busy', `${missing} is removed again`);
       }
     });
+  }
+
+  /** Makes names in a directory durable; who asks while that is under way shares the next. */
+  sync(nfs: Nfs, directory: string): Promise<void> {
+    if (nfs.directorySync === 'never') return Promise.resolve();
+    return this.#syncs.run(directory, () => syncDirectory(nfs, directory));
   }
 
   /** Removes directories that are empty; the first that is not ends it. @throws StoreError */
@@ -245,6 +333,10 @@ export function isOver(lease: Lease | undefined, serverNow: number): boolean {
   return age > LEASE_MS || age < -LEASE_MS;
 }
 
+/** Whether what failed so may have happened all the same, or may yet. */
+export const isUnknown = ({ kind, cause }: StoreError): boolean =>
+  kind === 'volume-down' && (cause instanceof UnknownResultError || cause instanceof DeadlineError);
+
 /** Whether that was lately; what is in the future was before a clock went back. */
 const isWithin = (now: number, at: number | undefined, ms: number): boolean =>
   at !== undefined && at <= now && now - at <= ms;
@@ -253,10 +345,16 @@ const isWithin = (now: number, at: number | undefined, ms: number): boolean =>
 const isAbsentHere = (error: unknown): boolean =>
   error instanceof StoreError && error.kind === 'mailbox-missing';
 
+interface Range {
+  readonly offset: number;
+  readonly length: number;
+  readonly isWhole: ((bytes: Buffer) => boolean) | undefined;
+}
+
 async function readRange(
   fs: Fs,
   path: string,
-  { offset, length }: { readonly offset: number; readonly length: number },
+  { offset, length, isWhole }: Range,
 ): Promise<Buffer> {
   const fd = await fs.openRead(path);
   try {
@@ -266,6 +364,7 @@ async function readRange(
       const read = await fs.read(fd, buffer.subarray(filled), offset + filled);
       if (read === 0) break;
       filled += read;
+      if (isWhole?.(buffer.subarray(0, filled)) === true) break;
     }
     return buffer.subarray(0, filled);
   } finally {
