@@ -117,6 +117,11 @@ export const REPLIES = {
   fromNotYours: { code: 550, enhanced: '5.7.1', text: 'From has an address that is not yours' },
   badHeader: { code: 550, enhanced: '5.6.0', text: 'The header is broken' },
   headerTooLong: { code: 552, enhanced: '5.3.4', text: 'The header is too long' },
+  literalRefused: {
+    code: 550,
+    enhanced: '5.1.2',
+    text: 'Address literals are not mailed to from here',
+  },
   sendingSuspended: { code: 550, enhanced: '5.7.1', text: 'Sending is disabled for this account' },
   sendingLimit: { code: 450, enhanced: '4.7.1', text: 'You have sent too much' },
   recipientLimit: { code: 452, enhanced: '4.7.1', text: 'You have sent to too many recipients' },
