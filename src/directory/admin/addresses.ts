@@ -79,6 +79,10 @@ export class Addresses {
         'its users have their address in the main domain';
       throw new AdminError('invalid', text);
     }
+    if (valuesOf(entry, 'mwTransport').length > 0) {
+      const text = `Mail for ${domain} is passed on: it has no users, aliases and lists here`;
+      throw new AdminError('invalid', text);
+    }
     if (aliasOf === undefined) return;
     const text = `${domain} is another name of ${aliasOf}: add the address there, it is in both`;
     throw new AdminError('invalid', text);

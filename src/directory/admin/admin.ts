@@ -16,6 +16,7 @@ import { Loops } from './loops.ts';
 import { Nodes } from './nodes.ts';
 import { Puts } from './puts.ts';
 import { Rules } from './rules.ts';
+import { Secrets } from './secrets.ts';
 import { AdminSession } from './session.ts';
 import { Settings } from './settings.ts';
 import { Sites } from './sites.ts';
@@ -37,6 +38,7 @@ export interface Admin {
   readonly nodes: Nodes;
   readonly sites: Sites;
   readonly rules: Rules;
+  readonly secrets: Secrets;
   readonly settings: Settings;
   readonly administrators: LevelGroups;
   /** Who this session is, and with which level. */
@@ -99,6 +101,7 @@ function compose(session: AdminSession, who: Identity, options: AdminOptions): A
     nodes: new Nodes(farm),
     sites: new Sites(farm),
     rules: new Rules(farm),
+    secrets: new Secrets(farm),
     settings: new Settings(session),
     administrators,
     who,

@@ -106,6 +106,12 @@ export interface DomainValues {
   readonly aliasOf?: Given<string>;
   readonly catchAll?: Given<string>;
   readonly all?: Given<AllPolicy>;
+  /** `mx`, `HOST:PORT` or `lmtp:HOST:PORT`: a customer's domain whose mail is passed on. */
+  readonly transport?: Given<string>;
+  /** Addresses, networks, logins. */
+  readonly etrnFrom?: Given<readonly string[]>;
+  /** Selectors whose keys are among the secrets. */
+  readonly dkim?: Given<readonly string[]>;
   readonly description?: Given<string>;
 }
 

@@ -4,6 +4,8 @@ import { valuesOf } from '../client/entries.ts';
 import { parseTransport } from '../transport.ts';
 import { ALL_POLICIES } from '../types.ts';
 import type { DomainRecord, DomainValues } from './api.ts';
+import { checkedEtrnSource, checkedSelector, checkedTransport } from './passed-on.ts';
+import { addressIn, checkPassedOn, requireKeys } from './passed-on.ts';
 import { Entries, type Farm, type Kind, type Proposed } from './collection.ts';
 import { AdminError, isKind } from './error.ts';
 import type { Loops } from './loops.ts';
@@ -44,6 +46,9 @@ class DomainKind implements Kind<DomainRecord, DomainValues> {
     aliasOf: ['mwAliasOf'],
     catchAll: ['mwCatchAll'],
     all: ['mwAll'],
+    transport: ['mwTransport'],
+    etrnFrom: ['mwEtrnFrom'],
+    dkim: ['mwDkim'],
     customerId: ['customerID'],
   };
   readonly #farm: Farm;
@@ -77,8 +82,12 @@ class DomainKind implements Kind<DomainRecord, DomainValues> {
     };
   }
 
-  toValues({ aliasOf, catchAll, all, description }: Partial<DomainValues>) {
+  toValues(domain: Partial<DomainValues>) {
+    const { aliasOf, catchAll, all, transport, etrnFrom, dkim, description } = domain;
     return {
+      mwTransport: values.given(transport, checkedTransport),
+      mwEtrnFrom: values.given(etrnFrom, (given) => given.map(checkedEtrnSource)),
+      mwDkim: values.given(dkim, (given) => [...new Set(given.map(checkedSelector))].toSorted()),
       mwAliasOf: values.given(aliasOf, names.checkedDomain),
       mwCatchAll: values.given(catchAll, values.address),
       mwAll: values.given(all, values.oneOf('Who may write to all@', ALL_POLICIES)),
@@ -92,6 +101,8 @@ class DomainKind implements Kind<DomainRecord, DomainValues> {
     before,
   }: Proposed<DomainRecord, DomainValues>): Promise<void> {
     if (!before) await this.#requireNoSite(name);
+    await checkPassedOn(this.#farm, { name, given, before });
+    if (given.dkim) await requireKeys(this.#farm, name, given.dkim);
     if (typeof given.aliasOf === 'string') await this.#checkAliasOf(name, given.aliasOf);
     if (typeof given.catchAll === 'string') await this.#checkCatchAll(name, given.catchAll);
   }
@@ -160,26 +171,10 @@ class DomainKind implements Kind<DomainRecord, DomainValues> {
       const text = `${target} is itself another name of ${main}: name that one`;
       throw new AdminError('invalid', text);
     }
-    const user = await this.#addressIn(name);
+    const user = await addressIn(this.#farm.session, name);
     if (user === undefined) return;
     const text = `${name} has addresses of its own (${user}), which would hide those of ${target}`;
     throw new AdminError('invalid', text);
-  }
-
-  async #addressIn(name: string): Promise<string | undefined> {
-    const endings = domainSpellings(name).map((spelling) => `@${spelling}`);
-    const { users, lists } = this.#farm.session.names;
-    for (const base of [users, lists]) {
-      const filter = anyEnding(['cn', 'mailAlias'], endings);
-      const [entry] = await this.#farm.session.search({
-        base,
-        filter,
-        limit: 1,
-        attributes: ['cn'],
-      });
-      if (entry) return values.lower(entry, 'cn') ?? entry.dn;
-    }
-    return undefined;
   }
 
   async #checkCatchAll(name: string, catchAll: string): Promise<void> {
@@ -194,6 +189,8 @@ class DomainKind implements Kind<DomainRecord, DomainValues> {
 
   /** An address elsewhere is taken as it is. */
   async #exists(address: string): Promise<boolean> {
+    const domain = await this.#farm.addresses.domain(address.slice(address.lastIndexOf('@') + 1));
+    if (domain && valuesOf(domain, 'mwTransport').length > 0) return true;
     if (await this.#farm.addresses.holder(address)) return true;
     try {
       await this.#farm.addresses.requireLocal(address);

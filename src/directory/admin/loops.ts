@@ -121,10 +121,12 @@ class Walk {
     const key = addressKey(address);
     if (key?.domain === undefined) return [];
     const entry = await this.#domain(key.domain);
-    if (!entry) return [];
+    if (!entry || passesOn(entry)) return [];
     const domain = isA(entry, 'mwSite')
       ? await this.#above(key.domain)
       : (valuesOf(entry, 'mwAliasOf')[0]?.toLowerCase() ?? key.domain);
+    const main = domain === undefined ? undefined : await this.#domain(domain);
+    if (main && passesOn(main)) return [];
     const plain = withoutDetail(key);
     return [key, ...(plain ? [plain] : [])].flatMap(({ local }) => [
       `${local}@${domain ?? key.domain}`,
@@ -236,6 +238,9 @@ class Walk {
     return way;
   }
 }
+
+/** Mail of a customer's domain leaves: what stands here of it leads nowhere. */
+const passesOn = (entry: Entry): boolean => valuesOf(entry, 'mwTransport').length > 0;
 
 /** The address as maps have it; none for what is no address. */
 function keyOf(address: string): readonly string[] {

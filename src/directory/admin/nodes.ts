@@ -1,11 +1,13 @@
 import type { Entry } from 'ldapts';
 import { toNode } from '../client/entries.ts';
 import type { NodeRecord } from './api.ts';
-import { Entries, type Farm, type Kind, type Proposed } from './collection.ts';
+import { Entries, type Farm, type Kind, type Proposed, type SetOptions } from './collection.ts';
 import { AdminError } from './error.ts';
+import { requireRight } from './identity.ts';
 import * as names from './names.ts';
 import { anyOf } from './query.ts';
 import { recorded } from './record.ts';
+import { Senders } from './senders.ts';
 import * as values from './values.ts';
 
 /** What may be given for a node; what is undefined stays. `add` needs nid and server. */
@@ -16,16 +18,45 @@ export interface NodeValues {
   readonly listen?: readonly string[] | undefined;
   /** Takes the node's key away, so that the node gives itself another one (MF-NODE-006). */
   readonly newKey?: boolean | undefined;
+  /** Whether it reads keys and passwords for mail that leaves; in `set` only. */
+  readonly sends?: boolean | undefined;
 }
+
+const ABOUT = { place: 'nodes', levelled: false } as const;
 
 /** Nodes: hosts that run services (S0-33, S0-43 to S0-46). */
 export class Nodes extends Entries<NodeRecord, NodeValues> {
+  /** Which nodes read secrets. */
+  readonly senders: Senders;
+
   constructor(farm: Farm) {
     super(farm, new NodeKind(farm));
+    this.senders = new Senders(farm.session);
   }
 
   override async add(name: string, given: NodeValues): Promise<NodeRecord> {
     return await super.add(name, { status: 'spm', ...given });
+  }
+
+  override async set(
+    of: NodeRecord | string,
+    { sends, ...given }: Partial<NodeValues>,
+    options: SetOptions = {},
+  ): Promise<NodeRecord> {
+    const { dn } = typeof of === 'string' ? await this.get(of) : of;
+    if (sends !== undefined) requireRight(this.farm.who, ABOUT, 'entries');
+    // Before the key goes: whoever gives the node another one must not read with it.
+    if (sends === false || given.newKey === true) await this.senders.leave(dn);
+    const record = await super.set(of, given, options);
+    if (sends === true) await this.senders.join(dn);
+    return record;
+  }
+
+  override async remove(of: NodeRecord | string, options: SetOptions = {}): Promise<unknown> {
+    const { dn } = typeof of === 'string' ? await this.get(of) : of;
+    requireRight(this.farm.who, ABOUT, 'entries');
+    await this.senders.leave(dn);
+    return await super.remove(of, options);
   }
 
   /** @throws AdminError not-found */

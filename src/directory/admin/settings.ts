@@ -1,4 +1,6 @@
+import type { Random } from '../../base/random.ts';
 import { toSettings } from '../client/entries.ts';
+import { FARM_COOKIE, newFarmCookie } from '../farm-cookie.ts';
 import { AdminError } from './error.ts';
 import * as names from './names.ts';
 import type { AdminSession } from './session.ts';
@@ -16,6 +18,16 @@ export class Settings {
     const [farm] = await this.#session.search({ base, objectClass: 'mwFarm', limit: 1 });
     if (farm) return toSettings(farm);
     throw new AdminError('not-found', `The directory has no ${base}`);
+  }
+
+  /**
+   * The farm's cookie, made where it has none: a node knows by it its own farm (N-12).
+   * @returns whether it was made now
+   */
+  async ensureCookie(random: Random): Promise<boolean> {
+    if (((await this.all()).get(FARM_COOKIE) ?? '') !== '') return false;
+    await this.set(FARM_COOKIE, newFarmCookie(random));
+    return true;
   }
 
   /** Sets an option, or takes it away. Its value is checked where options are known: by the CLI. */

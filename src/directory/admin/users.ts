@@ -1,7 +1,7 @@
 import type { Entry } from 'ldapts';
 import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
 import { escapeDnValue, isWithin, nameDn, parentDn } from '../dn.ts';
-import { ACCOUNT_SERVICES, type AccountService } from '../types.ts';
+import { ACCOUNT_SERVICES, type AccountService, type Vacation } from '../types.ts';
 import type { Given } from './api.ts';
 import { Entries, type Farm, type Kind, type Proposed, type SetOptions } from './collection.ts';
 import { AdminError, isKind } from './error.ts';
@@ -39,6 +39,8 @@ export interface UserValues {
   readonly forwards?: Given<readonly string[]>;
   /** With forwards, whether the mailbox gets a copy too. */
   readonly keepsForwarded?: Given<boolean>;
+  /** What is answered in the user's absence; all of it at once. */
+  readonly vacation?: Given<Vacation>;
   readonly description?: Given<string>;
 }
 
@@ -423,6 +425,7 @@ class UserKind implements Kind<UserRecord, UserValues> {
       mailAlias: values.given(user.aliases, values.addresses),
       mailForward: values.given(user.forwards, values.forwards),
       mwForwardKeep: values.given(user.keepsForwarded, (keep) => (keep ? 'TRUE' : [])),
+      ...values.vacation(user.vacation),
       description: values.given(user.description, values.text('A description')),
     };
   }

@@ -480,8 +480,9 @@ for (const kind of TEST_SERVERS) {
         { name: 'mail1', path: '/mail1', identity: 'v', weight: 1, state: 'active', use: 'mail' },
         { name: 'mail2', path: '/mail2', identity: 'v', weight: 1, state: 'active', use: 'mail' },
       ]);
-      expect(await directory.settings()).toEqual(
+      expect(new Map([...(await directory.settings()), ['farm.cookie', 'x']])).toEqual(
         new Map([
+          ['farm.cookie', 'x'],
           ['farm.host-name', 'mail.example.test'],
           ['empty', ''],
         ]),

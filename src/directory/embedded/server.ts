@@ -12,6 +12,8 @@ import { EMBEDDED_OPTIONS } from '../options.ts';
 import { DEFAULT_SUFFIX } from '../schema.ts';
 import { EmbeddedDirectory } from './directory.ts';
 import { lockDirectory } from './lock.ts';
+import { systemRandom } from '../../base/random.ts';
+import { FARM_COOKIE, newFarmCookie } from '../farm-cookie.ts';
 import { frameEntries, type SeedEntry } from '../frame.ts';
 import { LdapSession } from './session.ts';
 import { StoreFailure } from './store.ts';
@@ -97,7 +99,7 @@ async function fill(directory: EmbeddedDirectory, options: EmbeddedServerOptions
     adminPassword: first.adminPassword ?? random(),
     frontendPassword: first.frontendPassword ?? random(),
     administrators: first.administrators ?? [],
-    settings: first.settings ?? {},
+    settings: { [FARM_COOKIE]: newFarmCookie(systemRandom), ...first.settings },
   });
   await directory.seed([...frame, ...(first.entries ?? [])].map(toAdd));
 }

@@ -1,4 +1,6 @@
 import { dnKey, parseDn } from '../dn.ts';
+import { systemRandom } from '../../base/random.ts';
+import { FARM_COOKIE, newFarmCookie } from '../farm-cookie.ts';
 import { frameEntries } from '../frame.ts';
 import { LEVELS } from '../rights.ts';
 import type { Layout } from '../schema.ts';
@@ -43,7 +45,8 @@ export function upgradeOperations(
   const missing = frameEntries(names, given).filter(
     ({ dn }) => !kept.has(dn) && !tree.get(keyOf(dn)),
   );
-  if (!former) return missing.map(toAdd);
+  const cookie = cookieOperations(tree, names);
+  if (!former) return [...missing.map(toAdd), ...cookie];
   const group = tree.get(keyOf(names.administrators));
   const others = members.filter((dn) => group && !group.has('member', dn));
   return [
@@ -53,7 +56,15 @@ export function upgradeOperations(
       .filter((dn) => tree.get(keyOf(dn))?.get('mwlevel').length === 0)
       .map((dn) => adding(dn, 'mwLevel', [String(LEVELS.administrator)])),
     { kind: 'delete', dn: dnOf(former.dn) },
+    ...cookie,
   ];
+}
+
+/** Made once, then it stays: nodes know their farm by it. */
+function cookieOperations(tree: Tree, { farm }: Layout): readonly Of<'modify'>[] {
+  const settings = tree.get(keyOf(farm))?.get('mwsetting');
+  if (!settings || settings.some((text) => text.startsWith(`${FARM_COOKIE}=`))) return [];
+  return [adding(farm, 'mwSetting', [`${FARM_COOKIE}=${newFarmCookie(systemRandom)}`])];
 }
 
 const adding = (dn: string, name: string, values: readonly string[]): Of<'modify'> => ({

@@ -1,4 +1,6 @@
 import { hashPassword } from '../embedded/password.ts';
+import { systemRandom } from '../../base/random.ts';
+import { FARM_COOKIE, newFarmCookie } from '../farm-cookie.ts';
 import { frameEntries } from '../frame.ts';
 import { configurable } from './config.ts';
 import { comment, ldifRecord } from './ldif.ts';
@@ -15,7 +17,7 @@ export async function frameLdif(
     adminPassword: await hashPassword(passwords.admin, 'ARGON2'),
     frontendPassword: await hashPassword(passwords.frontend, 'ARGON2'),
     administrators: [],
-    settings: {},
+    settings: { [FARM_COOKIE]: newFarmCookie(systemRandom) },
   });
   const head = comment(
     `The tree of a farm, for:\n  ldapadd -c -x -D "cn=admin,${suffix}" -W -H ldap://HOST -f frame.ldif\n` +
