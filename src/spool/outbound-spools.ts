@@ -69,19 +69,14 @@ export class OutboundTrees implements OutboundSpools {
   }
 
   async requireRoom(octets: number): Promise<void> {
-    // A process that just began has not seen any volume yet.
-    if (this.#up().length === 0) {
-      await Promise.allSettled(this.#all().map(({ tree }) => tree.volume.ready()));
-    }
+    await this.#seen();
     this.#withRoom(octets);
   }
 
   async take(options: TakeOptions): Promise<readonly OutboundClaim[]> {
+    await this.#seen();
     const places = this.#up();
-    if (places.length === 0) {
-      await this.requireRoom(0);
-      return [];
-    }
+    if (places.length === 0) throw noneUp();
     const rooms = roomsOf(options.perRoute);
     const start = this.#turn++ % places.length;
     const inTurn = [...places.slice(start), ...places.slice(0, start)];
@@ -205,6 +200,12 @@ export class OutboundTrees implements OutboundSpools {
     return { tree, look, taking: undefined, ready: [], failed: undefined };
   }
 
+  /** A process that just began has not seen any volume yet. */
+  async #seen(): Promise<void> {
+    if (this.#up().length > 0) return;
+    await Promise.allSettled(this.#all().map(({ tree }) => tree.volume.ready()));
+  }
+
   #up(): readonly Place[] {
     return this.#all().filter(({ tree }) => isUp(tree.volume));
   }
@@ -212,7 +213,7 @@ export class OutboundTrees implements OutboundSpools {
   /** The roomiest first. @throws StoreError when there is none */
   #withRoom(octets: number): readonly OutboundTree[] {
     const up = this.#up().map(({ tree }) => tree);
-    if (up.length === 0) throw new StoreError('volume-down', 'No spool volume is up');
+    if (up.length === 0) throw noneUp();
     const trees = up
       .filter(({ volume }) => volume.entry.state === 'active' && volume.fits(octets))
       .toSorted((a, b) => freeBytes(b.volume) - freeBytes(a.volume));
@@ -222,6 +223,7 @@ export class OutboundTrees implements OutboundSpools {
 }
 
 const isUp = ({ up, entry }: Volume): boolean => up && entry.state !== 'offline';
+const noneUp = (): StoreError => new StoreError('volume-down', 'No spool volume is up');
 const freeBytes = ({ space }: Volume): number => space?.freeBytes ?? 0;
 
 /** What one volume takes of a lane is not there for the others. */
