@@ -28,4 +28,11 @@ export const DELIVERY_ERRORS = {
       'Look at it with `mailfarm queue show ID`; restore its files from a backup of the spool ' +
       'volume and retry it, or delete it.',
   },
+  'MF-DLV-006': {
+    what: 'A forward has to leave with a sender of ours, and there is no secret to make one with.',
+    means: 'Mail to users who forward elsewhere, and bounces of forwards, are deferred (451).',
+    mend:
+      'Write a secret (`mailfarm secret set srs forward`), let the node read it (`mailfarm node ' +
+      'set NAME --sends yes`), or turn forward.srs off.',
+  },
 } as const;

@@ -12,16 +12,15 @@
  * Received lines would end it after fifty rounds, each of them to all members. Anybody can write
  * such a line; what he gains is that his own letter goes nowhere.
  */
+import { fieldValue, HeadCollector, type MessageHead } from '../message/head.ts';
+import { lineEnds } from './piece.ts';
 import type { ListCopy } from './types.ts';
 
+const LF = 10;
 const MARK = 'x-mailfarm-list';
 /** Replaced by ours, or gone. `list-unsubscribe-post` promises what the other list can do. */
 const REPLACED =
   /^(list-(id|post|owner|help|subscribe|unsubscribe|unsubscribe-post|archive)|precedence)$/;
-/** Fields that are looked at: a header beyond it is not one that a list would make. */
-const FIELDS_MAX = 5_000;
-const LF = 10;
-
 /** The lines of a copy, LF at the ends. The address is one of the directory: checked again here. */
 export function listHeader({ address, owner, posting }: ListCopy): string {
   const name = safe(address);
@@ -53,46 +52,17 @@ const mailto = (address: string): string => {
   return `<mailto:${local}@${address.slice(at + 1)}>`;
 };
 
-/** One field of a header, without a copy of it. */
-interface Field {
-  readonly name: string;
-  readonly start: number;
-  readonly end: number;
+/** The header at the start of a piece, as far as it is there. */
+function headIn(piece: Buffer): MessageHead {
+  const collector = new HeadCollector({ octetsMax: piece.length });
+  const step = collector.push(piece);
+  return step.kind === 'head' ? step.head : collector.end().head;
 }
-
-/** Fields up to the blank line, or to the end of what there is. */
-function* fieldsOf(bytes: Buffer): Generator<Field> {
-  let start = 0;
-  for (let count = 0; start < bytes.length && count < FIELDS_MAX; count++) {
-    if (bytes[start] === LF || (bytes[start] === 13 && bytes[start + 1] === LF)) return;
-    let end = lineEnd(bytes, start);
-    while (bytes[end] === 0x20 || bytes[end] === 0x09) end = lineEnd(bytes, end);
-    const colon = bytes.indexOf(0x3a, start);
-    const name = colon < 0 || colon >= end ? '' : bytes.toString('latin1', start, colon);
-    yield { name: name.trimEnd().toLowerCase(), start, end };
-    start = end;
-  }
-}
-
-const lineEnd = (bytes: Buffer, from: number): number => {
-  const at = bytes.indexOf(LF, from);
-  return at < 0 ? bytes.length : at + 1;
-};
 
 /** Addresses of the lists that this letter came through already, in lower case. */
 export function listMarks(head: Buffer): ReadonlySet<string> {
-  const marks = new Set<string>();
-  for (const { name, start, end } of fieldsOf(head)) {
-    if (name !== MARK) continue;
-    const line = head.toString('utf8', start, end);
-    marks.add(
-      line
-        .slice(line.indexOf(':') + 1)
-        .trim()
-        .toLowerCase(),
-    );
-  }
-  return marks;
+  const marks = headIn(head).fields.filter(({ name }) => name === MARK);
+  return new Set(marks.map((field) => fieldValue(field).toLowerCase()));
 }
 
 /** Whether the letter is a copy of this list. */
@@ -105,18 +75,16 @@ export function withoutListLines(piece: Buffer): {
   /** Line ends that are left out. */
   readonly lines: number;
 } {
-  const kept: Buffer[] = [];
-  let [from, lines] = [0, 0];
-  for (const { name, start, end } of fieldsOf(piece)) {
-    if (!REPLACED.test(name)) continue;
-    kept.push(piece.subarray(from, start));
-    for (let at = piece.indexOf(LF, start); at >= 0 && at < end; at = piece.indexOf(LF, at + 1)) {
-      lines += 1;
-    }
-    from = end;
-  }
-  if (from === 0) return { bytes: piece, lines };
-  return { bytes: Buffer.concat([...kept, piece.subarray(from)]), lines };
+  const head = headIn(piece);
+  const replaced = head.fields.filter(({ name }) => REPLACED.test(name));
+  if (replaced.length === 0) return { bytes: piece, lines: 0 };
+  const mark = head.marked ? piece.indexOf(LF) + 1 : 0;
+  const kept = head.fields.filter((field) => !replaced.includes(field)).map(({ raw }) => raw);
+  const rest = piece.subarray(mark + head.octets);
+  return {
+    bytes: Buffer.concat([piece.subarray(0, mark), ...kept, rest]),
+    lines: replaced.reduce((sum, { raw }) => sum + lineEnds(raw), 0),
+  };
 }
 
 /** Longer headers are cut at a line: they are for notices and answers. */

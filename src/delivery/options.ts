@@ -62,6 +62,21 @@ export const DELIVERY_OPTIONS = {
     max: 86_400_000,
     doc: 'How often letters that have no mailbox to go to are tried again.',
   },
+  'forward.srs': {
+    kind: 'choice',
+    default: 'off',
+    values: ['off', 'on'],
+    doc:
+      'Whether forwards leave with a sender of our own (SRS), so that the next host does not take ' +
+      'them for forged (SPF). Needs forward.srs.domain and a secret: mailfarm secret set srs forward.',
+  },
+  'forward.srs.domain': {
+    kind: 'text',
+    default: '',
+    doc:
+      'The domain of such senders: one of the farm, with its MX and SPF records. While it is set, ' +
+      'bounces to them are sent on, also after forward.srs is off.',
+  },
 } as const satisfies OptionTable;
 
 export type DeliveryOptions = OptionValues<typeof DELIVERY_OPTIONS>;

@@ -6,7 +6,8 @@ import { domainKey } from '../directory/address.ts';
 import type { Account, Destination, ListEntry, Resolution } from '../directory/types.ts';
 import { parseMailbox } from '../smtp/address.ts';
 import type { NotifyOn, Origin, OutboundRecipient } from '../spool/outbound.ts';
-import type { Leaving, ListCopy, Recipient, RecipientDsn, SuccessWish } from './types.ts';
+import type { RecipientDsn } from '../smtp/types.ts';
+import type { Leaving, ListCopy, Recipient, SuccessWish } from './types.ts';
 
 /** What one RCPT became. */
 export interface Places {
@@ -25,7 +26,7 @@ export interface Rcpt {
   readonly sender: string;
   readonly dsn?: RecipientDsn | undefined;
   /** Envelope sender of a letter that a forward sends on (SRS); by default as it came. */
-  readonly forwarder?: (sender: string) => string;
+  readonly forwardSender?: string | undefined;
 }
 
 /** Who puts in what leaves without a forward or a list. */
@@ -65,7 +66,7 @@ export function placeElsewhere(rcpt: Rcpt, by: Submitter): Places | undefined {
  */
 export function placesOf(rcpt: Rcpt, resolution: Expanded, by: Submitter = RELAY): Places {
   const { address, dsn } = rcpt;
-  const list = listCopyOf(resolution, address);
+  const list = listCopyOf(resolution);
   const mailboxes = resolution.destinations.flatMap((one) =>
     one.kind === 'mailbox' ? [{ address, account: one.account, ...(list && { list }) }] : [],
   );
@@ -101,7 +102,7 @@ export function together(accepted: readonly Places[]): {
     for (const recipient of one.mailboxes) {
       put(recipients, recipient.account.id, recipient);
     }
-    for (const way of one.leaving) put(leaving, addressText(way.recipient.address), way);
+    for (const way of one.leaving) put(leaving, way.recipient.address, way);
   }
   return { recipients: [...recipients.values()], leaving: [...leaving.values()], success };
 }
@@ -116,7 +117,7 @@ function put<T extends { readonly list?: ListCopy | undefined }>(
   if (before === undefined || (before.list && !one.list)) known.set(name, one);
 }
 
-function listCopyOf({ list, moderated }: Expanded, _address: string): ListCopy | undefined {
+function listCopyOf({ list, moderated }: Expanded): ListCopy | undefined {
   return list === undefined || moderated ? undefined : copyOf(list);
 }
 
@@ -128,7 +129,7 @@ export const copyOf = ({ address, owner, posting }: ListEntry): ListCopy => ({
 
 /** A forward, a rule, a domain that we only pass on. */
 function sentOn(
-  { address: given, sender, forwarder }: Rcpt,
+  { address: given, sender, forwardSender = sender }: Rcpt,
   way: Exclude<Destination, { kind: 'mailbox' }>,
   dsn: RecipientDsn | undefined,
   by: Submitter,
@@ -142,8 +143,7 @@ function sentOn(
   if (route === undefined) return undefined;
   if (forwarding === undefined) return { route, recipient, sender, ...by };
   const { id: owner, login } = forwarding;
-  const own = forwarder?.(sender) ?? sender;
-  return { route, recipient, sender: own, origin: 'forward', owner, login };
+  return { route, recipient, sender: forwardSender, origin: 'forward', owner, login };
 }
 
 /** A list's copy: the list's own envelope where somebody answers for it. */
@@ -167,8 +167,8 @@ function routeOf(
   { address }: OutboundRecipient,
 ): Leaving['route'] | undefined {
   if (way.kind === 'host') {
-    const { host, port } = way;
-    return { kind: 'host', host, port, protocol: 'smtp' };
+    const { host, port, protocol } = way;
+    return { kind: 'host', host, port, protocol };
   }
   const domain = domainOf(address);
   return domain === undefined ? undefined : { kind: 'mx', domain };
@@ -180,21 +180,23 @@ function outboundRecipient(
   dsn: RecipientDsn | undefined,
 ): OutboundRecipient | undefined {
   const at = text.lastIndexOf('@');
-  const [local, domain] = [text.slice(0, at), text.slice(at + 1)];
+  const address = at <= 0 ? undefined : mailboxText(text.slice(0, at), text.slice(at + 1));
+  return address === undefined ? undefined : { address, ...dsn };
+}
+
+/** An address of a local part as it is or quoted; undefined where no server could take it. */
+export function mailboxText(local: string, domain: string): string | undefined {
   const ascii = domain.startsWith('[') ? domain : domainKey(domain);
-  if (at <= 0 || ascii === undefined) return undefined;
+  if (ascii === undefined) return undefined;
   const quoted = `"${local.replace(/["\\]/g, '\\$&')}"`;
   const mailbox = parseMailbox(`${local}@${ascii}`) ?? parseMailbox(`${quoted}@${ascii}`);
-  return mailbox && { address: mailbox.address, ...dsn };
+  return mailbox?.address;
 }
 
 const domainOf = (address: string): string | undefined => {
   const domain = address.slice(address.lastIndexOf('@') + 1);
   return domain.startsWith('[') ? domain.toLowerCase() : domainKey(domain);
 };
-
-/** One string for addresses that a server may hold for the same; local parts keep their case. */
-const addressText = (address: string): string => address;
 
 // oxlint-disable-next-line no-control-regex -- what is not ASCII is what is asked for.
 const NON_ASCII = /[^\0-\x7f]/;

@@ -1,14 +1,6 @@
 import type { Account } from '../directory/types.ts';
-import type { NotifyOn, Origin, OutboundRecipient, Route } from '../spool/outbound.ts';
+import type { Origin, OutboundRecipient, Route } from '../spool/outbound.ts';
 import type { StoreError } from '../volumes/error.ts';
-
-/** What a client asked of one RCPT (RFC 3461 §4.1, §4.2). */
-export interface RecipientDsn {
-  /** Undefined: nothing was said. */
-  readonly notify?: readonly NotifyOn[] | 'never' | undefined;
-  /** ORCPT, decoded: `rfc822;bob@example.net`. */
-  readonly original?: string | undefined;
-}
 
 /** The list of which this is a copy: its header lines stand before the letter's own. */
 export interface ListCopy {

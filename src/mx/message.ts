@@ -7,10 +7,10 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { together } from '../delivery/places.ts';
-import type { Delivered, Delivery, Incoming, Recipient } from '../delivery/types.ts';
+import type { Delivered, Delivery, Incoming, Left, Recipient } from '../delivery/types.ts';
 import type { Logger } from '../log/types.ts';
 import { REPLIES, ReplyError, type ReplyName } from '../smtp/replies.ts';
-import { traceHeader } from '../smtp/trace.ts';
+import { receivedHeader, traceHeader } from '../smtp/trace.ts';
 import type { Envelope, MessageSink, ReceivedContent, SessionView } from '../smtp/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { commitSeconds, copies, expanded, messages } from './metrics.ts';
@@ -35,6 +35,9 @@ export function beginMessage(
   return new MxMessage(policy, session, envelope);
 }
 
+/** Names in one line of the log. */
+const NAMED_MAX = 20;
+
 class MxMessage implements MessageSink {
   readonly #policy: MessagePolicy;
   readonly #session: SessionView;
@@ -55,15 +58,18 @@ class MxMessage implements MessageSink {
       at: policy.clock.now(),
     };
     const named = addressesByAccount(envelope.recipients);
-    const { smtpUtf8 } = sender;
+    const { smtpUtf8, ret, envid } = sender;
+    const [only, ...more] = envelope.recipients;
+    const told = only === undefined || more.length > 0 ? [] : [only.address];
     this.#incoming = policy.delivery.begin({
       id,
       ...together(envelope.recipients),
-      envelope: { sender: facts.sender, smtpUtf8 },
+      envelope: { sender: facts.sender, smtpUtf8, ret, envid },
       // Before anything is visible, one failure fails all where one reply stands for all.
       failure: session.mode === 'lmtp' ? 'each' : 'all',
       header: (share) =>
         Buffer.from(traceHeader({ ...facts, recipients: addressesOf(share, named) })),
+      leavingHeader: () => Buffer.from(receivedHeader({ ...facts, recipients: told })),
     });
   }
 
@@ -80,32 +86,34 @@ class MxMessage implements MessageSink {
     const results = await this.#incoming.commit();
     commitSeconds.observe((this.#policy.clock.now() - startedAt) / 1000);
     for (const one of results) this.#log(one, content);
-    const byAccount = new Map(results.map((one) => [one.recipient.account.id, one.error]));
-    const replies = this.#envelope.recipients.map((one) => this.#replyFor(one, byAccount));
-    const result = messageResult(results, replies);
+    this.#logLeft(content);
+    const fates = fatesOf(results, this.#incoming.left);
+    const replies = this.#envelope.recipients.map((one) => this.#replyFor(one, fates));
+    const result = messageResult([...results, ...this.#incoming.left], replies);
     messages.inc(result);
     if (replies.includes('partial') || (result === 'partial' && this.#session.mode === 'smtp')) {
       const fields = { code: 'MF-MX-001', trace: this.#envelope.id };
       this.#policy.logger.warn(fields, 'stored for some recipients only');
     }
-    return this.#session.mode === 'lmtp' ? replies : [oneReply(replies)];
+    return this.#session.mode === 'lmtp' ? replies : [oneReply(besidesLoops(replies))];
   }
 
-  /** The worst that happened to the mailboxes of one recipient. */
-  #replyFor(
-    { mailboxes }: AcceptedRecipient,
-    errors: ReadonlyMap<string, StoreError | undefined>,
-  ): ReplyName {
-    if (mailboxes.length === 0) return 'delivered'; // It only leaves; commit did not reject.
-    const found = mailboxes.map(({ account }) => errors.get(account.id));
+  /** The worst that happened to the places of one recipient. */
+  #replyFor({ mailboxes, leaving }: AcceptedRecipient, fates: Fates): ReplyName {
+    const found = [
+      ...mailboxes.map(({ account }) => fates.mailboxes.get(account.id)),
+      ...leaving.map(({ recipient }) => fates.elsewhere.get(recipient.address)),
+    ];
+    const going = found.filter((fate) => fate !== 'loop');
+    if (going.length === 0 && found.length > 0) return 'tooManyHops';
     // A member without room is left out, as at RCPT: to try again would double it for the others.
-    const counted = found.includes(undefined)
-      ? found.filter((error) => error?.kind !== 'over-quota')
-      : found;
-    expanded.inc('over-quota', found.length - counted.length);
+    const counted = going.includes(undefined)
+      ? going.filter((fate) => fate?.kind !== 'over-quota')
+      : going;
+    expanded.inc('over-quota', going.length - counted.length);
     const { options } = this.#policy;
     return oneReply(
-      counted.map((error) => (error ? storeErrorReply(error.kind, options) : 'delivered')),
+      counted.map((fate) => (fate ? storeErrorReply(fate.kind, options) : 'delivered')),
     );
   }
 
@@ -121,6 +129,36 @@ class MxMessage implements MessageSink {
       'message not stored',
     );
     return new ReplyError(storeErrorReply(error.kind, this.#policy.options), { cause: error });
+  }
+
+  /** One line for all that leaves. */
+  #logLeft(content: ReceivedContent): void {
+    const { left } = this.#incoming;
+    const [first] = left;
+    if (first === undefined) return;
+    const trace = this.#envelope.id;
+    const failed = left.find(({ error }) => error !== undefined)?.error;
+    const to = left.slice(0, NAMED_MAX).map(({ leaving }) => leaving.recipient.address);
+    const loop = left.find(({ dropped }) => dropped !== undefined);
+    copies.inc('spooled', left.filter(({ spool }) => spool !== undefined).length);
+    const sent = left.find(({ spool }) => spool !== undefined);
+    const fields = {
+      trace,
+      peer: this.#session.peer.remoteAddress,
+      from: this.#envelope.sender.address?.address ?? '',
+      to,
+      count: left.length,
+      octets: content.octets,
+      spool: sent?.spool,
+    };
+    if (loop) this.#logLoop({ trace, list: loop.leaving.list?.address });
+    if (failed) this.#policy.logger.warn({ ...fields, err: failed }, 'not sent on');
+    else if (sent) this.#policy.logger.info(fields, 'sent on');
+  }
+
+  #logLoop(fields: object): void {
+    expanded.inc('loop');
+    this.#policy.logger.warn({ code: 'MF-MX-005', ...fields }, 'not sent to its list again');
   }
 
   /** One line for each mailbox: what came, from whom, where it lies. */
@@ -139,9 +177,30 @@ class MxMessage implements MessageSink {
       ...(result.parkedOn !== undefined && { parkedOn: result.parkedOn }),
       result: result.error?.kind ?? (result.parkedOn === undefined ? 'delivered' : 'parked'),
     };
+    if (result.dropped) return this.#logLoop({ ...fields, list: result.recipient.list?.address });
     if (result.error) this.#policy.logger.warn({ ...fields, err: result.error }, 'not delivered');
     else this.#policy.logger.info(fields, fields.result);
   }
+}
+
+/** What became of each place: durable (undefined), not sent again to its list, or why not. */
+type Fate = StoreError | 'loop' | undefined;
+interface Fates {
+  /** By account. */
+  readonly mailboxes: ReadonlyMap<string, Fate>;
+  /** By address. */
+  readonly elsewhere: ReadonlyMap<string, Fate>;
+}
+
+const fatesOf = (results: readonly Delivered[], left: readonly Left[]): Fates => ({
+  mailboxes: new Map(results.map((one) => [one.recipient.account.id, one.dropped ?? one.error])),
+  elsewhere: new Map(left.map((one) => [one.leaving.recipient.address, one.dropped ?? one.error])),
+});
+
+/** A list that has had the letter does not make it fail, or come again, for the others. */
+function besidesLoops(replies: readonly ReplyName[]): readonly ReplyName[] {
+  const others = replies.filter((reply) => reply !== 'tooManyHops');
+  return others.length === 0 ? replies : others;
 }
 
 /** Every address of this letter that leads to an account; undefined where there is only one. */
@@ -179,7 +238,7 @@ export function oneReply(replies: readonly ReplyName[]): ReplyName {
 }
 
 function messageResult(
-  results: readonly Delivered[],
+  results: readonly (Delivered | Left)[],
   replies: readonly ReplyName[],
 ): 'delivered' | 'partial' | 'deferred' | 'refused' {
   if (replies.every((reply) => reply === 'delivered')) return 'delivered';

@@ -28,8 +28,8 @@ export const expanded = counter({
   name: 'mailfarm_mx_expanded_total',
   help: 'Mailboxes that an address stood for, where more than its own check decided, by what',
   label: 'result',
-  // Left out.
-  values: ['suspended', 'over-quota'],
+  // Left out; loop: the letter had come from that list.
+  values: ['suspended', 'over-quota', 'loop'],
 });
 
 export const messages = counter({
@@ -42,9 +42,9 @@ export const messages = counter({
 
 export const copies = counter({
   name: 'mailfarm_mx_copies_total',
-  help: 'Mailboxes a message was to be stored in, by result',
+  help: 'Mailboxes a message was to be stored in, and places that it leaves for, by result',
   label: 'result',
-  values: ['stored', 'failed'],
+  values: ['stored', 'spooled', 'failed'],
 });
 
 export const limited = counter({

@@ -7,14 +7,15 @@
  * mailbox that can neither be reached nor parked for now defers the whole address. A mailbox
  * that takes nothing for its own reasons (suspended, full) is left out, and its list goes on.
  */
-import { placeOf, placesOf, type Places } from '../delivery/places.ts';
-import type { Delivery, Outbound, Recipient, RecipientDsn } from '../delivery/types.ts';
+import { placeElsewhere, placeOf, placesOf, type Places, type Rcpt } from '../delivery/places.ts';
+import { SrsUnavailable, type FarmSrs } from '../delivery/srs.ts';
+import type { Delivery, Outbound, Recipient } from '../delivery/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
 import type { Account, Directory, Resolution } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Mailbox } from '../smtp/address.ts';
 import { ReplyError, type ReplyName } from '../smtp/replies.ts';
-import type { Sender, SessionView } from '../smtp/types.ts';
+import type { RecipientDsn, Sender, SessionView } from '../smtp/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { expanded, recipients, type RecipientResult } from './metrics.ts';
 import type { MxOptions } from './options.ts';
@@ -25,6 +26,8 @@ export interface RecipientPolicy {
   readonly delivery: Pick<Delivery, 'check'>;
   /** Without it nothing leaves this farm. */
   readonly outbound?: Outbound | undefined;
+  /** Senders of forwards are rewritten, and bounces to such senders go back to the author. */
+  readonly srs?: FarmSrs | undefined;
   readonly options: MxOptions;
   readonly logger: Logger;
 }
@@ -47,33 +50,75 @@ export async function acceptRecipient(
     readonly taken: number;
   },
 ): Promise<AcceptedRecipient> {
-  const { sender, mailbox, taken, dsn } = given;
-  const { address } = mailbox;
-  const rcpt = { address, sender: sender.address?.address ?? '', dsn };
+  const { sender, mailbox, dsn } = given;
+  const rcpt = { address: mailbox.address, sender: sender.address?.address ?? '', dsn };
   try {
-    const resolution = await resolve(policy, sender, mailbox);
-    if (resolution.kind === 'account') {
-      const { account } = resolution;
-      requireRoom(policy, taken, 1);
-      const judged = await judge(policy, account, sender.size);
-      if (judged.refused !== undefined) throw refusalOf(policy, judged);
-      recipients.inc('accepted');
-      return placeOf(rcpt, account);
-    }
-    const found = placesOf(rcpt, resolution);
-    if (found.leaving.length > 0) await requireWay(policy, sender.size);
-    requireRoom(policy, taken, found.mailboxes.length);
-    const mailboxes = await takers(policy, { session, sender, ...found });
+    const places = await place(policy, session, { ...given, rcpt });
     recipients.inc('accepted');
-    return { ...found, mailboxes };
+    return places;
   } catch (error) {
-    if (error instanceof DirectoryUnavailable) {
+    if (error instanceof DirectoryUnavailable || error instanceof SrsUnavailable) {
       throw refusal('directory-down', 'directoryDown', error);
     }
     if (!(error instanceof StoreError)) throw error;
     const reply = storeErrorReply(error.kind, policy.options);
     throw refusal(storeErrorResult(error.kind), reply, error);
   }
+}
+
+interface Given {
+  readonly sender: Sender;
+  readonly mailbox: Mailbox;
+  readonly rcpt: Rcpt;
+  readonly taken: number;
+}
+
+async function place(
+  policy: RecipientPolicy,
+  session: Pick<SessionView, 'id'>,
+  { sender, mailbox, rcpt, taken }: Given,
+): Promise<Places> {
+  const author = await authorOf(policy, sender, mailbox);
+  const resolution = await resolve(policy, sender, mailbox, author);
+  if (resolution.kind === 'unknown-domain') {
+    await requireWay(policy, sender.size);
+    return elsewhere({ ...rcpt, address: resolution.author });
+  }
+  if (resolution.kind === 'account') {
+    const { account } = resolution;
+    requireRoom(policy, taken, 1);
+    const judged = await judge(policy, account, sender.size);
+    if (judged.refused !== undefined) throw refusalOf(policy, judged);
+    return placeOf(rcpt, account);
+  }
+  const forwards = resolution.destinations.some(
+    (one) => one.kind !== 'mailbox' && one.fallback !== undefined,
+  );
+  const forwardSender = forwards ? await policy.srs?.rewrite(rcpt.sender) : undefined;
+  const found = placesOf({ ...rcpt, forwardSender }, resolution);
+  if (found.leaving.length > 0) await requireWay(policy, sender.size);
+  requireRoom(policy, taken, found.mailboxes.length);
+  return { ...found, mailboxes: await takers(policy, { session, sender, ...found }) };
+}
+
+/** A bounce to a sender that we made goes to whom it was made from; undefined for all others. */
+async function authorOf(
+  { srs }: RecipientPolicy,
+  sender: Sender,
+  mailbox: Mailbox,
+): Promise<string | undefined> {
+  if (srs?.isOurs(mailbox) !== true) return undefined;
+  // Such an address would else be a way through us for whoever has seen a forwarded letter.
+  if (sender.address !== undefined) throw refusal('not-permitted', 'mailboxUnknown');
+  const reversed = await srs.reverse(mailbox);
+  if (reversed.kind === 'refused') throw refusal('unknown-user', 'mailboxUnknown');
+  return reversed.address;
+}
+
+function elsewhere(rcpt: Rcpt): Places {
+  const places = placeElsewhere(rcpt, { origin: 'forward', owner: '', login: '' });
+  if (places === undefined) throw refusal('unknown-user', 'mailboxUnknown');
+  return places;
 }
 
 /** Before anybody's mailbox is looked at: a thousand of them for each RCPT would be work. */
@@ -84,15 +129,17 @@ function requireRoom({ options }: RecipientPolicy, taken: number, more: number):
 
 type Accepted = Extract<Resolution, { kind: 'account' | 'expanded' }>;
 
+/** @param author whom the letter is for instead: a foreign address is no relaying then */
 async function resolve(
   { directory }: RecipientPolicy,
   sender: Sender,
   mailbox: Mailbox,
-): Promise<Accepted> {
+  author: string | undefined,
+): Promise<Accepted | { readonly kind: 'unknown-domain'; readonly author: string }> {
   // An address literal is a host, and no host of another name than its domains is ours.
   if (mailbox.literal) throw refusal('unknown-domain', 'relayDenied');
   const context = { sender: sender.address?.address ?? '' };
-  const resolution = await directory.resolve(mailbox.address, context);
+  const resolution = await directory.resolve(author ?? mailbox.address, context);
   switch (resolution.kind) {
     case 'account':
     case 'expanded':
@@ -102,6 +149,7 @@ async function resolve(
     case 'unknown-user':
       throw refusal('unknown-user', 'mailboxUnknown');
     case 'unknown-domain':
+      if (author !== undefined) return { kind: 'unknown-domain', author };
       throw refusal('unknown-domain', 'relayDenied');
   }
 }
@@ -114,7 +162,7 @@ const REFUSALS = {
 /** @throws ReplyError, StoreError when nothing can leave now */
 async function requireWay({ outbound }: RecipientPolicy, size: number): Promise<void> {
   if (outbound) return outbound.accept({ size });
-  throw refusal('no-relay', 'noRelay', new Error('This node has no way out of the farm'));
+  throw refusal('no-relay', 'noRelay', new Error('Nothing can leave from this node (MF-MX-002)'));
 }
 
 interface Judged {

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Delivery, Outbound } from '../delivery/types.ts';
+import type { FarmSrs } from '../delivery/srs.ts';
 import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
@@ -19,8 +20,14 @@ export interface MxServiceOptions {
   readonly mode: 'mx' | 'lmtp';
   readonly directory: Directory;
   readonly delivery: Delivery;
-  /** Without it, what leads elsewhere is kept or deferred (recipient.ts). */
+  /** Without it, what leads elsewhere is deferred (recipient.ts). */
   readonly outbound?: Outbound | undefined;
+  /** See delivery/srs.ts; undefined where no domain is set for it. */
+  readonly srs?: FarmSrs | undefined;
+  /** ETRN (RFC 1985); without it the command is unknown. */
+  readonly etrn?: SmtpPolicy<AcceptedRecipient>['etrn'];
+  /** What our servers announce so that the farm knows itself (N-12). */
+  readonly farmMark?: string | undefined;
   /** Without contexts STARTTLS is not announced. */
   readonly tls: TlsContexts | undefined;
   readonly options: SmtpOptions & MxOptions;
@@ -31,7 +38,7 @@ export interface MxServiceOptions {
   readonly hostName: string;
 }
 
-/** Mail from the world (SMTP) or from our own hosts (LMTP) into local mailboxes. Never relays. */
+/** Mail from the world (SMTP) or from our own hosts (LMTP) into local mailboxes, and on where they lead. */
 export function createMxService(given: MxServiceOptions): Service {
   const { options, clock, mode } = given;
   const rate = (max: number): RateLimit =>
@@ -56,10 +63,13 @@ export function createMxService(given: MxServiceOptions): Service {
       limited.inc('messages');
       throw new ReplyError('rateLimited');
     },
-    recipient: async (session, sender, mailbox) => {
+    dsn: true,
+    etrn: given.etrn,
+    recipient: async (session, sender, mailbox, dsn) => {
       try {
         const before = taken.get(sender) ?? 0;
-        const accepted = await acceptRecipient(given, session, { sender, mailbox, taken: before });
+        const asked = { sender, mailbox, dsn, taken: before };
+        const accepted = await acceptRecipient(given, session, asked);
         taken.set(sender, before + accepted.mailboxes.length);
         return accepted;
       } catch (error) {
@@ -70,8 +80,18 @@ export function createMxService(given: MxServiceOptions): Service {
     message: (session, envelope) => beginMessage(given, session, envelope),
   };
   const smtpMode = mode === 'lmtp' ? 'lmtp' : 'smtp';
-  const { hostName, tls, logger } = given;
-  return createSmtpService({ mode: smtpMode, hostName, policy, tls, options, logger, clock });
+  const { hostName, tls, logger, farmMark } = given;
+  const engine = {
+    mode: smtpMode,
+    hostName,
+    policy,
+    tls,
+    options,
+    logger,
+    clock,
+    farmMark,
+  } as const;
+  return createSmtpService(engine);
 }
 
 /** Our own trouble with a recipient has no other line: nothing of it comes to delivery. */

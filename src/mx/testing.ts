@@ -10,6 +10,7 @@ import type {
   Outbound,
   Recipient,
 } from '../delivery/types.ts';
+import type { FarmSrs } from '../delivery/srs.ts';
 import {
   memoryAccount,
   memoryDirectory,
@@ -85,7 +86,7 @@ class MemoryDeliveryState implements MemoryDelivery {
     const chunks: Uint8Array[] = [];
     let octets = 0;
     return {
-      left: [],
+      left: this.leaving.map((leaving) => ({ leaving, error: undefined, spool: 'memory' })),
       write: async (chunk: Uint8Array): Promise<void> => {
         await this.#pause();
         octets += chunk.length;
@@ -145,7 +146,8 @@ export async function openFarm(
     readonly peer?: string;
     /** In place of the users below. */
     readonly contents?: MemoryContents;
-    readonly outbound?: Outbound;
+    readonly outbound?: Outbound | undefined;
+    readonly srs?: FarmSrs | undefined;
     /** In place of the one in memory, which then stays empty. */
     readonly through?: Delivery;
   } = {},
@@ -170,6 +172,7 @@ export async function openFarm(
     directory,
     delivery: given.through ?? delivery,
     outbound: given.outbound,
+    srs: given.srs,
     tls: given.tls,
     options: { ...defaults(SMTP_OPTIONS), ...defaults(MX_OPTIONS), ...given.options },
     logger: collectingLogger(logged),
