@@ -94,8 +94,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   '7.26': 'Checks of your domain did not pass. Ask your administrator to look at it.',
 };
 
-const FALLBACK =
-  'If the answer does not tell you what to do, show this letter to your administrator.';
+const FALLBACK = 'If you do not know what to do, show this letter to your administrator.';
 
 function english(group: NoticeGroup): string {
   if (group.event === 'delayed') {
