@@ -1,7 +1,429 @@
+/**
+ * The sender of a process: takes letters of the spool, keeps their claims alive, gives each lane as
+ * many connections as its destination takes, and settles what became of them.
+ *
+ * Everything is bounded: connections of the process, connections of a lane, letters held (a few for
+ * each connection). A lane that is slow keeps its few; others go on. What this process holds when it
+ * dies, another takes when the lease of the claim is over.
+ *
+ * Errors: MF-REL-104 the spool does not take what became of a letter, MF-REL-105 no message
+ */
+import { laneOf } from '../lane.ts';
+import type { OutboundClaim, Settlement } from '../outbound.ts';
+import { attempt, MessageGoneError, type Attempt } from './attempt.ts';
+import { Connector, type ConnectFault, type Connection } from './connect.ts';
+import { targetsOf, type HostsParts, type Targets, type Verdict } from './hosts.ts';
+import { isPermitted } from './addresses.ts';
+import { Lane, type Held } from './lane.ts';
+import { connections as counted, letters, seconds, senders, type Having } from './metrics.ts';
+import { MtaSts } from './mta-sts.ts';
+import { conclude } from './outcome.ts';
+import { chance } from './schedule.ts';
 import type { Sender, SenderParts } from './types.ts';
+
+/** How often the spool is asked when nothing calls for it. */
+const LOOK_MS = 1000;
+const RENEW_MS = 20_000;
+const IDLE_LOOK_MS = 250;
+/** Letters held for each connection that there may be. */
+const HELD_PER_CONNECTION = 5;
+/** Waits between tries to settle a letter that was sent. */
+const SETTLE_WAITS_MS = [500, 2000, 5000, 10_000];
 
 /** A sender of this process. It takes nothing before `start`. */
 export function createSender(parts: SenderParts): Sender {
-  void parts;
-  return { start: () => {}, drain: async () => {}, held: 0 };
+  return new SpoolSender(parts);
+}
+
+class SpoolSender implements Sender {
+  readonly #parts: SenderParts;
+  readonly #connector: Connector;
+  readonly #hosts: HostsParts;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #letters = new Set<Held>();
+  readonly #stop = new AbortController();
+  #active = 0;
+  #looking = false;
+  #lookAgain = false;
+  #onQuiet: (() => void) | undefined;
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts;
+    const { options, network = {}, resolver, clock, logger } = parts;
+    const privates = options['relay.destinations.private'] === 'allow' ? 'allow' : 'refuse';
+    this.#connector = new Connector(parts);
+    const mtaSts = new MtaSts({
+      resolver,
+      clock,
+      logger,
+      port: network.httpsPort ?? 443,
+      ca: network.ca,
+      isPermitted: (address) => isPermitted(address, privates),
+    });
+    this.#hosts = {
+      ...parts,
+      mtaSts: options['relay.mta-sts'] === 'on' ? mtaSts : undefined,
+      smtpPort: network.smtpPort ?? 25,
+    };
+  }
+
+  get held(): number {
+    return this.#letters.size;
+  }
+
+  start(): void {
+    senders.add(this.#having);
+    this.#parts.spools.onCommitted(() => this.#look());
+    this.#every(LOOK_MS, () => this.#look());
+    this.#every(RENEW_MS / 2, () => void this.#renew());
+    this.#every(IDLE_LOOK_MS, () => this.#tidy());
+    this.#look();
+  }
+
+  async drain(ms: number): Promise<void> {
+    this.#stop.abort(new Error('the sender is drained'));
+    for (const lane of this.#lanes.values()) {
+      for (const held of lane.queue.splice(0)) void this.#release(held);
+      lane.quitIdle(Infinity);
+    }
+    if (this.#active > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onQuiet = resolve;
+        setTimeout(resolve, ms).unref();
+      });
+    }
+    await Promise.all(
+      [...this.#letters].map(async (held) => {
+        held.connection?.destroy('this node is stopping');
+        await this.#release(held);
+      }),
+    );
+    senders.delete(this.#having);
+  }
+
+  #every(ms: number, act: () => void): void {
+    const { signal } = this.#stop;
+    const { clock } = this.#parts;
+    void (async () => {
+      while (!signal.aborted) {
+        await clock.sleep(ms, signal).catch(() => {});
+        if (!signal.aborted) act();
+      }
+    })();
+  }
+
+  // Taking.
+
+  /** Asks the spool now, or once more when it is being asked. */
+  #look(): void {
+    this.#lookAgain = true;
+    if (this.#looking || this.#stop.signal.aborted) return;
+    this.#looking = true;
+    void this.#takeAll().finally(() => (this.#looking = false));
+  }
+
+  async #takeAll(): Promise<void> {
+    const { spools, options, logger, clock } = this.#parts;
+    const max = options['relay.connections.max'] * HELD_PER_CONNECTION;
+    while (this.#lookAgain && !this.#stop.signal.aborted) {
+      this.#lookAgain = false;
+      const limit = max - this.#letters.size;
+      if (limit <= 0) return;
+      try {
+        const claims = await spools.take({ limit, perRoute: (lane) => this.#room(lane) });
+        for (const claim of claims) this.#accept(claim, clock.now());
+        if (claims.length > 0) this.#lookAgain = true;
+      } catch (error) {
+        logger.warn({ error }, 'the spool cannot be looked through for letters that leave');
+        return;
+      }
+      for (const lane of this.#lanes.values()) this.#pump(lane);
+    }
+  }
+
+  #room(name: string): number {
+    const lane = this.#lanes.get(name);
+    const { options, clock } = this.#parts;
+    if (!lane) return options['relay.concurrency.initial'] * HELD_PER_CONNECTION;
+    return lane.state.room(lane.held, lane.queue.length, clock.now());
+  }
+
+  #accept(claim: OutboundClaim, at: number): void {
+    const name = laneOf(claim.envelope.route);
+    const lane = this.#lanes.get(name) ?? new Lane(name, claim.envelope.route, this.#parts.options);
+    this.#lanes.set(name, lane);
+    const held: Held = { claim, lane, renewedAt: at, over: false, connection: undefined };
+    this.#letters.add(held);
+    if (this.#stop.signal.aborted) void this.#release(held);
+    else lane.queue.push(held);
+  }
+
+  // Sending.
+
+  /** Starts as many letters of a lane as may be under way. */
+  #pump(lane: Lane): void {
+    const { clock, options } = this.#parts;
+    while (lane.queue.length > 0 && !this.#stop.signal.aborted) {
+      if (lane.state.isResting(clock.now())) return this.#rest(lane);
+      if (lane.active >= lane.state.limit) return;
+      if (this.#active >= options['relay.connections.max']) return;
+      const held = lane.queue.shift();
+      if (!held) return;
+      lane.active += 1;
+      this.#active += 1;
+      void this.#send(held).finally(() => this.#sent(lane));
+    }
+  }
+
+  #sent(lane: Lane): void {
+    lane.active -= 1;
+    this.#active -= 1;
+    if (this.#active === 0) this.#onQuiet?.();
+    const { options } = this.#parts;
+    const wasFull = this.#active === options['relay.connections.max'] - 1;
+    this.#pump(lane);
+    if (wasFull) for (const other of this.#lanes.values()) this.#pump(other);
+    if (lane.queue.length <= lane.state.limit) this.#look();
+  }
+
+  /** Its letters wait in the open, or are put off where that goes on for long. */
+  #rest(lane: Lane): void {
+    const { clock, random, options } = this.#parts;
+    for (const held of lane.queue.splice(0)) {
+      if (!lane.state.isPuttingOff(clock.now())) {
+        void this.#release(held);
+        continue;
+      }
+      lane.state.putOff = true;
+      const { trouble } = lane.state;
+      const spread = chance(random) * options['relay.retry.min'];
+      const why = { status: '4.4.1', text: 'the destination rests', remote: undefined, ...trouble };
+      void this.#settle(held, {
+        tried: {
+          results: held.claim.envelope.recipients.map((recipient) => ({
+            recipient,
+            kind: 'later' as const,
+            status: why.status,
+            reply: undefined,
+            text: why.text,
+            remote: undefined,
+            dsnPassedOn: false,
+            own: false,
+          })),
+          last: undefined,
+        },
+        ms: 0,
+        counts: false,
+        restMs: lane.state.restUntil - clock.now() + spread,
+      });
+    }
+  }
+
+  /** One letter, from a connection to its settlement. Never rejects. */
+  async #send(held: Held): Promise<void> {
+    const { claim, lane } = held;
+    const { clock, logger, sign } = this.#parts;
+    const startedAt = clock.now();
+    let tried: Attempt;
+    try {
+      tried = await attempt({
+        claim,
+        clock,
+        sign,
+        idle: () => this.#idle(lane),
+        connect: (targets) => this.#connect(targets),
+        targets: () => targetsOf(claim.envelope.route, this.#hosts),
+        onConnection: (connection) => (held.connection = connection),
+      });
+    } catch (error) {
+      return this.#ownTrouble(held, error);
+    }
+    const ms = clock.now() - startedAt;
+    seconds.observe(ms / 1000);
+    if (tried.connection) this.#giveBack(lane, tried.connection);
+    if (held.over) return;
+    this.#learn(lane, tried);
+    try {
+      await this.#settle(held, { tried, ms, counts: true });
+    } catch (error) {
+      logger.error({ error, id: claim.envelope.id }, 'a letter was not settled');
+    }
+  }
+
+  #idle(lane: Lane): Connection | undefined {
+    const connection = lane.takeIdle();
+    if (connection) counted.inc('reused');
+    return connection;
+  }
+
+  /** Connections to targets, in their order. */
+  async *#connect(targets: Targets): AsyncGenerator<Connection | ConnectFault, Verdict, void> {
+    for (;;) {
+      const next = await targets.next();
+      if (next.done === true) return next.value;
+      this.#makeRoom();
+      const made = await this.#connector.connect(next.value);
+      counted.inc('client' in made ? 'made' : 'failed');
+      yield made;
+    }
+  }
+
+  /** A free connection elsewhere makes way for one that is needed. */
+  #makeRoom(): void {
+    if (this.#connector.open < this.#parts.options['relay.connections.max']) return;
+    let oldest: Lane | undefined;
+    for (const lane of this.#lanes.values()) {
+      if ((lane.oldestIdle ?? Infinity) < (oldest?.oldestIdle ?? Infinity)) oldest = lane;
+    }
+    oldest?.quitIdle(Infinity, 1);
+  }
+
+  #giveBack(lane: Lane, connection: Connection): void {
+    const { options, clock } = this.#parts;
+    const isWorn = connection.letters >= options['relay.connection.messages'];
+    const stops = this.#stop.signal.aborted || options['relay.connection.idle'] === 0;
+    const hasNext = lane.queue.length > 0;
+    if (isWorn || (stops && !hasNext)) connection.client.quit();
+    else lane.park(connection, clock.now());
+  }
+
+  #learn(lane: Lane, tried: Attempt): void {
+    const { clock, random, spools, logger } = this.#parts;
+    const [first] = tried.results;
+    if (tried.overloaded) lane.state.slowDown();
+    if (!tried.reached && first?.kind === 'later') {
+      const { status, text } = first;
+      lane.state.unreachable(clock.now(), { status, text }, random);
+    } else if (!tried.overloaded && lane.state.succeeded()) {
+      const name = lane.state.name;
+      spools.wake(name).catch((error: unknown) => {
+        logger.warn({ error, lane: name }, 'letters of a destination that is back stay put off');
+      });
+    }
+  }
+
+  /** The spool, a key, a directory: nothing that a peer did. It does not count as a try. */
+  async #ownTrouble(held: Held, error: unknown): Promise<void> {
+    const { logger } = this.#parts;
+    const { claim } = held;
+    const { id, trace } = claim.envelope;
+    if (held.over) return;
+    if (error instanceof MessageGoneError) {
+      logger.error({ code: 'MF-REL-105', id, trace, error }, 'letter without message: MF-REL-105');
+      return this.#finish(held, { kind: 'hold', reason: error.message });
+    }
+    logger.warn({ id, trace, error }, 'a letter cannot be sent for now');
+    const text = error instanceof Error ? error.message : String(error);
+    const results = claim.envelope.recipients.map((recipient) => ({
+      recipient,
+      kind: 'later' as const,
+      status: '4.3.0',
+      reply: undefined,
+      text,
+      remote: undefined,
+      dsnPassedOn: false,
+      own: false,
+    }));
+    await this.#settle(held, { tried: { results, last: undefined }, ms: 0, counts: false });
+  }
+
+  // Settling.
+
+  async #settle(
+    held: Held,
+    what: {
+      readonly tried: Pick<Attempt, 'results' | 'last'>;
+      readonly ms: number;
+      readonly counts: boolean;
+      readonly restMs?: number;
+    },
+  ): Promise<void> {
+    const { options, random, report, logger, clock } = this.#parts;
+    const { claim } = held;
+    const now = await claim.now().catch(() => clock.now());
+    const { restMs, tried, ms, counts } = what;
+    const settlement = await conclude(
+      { ...tried, ms, counts, ...(restMs === undefined ? {} : { notBefore: now + restMs }) },
+      { claim, options, random, report, logger, now, triedAt: clock.now() },
+    );
+    await this.#finish(held, settlement);
+  }
+
+  /** Tells the spool, again and again while it does not listen. */
+  async #finish(held: Held, settlement: Settlement): Promise<void> {
+    const { clock, logger } = this.#parts;
+    const { id, trace } = held.claim.envelope;
+    for (const wait of [...SETTLE_WAITS_MS, undefined]) {
+      if (held.over) return;
+      try {
+        const ours = await held.claim.settle(settlement);
+        letters.inc(ours ? settlement.kind : 'lost');
+        this.#drop(held);
+        return;
+      } catch (error) {
+        if (wait === undefined) {
+          const fields = { code: 'MF-REL-104', id, trace, spool: held.claim.spool, error };
+          logger.error(fields, 'a letter may be sent twice: MF-REL-104');
+        } else await clock.sleep(wait);
+      }
+    }
+    this.#drop(held); // Its lease runs out.
+  }
+
+  async #release(held: Held): Promise<void> {
+    if (held.over) return;
+    this.#drop(held);
+    letters.inc('released');
+    await held.claim.release();
+  }
+
+  #drop(held: Held): void {
+    held.over = true;
+    this.#letters.delete(held);
+  }
+
+  // Keeping.
+
+  async #renew(): Promise<void> {
+    const { clock, logger } = this.#parts;
+    const now = clock.now();
+    const due = [...this.#letters].filter(({ renewedAt }) => now - renewedAt >= RENEW_MS);
+    await Promise.all(
+      due.map(async (held) => {
+        try {
+          const ours = await held.claim.renew();
+          held.renewedAt = clock.now();
+          if (ours || held.over) return;
+          letters.inc('lost');
+          held.connection?.destroy('another process has taken the letter');
+          this.#drop(held);
+          const at = held.lane.queue.indexOf(held);
+          if (at >= 0) held.lane.queue.splice(at, 1);
+        } catch (error) {
+          logger.warn({ error, id: held.claim.envelope.id }, 'a claim could not be renewed');
+        }
+      }),
+    );
+  }
+
+  /** Ends connections that nobody needs, forgets lanes with nothing to remember. */
+  #tidy(): void {
+    const { clock, options } = this.#parts;
+    const now = clock.now();
+    for (const [name, lane] of this.#lanes) {
+      lane.quitIdle(now - options['relay.connection.idle']);
+      const isEmpty = lane.held === 0 && lane.idle === 0;
+      if (isEmpty && lane.state.isFresh(now)) this.#lanes.delete(name);
+    }
+  }
+
+  readonly #having = (): Having => {
+    const now = this.#parts.clock.now();
+    const lanes = [...this.#lanes.values()];
+    return {
+      held: this.#letters.size,
+      open: this.#connector.open,
+      resting: lanes.filter(({ state }) => state.isResting(now)).length,
+    };
+  };
 }

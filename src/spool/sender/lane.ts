@@ -1,0 +1,76 @@
+import type { OutboundClaim, Route } from '../outbound.ts';
+import type { Connection } from './connect.ts';
+import { LaneState } from './lane-state.ts';
+import type { SenderOptions } from './options.ts';
+
+/** A letter that this process has claimed, until it is settled or given back. */
+export interface Held {
+  readonly claim: OutboundClaim;
+  readonly lane: Lane;
+  renewedAt: number;
+  /** Settled, given back or lost: whatever comes of it now counts no more. */
+  over: boolean;
+  /** What it goes over now. */
+  connection: Connection | undefined;
+}
+
+/** A destination, with its letters and connections. */
+export class Lane {
+  readonly state: LaneState;
+  readonly route: Route;
+  /** Claimed, not under way. */
+  readonly queue: Held[] = [];
+  /** Letters under way. */
+  active = 0;
+  /** Free connections, the one that was used last at the end. */
+  readonly #idle: Connection[] = [];
+
+  constructor(name: string, route: Route, options: SenderOptions) {
+    this.state = new LaneState(name, options);
+    this.route = route;
+  }
+
+  get held(): number {
+    return this.active + this.queue.length;
+  }
+
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  /** When the one that is free the longest became so; undefined: there is none. */
+  get oldestIdle(): number | undefined {
+    return this.#idle[0]?.idleSince;
+  }
+
+  /** A free connection that still is one. */
+  takeIdle(): Connection | undefined {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (!connection) return undefined;
+      connection.client.onEnd = undefined;
+      if (connection.client.usable) return connection;
+    }
+  }
+
+  /** Keeps it for the next letter. */
+  park(connection: Connection, now: number): void {
+    connection.idleSince = now;
+    connection.client.onEnd = () => {
+      const at = this.#idle.indexOf(connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+    };
+    this.#idle.push(connection);
+  }
+
+  /** Says QUIT on those free since before `since`; on one at most with `one`. */
+  quitIdle(since: number, count = Infinity): void {
+    for (let left = count; left > 0; left--) {
+      const [first] = this.#idle;
+      if (!first || first.idleSince > since) return;
+      this.#idle.shift();
+      first.client.onEnd = undefined;
+      first.client.quit();
+    }
+  }
+}
