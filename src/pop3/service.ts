@@ -25,6 +25,8 @@ export interface Pop3ServiceOptions {
   readonly hostName: string;
   /** Asked when `pop3.sessions` is `exclusive`; see exclusive.ts. */
   readonly exclusive?: Exclusive;
+  /** Told of the address of every login that was let in. Must not throw. */
+  readonly onLogin?: (address: string) => void;
   /** Between two looks at the deadlines, in milliseconds; 1,000 unless told. */
   readonly sweepMs?: number;
 }
@@ -49,6 +51,7 @@ class Pop3Service implements Service, Pop3Shared {
   readonly secureContext: Pop3Shared['secureContext'];
   readonly sni: Pop3Shared['sni'];
   readonly exclusive: Exclusive | undefined;
+  readonly onLogin: Pop3Shared['onLogin'];
   readonly loginDelay: LoginDelay;
   readonly tally = tally;
   draining = false;
@@ -69,6 +72,7 @@ class Pop3Service implements Service, Pop3Shared {
     this.secureContext = tls === 'none' ? undefined : (name) => tls.context(name);
     this.sni = (name, done) => answerSni(this.secureContext, name, done);
     this.exclusive = values['pop3.sessions'] === 'exclusive' ? options.exclusive : undefined;
+    this.onLogin = options.onLogin;
     this.loginDelay = new LoginDelay(options.clock, values['pop3.login-delay']);
     this.#sweepMs = options.sweepMs ?? 1_000;
   }

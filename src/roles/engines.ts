@@ -154,6 +154,7 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
         logger,
         clock,
         hostName,
+        onLogin: (address) => pop.seen(address),
         exclusive: exclusiveByLockFiles(join(plan.file.data, 'sessions'), logger),
       }),
   };

@@ -16,6 +16,9 @@ const STOP_MS = 45_000;
 /** Standard ports; the farm listens on base + port. */
 const STANDARD = {
   smtp: 25,
+  relay: 26,
+  submission: 587,
+  submissions: 465,
   lmtp: 24,
   health: 90,
   pop3: 110,

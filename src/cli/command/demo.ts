@@ -71,9 +71,11 @@ function banner(demo: DemoLayout): string {
   return `
 The farm is running, on loopback only.
 
-  SMTP (MX)  ${at('mx')}      POP3             ${at('pop3')} (STLS)
-  LMTP       ${at('lmtp')}      POP3 over TLS    ${at('pop3s')}
-  LDAP       ${at('ldap')}     health, metrics  http://${at('health')}
+  submission  ${at('submission')} (STARTTLS)    POP3             ${at('pop3')} (STLS)
+  over TLS    ${at('submissions')}               POP3 over TLS    ${at('pop3s')}
+  SMTP (MX)   ${at('mx')}               LMTP             ${at('lmtp')}
+  smarthost   ${at('relay')}               LDAP             ${at('ldap')}
+  health, metrics                        http://${at('health')}
 
   users      ${users}, password ${DEMO_PASSWORD}
   list       team@${DEMO_DOMAIN}, which is alice and bob
@@ -82,8 +84,10 @@ The farm is running, on loopback only.
 
 Send and fetch a first letter, in another terminal:
 
-  printf 'From: me@example.org\\r\\nSubject: Hello\\r\\n\\r\\nFirst letter.\\r\\n' |
-    curl smtp://${at('mx')} --mail-from me@example.org --mail-rcpt alice@${DEMO_DOMAIN} --upload-file -
+  printf 'From: bob@${DEMO_DOMAIN}\\r\\nSubject: Hello\\r\\n\\r\\nFirst letter.\\r\\n' |
+    curl --ssl-reqd --cacert ${quoted(demo.cert)} smtp://localhost:${demoPort(demo, 'submission')} \\
+      --user bob@${DEMO_DOMAIN}:${DEMO_PASSWORD} --mail-from bob@${DEMO_DOMAIN} \\
+      --mail-rcpt alice@${DEMO_DOMAIN} --upload-file -
   curl pop3://${at('pop3')}/1 --user alice@${DEMO_DOMAIN}:${DEMO_PASSWORD}
   mailfarm resolve team@${DEMO_DOMAIN}
 
