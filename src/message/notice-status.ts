@@ -14,7 +14,7 @@ const ASCII_TEXT_MAX = 900;
 
 /** Fields of the message, then those of each recipient, each block after an empty line. */
 export function deliveryStatus(facts: NoticeFacts, utf8: boolean): string {
-  const write = utf8 ? (text: string): string => text : asciiOnly;
+  const write = (text: string): string => inert(utf8 ? text : asciiOnly(text));
   const envid = plainText(facts.envid ?? '', 100);
   return (
     (envid === '' ? '' : `Original-Envelope-Id: ${write(envid)}\n`) +
@@ -23,6 +23,9 @@ export function deliveryStatus(facts: NoticeFacts, utf8: boolean): string {
     facts.recipients.map((one) => `\n${recipient(one, facts, write)}`).join('')
   );
 }
+
+/** Some readers decode encoded words here too, and what is in them was never cleaned. */
+const inert = (text: string): string => text.replaceAll('=?', '=\\x{3F}');
 
 function recipient(one: Reported, facts: NoticeFacts, write: (text: string) => string): string {
   const original = originalRecipient(one.original, write);
@@ -50,7 +53,7 @@ const UNKNOWN = {
 /** RFC 6533 §3: an address that is not ASCII is of the type utf-8. */
 function typed(address: string, write: (text: string) => string): string {
   const clean = plainText(address, ADDRESS_MAX);
-  return isAscii(clean) ? `rfc822; ${clean}` : `utf-8; ${bounded(write(clean))}`;
+  return isAscii(clean) ? `rfc822; ${write(clean)}` : `utf-8; ${bounded(write(clean))}`;
 }
 
 function originalRecipient(
