@@ -7,7 +7,14 @@
  * mailbox that can neither be reached nor parked for now defers the whole address. A mailbox
  * that takes nothing for its own reasons (suspended, full) is left out, and its list goes on.
  */
-import { placeElsewhere, placeOf, placesOf, type Places, type Rcpt } from '../delivery/places.ts';
+import {
+  placeElsewhere,
+  placeOf,
+  placesOf,
+  Way,
+  type Places,
+  type Rcpt,
+} from '../delivery/places.ts';
 import { SrsUnavailable, type FarmSrs } from '../delivery/srs.ts';
 import type { Delivery, Outbound, Recipient } from '../delivery/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
@@ -48,6 +55,8 @@ export async function acceptRecipient(
     readonly dsn?: RecipientDsn | undefined;
     /** Mailboxes that the letter has already. */
     readonly taken: number;
+    /** Whether this client may send to anybody, asked only where that matters. */
+    readonly mayRelay?: (() => Promise<boolean>) | undefined;
   },
 ): Promise<AcceptedRecipient> {
   const { sender, mailbox, dsn } = given;
@@ -71,18 +80,21 @@ interface Given {
   readonly mailbox: Mailbox;
   readonly rcpt: Rcpt;
   readonly taken: number;
+  readonly mayRelay?: (() => Promise<boolean>) | undefined;
 }
 
 async function place(
   policy: RecipientPolicy,
   session: Pick<SessionView, 'id'>,
-  { sender, mailbox, rcpt, taken }: Given,
+  { sender, mailbox, rcpt, taken, mayRelay }: Given,
 ): Promise<Places> {
   const author = await authorOf(policy, sender, mailbox);
-  const resolution = await resolve(policy, sender, mailbox, author);
+  const way = new Way();
+  const resolution = await resolve(policy, sender, { mailbox, author, way, mayRelay });
   if (resolution.kind === 'unknown-domain') {
     await requireWay(policy, sender.size);
-    return elsewhere({ ...rcpt, address: resolution.author });
+    const origin = author === undefined ? 'relay' : 'forward';
+    return elsewhere({ ...rcpt, address: resolution.author }, origin);
   }
   if (resolution.kind === 'account') {
     const { account } = resolution;
@@ -95,7 +107,7 @@ async function place(
     (one) => one.kind !== 'mailbox' && one.fallback !== undefined,
   );
   const forwardSender = forwards ? await policy.srs?.rewrite(rcpt.sender) : undefined;
-  const found = placesOf({ ...rcpt, forwardSender }, resolution);
+  const found = placesOf({ ...rcpt, forwardSender, way }, resolution);
   if (found.leaving.length > 0) await requireWay(policy, sender.size);
   requireRoom(policy, taken, found.mailboxes.length);
   return { ...found, mailboxes: await takers(policy, { session, sender, ...found }) };
@@ -115,8 +127,8 @@ async function authorOf(
   return reversed.address;
 }
 
-function elsewhere(rcpt: Rcpt): Places {
-  const places = placeElsewhere(rcpt, { origin: 'forward', owner: '', login: '' });
+function elsewhere(rcpt: Rcpt, origin: 'forward' | 'relay'): Places {
+  const places = placeElsewhere(rcpt, { origin, owner: '', login: '' });
   if (places === undefined) throw refusal('unknown-user', 'mailboxUnknown');
   return places;
 }
@@ -129,16 +141,21 @@ function requireRoom({ options }: RecipientPolicy, taken: number, more: number):
 
 type Accepted = Extract<Resolution, { kind: 'account' | 'expanded' }>;
 
-/** @param author whom the letter is for instead: a foreign address is no relaying then */
 async function resolve(
   { directory }: RecipientPolicy,
   sender: Sender,
-  mailbox: Mailbox,
-  author: string | undefined,
+  asked: {
+    readonly mailbox: Mailbox;
+    /** Whom the letter is for instead: a foreign address is no relaying then. */
+    readonly author: string | undefined;
+    readonly way: Way;
+    readonly mayRelay?: (() => Promise<boolean>) | undefined;
+  },
 ): Promise<Accepted | { readonly kind: 'unknown-domain'; readonly author: string }> {
+  const { mailbox, author, way, mayRelay } = asked;
   // An address literal is a host, and no host of another name than its domains is ours.
   if (mailbox.literal) throw refusal('unknown-domain', 'relayDenied');
-  const context = { sender: sender.address?.address ?? '' };
+  const context = { sender: sender.address?.address ?? '', onStop: way.onStop };
   const resolution = await directory.resolve(author ?? mailbox.address, context);
   switch (resolution.kind) {
     case 'account':
@@ -150,6 +167,7 @@ async function resolve(
       throw refusal('unknown-user', 'mailboxUnknown');
     case 'unknown-domain':
       if (author !== undefined) return { kind: 'unknown-domain', author };
+      if (await mayRelay?.()) return { kind: 'unknown-domain', author: mailbox.address };
       throw refusal('unknown-domain', 'relayDenied');
   }
 }

@@ -24,6 +24,8 @@ export interface MxServiceOptions {
   readonly outbound?: Outbound | undefined;
   /** See delivery/srs.ts; undefined where no domain is set for it. */
   readonly srs?: FarmSrs | undefined;
+  /** Whether an address may send to anybody for now (POP-before-SMTP). Never rejects. */
+  readonly mayRelay?: ((address: string) => Promise<boolean>) | undefined;
   /** ETRN (RFC 1985); without it the command is unknown. */
   readonly etrn?: SmtpPolicy<AcceptedRecipient>['etrn'];
   /** What our servers announce so that the farm knows itself (N-12). */
@@ -68,7 +70,9 @@ export function createMxService(given: MxServiceOptions): Service {
     recipient: async (session, sender, mailbox, dsn) => {
       try {
         const before = taken.get(sender) ?? 0;
-        const asked = { sender, mailbox, dsn, taken: before };
+        const mayRelay = async (): Promise<boolean> =>
+          (await given.mayRelay?.(session.peer.remoteAddress)) === true;
+        const asked = { sender, mailbox, dsn, taken: before, mayRelay };
         const accepted = await acceptRecipient(given, session, asked);
         taken.set(sender, before + accepted.mailboxes.length);
         return accepted;

@@ -9,6 +9,7 @@ import type { Random } from '../base/random.ts';
 import { join } from 'node:path';
 import type { Account, Directory } from '../directory/types.ts';
 import { openDelivery, type OpenedDelivery } from '../delivery/delivery.ts';
+import { openSrs } from '../delivery/srs.ts';
 import type { Logger } from '../log/types.ts';
 import { MaildirStore } from '../mailbox/store.ts';
 import { createMxService } from '../mx/service.ts';
@@ -137,10 +138,11 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
     hostName,
     farmMark: farmMark(values['farm.cookie']),
   };
+  const mx = { ...smtp, outbound, srs: openSrs({ options: values, directory, clock }) };
   return {
-    mx: () => createMxService({ ...smtp, mode: 'mx', outbound }),
-    lmtp: () => createMxService({ ...smtp, mode: 'lmtp', outbound }),
-    submission: () => createSubmissionService({ ...smtp, outbound, auth, marks }),
+    mx: () => createMxService({ ...mx, mode: 'mx', etrn, mayRelay: (from) => pop.allows(from) }),
+    lmtp: () => createMxService({ ...mx, mode: 'lmtp' }),
+    submission: () => createSubmissionService({ ...smtp, outbound, auth, marks, etrn }),
     relay: () => {
       if (outbound === undefined) throw new Error('a relay needs a spool');
       return createRelayService({ ...smtp, outbound, auth, farm, pop, etrn });

@@ -30,6 +30,8 @@ export interface SubmissionParts {
   readonly verifyToken?: VerifyToken | undefined;
   /** What users sent, over the whole farm. Without it nothing is limited. */
   readonly marks?: Pick<Marks, 'add' | 'sum'> | undefined;
+  /** ETRN (RFC 1985) by login; without it the command is unknown. */
+  readonly etrn?: SmtpPolicy<Places>['etrn'];
   /** Without contexts nobody can log in on 587; on 465 the handshake was before. */
   readonly tls: TlsContexts | undefined;
   readonly options: SmtpOptions & SubmissionOptions;
@@ -58,6 +60,7 @@ export function createSubmissionService(parts: SubmissionParts): Service {
   const policy: SmtpPolicy<Places> = {
     authenticate: authentication(parts),
     dsn: true,
+    etrn: parts.etrn,
     connect: () => undefined,
     sender: async (session, sender) => {
       try {
