@@ -2,6 +2,7 @@
  * ESMTP parameters of MAIL and RCPT (RFC 5321 §4.1.2: `esmtp-keyword ["=" esmtp-value]`). What we
  * do not announce we do not take: 555 (RFC 5321 §4.1.1.11). A parameter stands once at most.
  */
+import { isAscii } from 'node:buffer';
 import { ReplyError } from './replies.ts';
 import type { NotifyCondition, RecipientDsn } from './types.ts';
 
@@ -58,8 +59,12 @@ export function envidParameter(value: string | undefined): string | undefined {
 }
 
 /** NOTIFY= and ORCPT= (RFC 3461 §4.1, §4.2). @throws ReplyError */
-export function dsnParameters(found: ReadonlyMap<string, string>): RecipientDsn {
-  return { notify: notify(found.get('NOTIFY')), original: original(found.get('ORCPT')) };
+export function dsnParameters(found: ReadonlyMap<string, string>, smtpUtf8: boolean): RecipientDsn {
+  const address = found.get('ORCPT');
+  if (address !== undefined && !smtpUtf8 && !isAscii(Buffer.from(address))) {
+    throw new ReplyError('badSyntax');
+  }
+  return { notify: notify(found.get('NOTIFY')), original: original(address) };
 }
 
 /** AUTH= of MAIL (RFC 4954 §5): taken, and believed by nobody. @throws ReplyError */

@@ -57,7 +57,7 @@ export function receivedHeader(facts: Omit<TraceFacts, 'sender'>): string {
 
 const from = ({ session, anonymous }: Pick<TraceFacts, 'session' | 'anonymous'>): string =>
   anonymous === true
-    ? 'a-user-of-ours (address withheld)'
+    ? 'unknown (address withheld)'
     : `${heloName(session.helo)} (${addressLiteral(session.peer.remoteAddress)})`;
 
 /** Inside a comment: what could end it is left out. */

@@ -30,7 +30,7 @@ export const SUBMISSION_OPTIONS = {
   },
   'submission.received.address': {
     kind: 'choice',
-    default: 'hidden',
+    default: 'told',
     values: ['hidden', 'told'],
     doc: 'Whether Received tells the address and the host name of the client.',
   },

@@ -14,7 +14,8 @@ export async function rcpt(session: SmtpSession, args: string): Promise<void> {
   const path = rest === undefined ? undefined : parsePath(rest);
   if (rest === undefined || path?.kind !== 'mailbox') throw new ReplyError('badRecipient');
   const known = session.engine.policy.dsn === true ? DSN_PARAMETERS : [];
-  const dsn = dsnParameters(parseParameters(parameterText(rest, path.end, 'badRecipient'), known));
+  const parameters = parseParameters(parameterText(rest, path.end, 'badRecipient'), known);
+  const dsn = dsnParameters(parameters, transaction.sender.smtpUtf8);
   const { mailbox } = path;
   if (mailbox.international && !transaction.sender.smtpUtf8) throw new ReplyError('utf8Needed');
   if (transaction.recipients.length >= session.engine.limits['smtp.recipients.max']) {
