@@ -64,8 +64,8 @@ export function headerAddress(address: string): string | undefined {
   if (!DOMAIN.test(domain) || plainText(address, 600) !== address) return undefined;
   if (DOT_ATOM.test(local)) return address;
   if (/^"(?:[^"\\]|\\.)*"$/su.test(local)) return address;
-  if (/["\\]/.test(local)) return undefined;
-  return `"${local}"@${domain}`; // Dots where the grammar of headers has none; blanks.
+  // Dots where the grammar of headers has none, and blanks; nothing that could read in two ways.
+  return /[()<>[\]:;@\\,"]/.test(local) ? undefined : `"${local}"@${domain}`;
 }
 
 export interface Person {
