@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addressLiteral, dateTime, protocol, traceHeader } from './trace.ts';
+import { dateTime } from '../message/date.ts';
+import { addressLiteral, protocol, traceHeader } from './trace.ts';
 import type { SessionView } from './types.ts';
 
 const session = (given: Partial<SessionView> = {}): SessionView => ({

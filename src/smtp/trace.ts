@@ -5,6 +5,7 @@
  * A file that several mailboxes share has no line that is true for one of them only: `for` and
  * Delivered-To stand there only when the share has a single recipient, or a Bcc would be told.
  */
+import { dateTime } from '../message/date.ts';
 import type { SessionView } from './types.ts';
 
 export interface TraceFacts {
@@ -86,15 +87,3 @@ function heloName(helo: string): string {
 const inHeader = (text: string): string => text.replace(/[\0-\x1f\x7f]/g, '?').slice(0, 512);
 
 const atoms = (text: string): string => text.replace(/[^A-Za-z0-9._-]/g, '?').slice(0, 255);
-
-/** RFC 5322 §3.3, in UTC. One text is kept for a second: it is asked for with every message. */
-export function dateTime(ms: number): string {
-  const second = Math.floor(ms / 1000);
-  if (second !== lastSecond) {
-    lastSecond = second;
-    lastText = new Date(second * 1000).toUTCString().replace('GMT', '+0000');
-  }
-  return lastText;
-}
-let lastSecond = Number.NaN;
-let lastText = '';
