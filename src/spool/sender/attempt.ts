@@ -161,7 +161,8 @@ class Try {
   ): boolean {
     const wasSent = replies.some((reply) => reply !== undefined && reply.code < 300);
     const left: OutboundRecipient[] = [];
-    this.#reached ||= replies.some((reply) => reply !== undefined);
+    const gotFar = fault?.phase === 'data' || fault?.phase === 'end';
+    this.#reached ||= gotFar || replies.some((reply) => reply !== undefined);
     // One that was free may have been closed in the meantime.
     const broke = fault !== undefined && (connection.letters === 0 || fault.phase === 'end');
     this.#overloaded ||= broke || replies.some((reply) => reply?.code === 421);
@@ -170,7 +171,7 @@ class Try {
       const result = judge(recipient, connection, reply, fault?.message ?? 'the peer broke off');
       this.#results.set(recipient, { ...result, dsnPassedOn });
       // The others went: these were too many at a time (RFC 5321 §4.5.3.1.10).
-      const wasTooMany = wasSent && (reply?.code === 452 || reply?.code === 552);
+      const wasTooMany = wasSent && isTooMany(reply, connection);
       const mayTryNext = reply === undefined && fault?.phase !== 'end';
       if (wasTooMany || mayTryNext) left.push(recipient);
     }
@@ -224,6 +225,11 @@ function wireLength(header: Uint8Array): number {
   for (const octet of header) if (octet === LF) length += 1;
   return length;
 }
+
+/** RCPT was refused for the number of them; over LMTP 452 may as well be a full mailbox. */
+const isTooMany = (reply: ClientReply | undefined, { target }: Connection): boolean =>
+  reply?.enhanced?.endsWith('.5.3') === true ||
+  (target.protocol === 'smtp' && (reply?.code === 452 || reply?.code === 552));
 
 function judge(
   recipient: OutboundRecipient,

@@ -80,6 +80,11 @@ export class LaneState {
     return wake;
   }
 
+  /** The rest is over before its time: the next letter tries the way. */
+  wake(): void {
+    this.#restUntil = 0;
+  }
+
   /** The peer has enough of us. */
   slowDown(): void {
     this.#limit = Math.max(1, this.#limit / 2);

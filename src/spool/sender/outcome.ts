@@ -149,7 +149,7 @@ function log(
     address: remote?.address,
     status,
     reply: result.reply ?? result.text,
-    tls: way?.protocol,
+    tls: way && way.protocol !== '' ? way.protocol : undefined,
     verified: way?.tls === 'verified' || way?.tls === 'dane' ? way.tls : undefined,
     ms: Math.round(tried.ms),
     tries: envelope.tries + (tried.counts ? 1 : 0),

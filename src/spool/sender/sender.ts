@@ -101,6 +101,11 @@ class SpoolSender implements Sender {
     senders.delete(this.#having);
   }
 
+  wake(lane: string): void {
+    this.#lanes.get(lane)?.state.wake();
+    this.#look();
+  }
+
   #every(ms: number, act: () => void): void {
     const { signal } = this.#stop;
     const { clock } = this.#parts;

@@ -118,6 +118,8 @@ export interface Sender {
    * Never rejects.
    */
   drain(ms: number): Promise<void>;
+  /** A lane rests no more: somebody said that its host is there (ETRN, `queue wake`). */
+  wake(lane: string): void;
   /** Letters that this process holds now. */
   readonly held: number;
 }

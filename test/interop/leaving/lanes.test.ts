@@ -1,0 +1,160 @@
+import { expect, test } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { ownAddress } from '../../harness/addresses.ts';
+import { openYard } from './yard.ts';
+
+test('a dead destination is tried by one letter for all, and all go when it is back', async (ctx) => {
+  const yard = await openYard(ctx, { options: { 'relay.retry.min': 3000 } });
+  const peer = await yard.peer('example.net', { answers: { connect: 'drop' } });
+  for (let at = 0; at < 200; at++) await yard.put({ to: [`u${at}@example.net`] });
+  await expect.poll(() => peer.sessions.length).toBeGreaterThan(3);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  // Three at first, then one after each rest of half a second, one, two, …
+  expect(peer.sessions.length).toBeLessThan(10);
+  const tried = yard.spool.letters.filter(({ envelope }) => envelope.tries > 0);
+  expect(tried.length).toBe(peer.sessions.length);
+  peer.behave({});
+  await expect
+    .poll(() => yard.spool.letters.filter(({ state }) => state === 'done').length, {
+      timeout: 30_000,
+    })
+    .toBe(200);
+  expect(yard.notices).toEqual([]);
+});
+
+test('letters of a destination that stays away are put off, grow old, and are told', async (ctx) => {
+  const started = systemClock.now();
+  const yard = await openYard(ctx, {
+    options: {
+      'relay.retry.min': 1200,
+      'relay.retry.max': 1000,
+      'relay.delay-notice': 4000,
+      'relay.expire': 9000,
+    },
+    table: { 'example.net': { A: [ownAddress()] } },
+  });
+  for (let at = 0; at < 20; at++) await yard.put({ to: [`u${at}@example.net`] });
+  await expect
+    .poll(() => yard.spool.letters.every(({ state }) => state === 'done'), { timeout: 40_000 })
+    .toBe(true);
+  expect(systemClock.now() - started).toBeGreaterThan(8900);
+  const kinds = (kind: string) => yard.notices.filter((notice) => notice.kind === kind);
+  expect(kinds('delayed')).toHaveLength(20);
+  expect(kinds('failed')).toHaveLength(20);
+  expect(kinds('failed')[0]?.recipients).toMatchObject([
+    { action: 'failed', status: '4.4.7', text: expect.stringContaining('refused') as unknown },
+  ]);
+  // Not one connection a letter and try.
+  expect(yard.log.filter(({ message }) => message === 'deferred').length).toBeGreaterThan(20);
+});
+
+test('421 makes fewer connections, no rest; what a peer refuses for all is no rest either', async (ctx) => {
+  const yard = await openYard(ctx);
+  const peer = await yard.peer('example.net', {
+    answers: { mail: (_, { number }) => (number === 0 ? '421 4.7.0 slow down' : undefined) },
+  });
+  for (let at = 0; at < 30; at++) await yard.put({ to: [`u${at}@example.net`] });
+  await yard.settled();
+  const done = yard.spool.letters.filter(({ state }) => state === 'done');
+  expect(done.length).toBeGreaterThanOrEqual(29);
+  expect(peer.letters.length).toBe(done.length);
+});
+
+test('more recipients than a peer takes at a time: the rest follow at once', async (ctx) => {
+  const yard = await openYard(ctx);
+  const peer = await yard.peer('example.net', {
+    answers: {
+      rcpt: (_, { commands }) => {
+        const since = commands.slice(commands.findLastIndex((line) => line.startsWith('MAIL')));
+        const count = since.filter((line) => line.startsWith('RCPT')).length;
+        return count > 10 ? '452 4.5.3 too many' : undefined;
+      },
+    },
+  });
+  const letter = await yard.put({
+    to: Array.from({ length: 35 }, (_, at) => `u${at}@example.net`),
+  });
+  await yard.settled();
+  expect(letter.state).toBe('done');
+  expect(peer.letters.map(({ recipients }) => recipients.length)).toEqual([10, 10, 10, 5]);
+  expect(peer.sessions).toHaveLength(1);
+});
+
+test('drain gives back what is under way, and nothing is lost or left open', async (ctx) => {
+  const yard = await openYard(ctx);
+  const peer = await yard.peer('example.net', { answers: { mail: 'silence' } });
+  const letter = await yard.put({ to: ['bob@example.net'] });
+  await expect.poll(() => peer.sessions[0]?.commands.length).toBeGreaterThan(1);
+  await yard.sender.drain(100);
+  expect(yard.sender.held).toBe(0);
+  expect(letter.state).toBe('waiting');
+  expect(letter.envelope.tries).toBe(0);
+  await expect.poll(() => peer.sessions.every(({ closed }) => closed)).toBe(true);
+});
+
+test('a notice that cannot be put anywhere keeps the letter', async (ctx) => {
+  let fails = true;
+  const told: string[] = [];
+  const yard = await openYard(ctx, {
+    options: { 'relay.retry.min': 1000 },
+    parts: {
+      report: async ({ kind }) => {
+        if (fails) throw new Error('no volume');
+        told.push(kind);
+      },
+    },
+  });
+  await yard.peer('example.net', { answers: { rcpt: '550 5.1.1 nobody' } });
+  const letter = await yard.put({ to: ['bob@example.net'] });
+  await yard.settled();
+  expect(letter.state).toBe('waiting');
+  fails = false;
+  await expect.poll(() => letter.state).toBe('done');
+  expect(told).toEqual(['failed']);
+});
+
+test('DSN: what a peer passes on is not told here; never means never', async (ctx) => {
+  const yard = await openYard(ctx);
+  const modern = await yard.peer('modern.test');
+  await yard.peer('old.test', { announce: [] });
+  await yard.peer('no.test', { answers: { rcpt: '550 5.1.1 nobody' } });
+  const asks = (address: string) =>
+    ({ address, original: `rfc822;x+y@${address}`, notify: ['success', 'failure'] }) as const;
+  const more = { ret: 'hdrs', envid: 'id=1 + 2' } as const;
+  await yard.put({ to: [asks('bob@modern.test')], more });
+  await yard.put({ to: [asks('bob@old.test')], more });
+  await yard.put({ to: [{ address: 'bob@no.test', notify: 'never' }] });
+  await yard.put({ to: [{ address: 'eve@no.test', notify: ['success'] }] });
+  await yard.settled();
+  const [given] = modern.letters;
+  expect(given?.parameters).toContain('RET=HDRS ENVID=id+3D1+20+2B+202');
+  expect(given?.recipients[0]?.parameters).toBe(
+    'NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@bob@modern.test',
+  );
+  expect(yard.notices).toMatchObject([
+    { kind: 'relayed', recipients: [{ recipient: { address: 'bob@old.test' }, status: '2.0.0' }] },
+  ]);
+  expect(yard.spool.letters.every(({ state }) => state === 'done')).toBe(true);
+});
+
+test('LMTP: a reply for each recipient, delivered where asked', async (ctx) => {
+  const yard = await openYard(ctx);
+  const peer = await yard.peer('lmtp.test', {
+    protocol: 'lmtp',
+    announce: ['PIPELINING'],
+    answers: { end: (who) => (who.startsWith('full') ? '452 4.2.2 full' : undefined) },
+  });
+  const letter = await yard.put({
+    to: [{ address: 'a@x.test', notify: ['success'] }, 'full@x.test', 'b@x.test'],
+    route: { kind: 'host', host: 'lmtp.test', port: peer.port, protocol: 'lmtp' },
+  });
+  await yard.settled();
+  expect(letter.envelope.recipients).toEqual([{ address: 'full@x.test' }]);
+  expect(peer.letters).toHaveLength(1);
+  expect(yard.notices).toMatchObject([
+    {
+      kind: 'delivered',
+      recipients: [{ recipient: { address: 'a@x.test' }, action: 'delivered' }],
+    },
+  ]);
+});
