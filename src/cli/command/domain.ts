@@ -1,13 +1,40 @@
 import type { DomainRecord, DomainValues } from '../../directory/admin/api.ts';
+import { formatTransport } from '../../directory/transport.ts';
 import { ALL_POLICIES } from '../../directory/types.ts';
 import { withAdmin, withChange } from '../administration.ts';
-import { done, flagGiven, word, type Call, type Group, type OptionRows } from '../command.ts';
+import {
+  done,
+  flagGiven,
+  flagListGiven,
+  word,
+  type Call,
+  type Group,
+  type OptionRows,
+} from '../command.ts';
 import { noteDamaged, printFields } from '../print.ts';
+import { domainDkim } from './dkim.ts';
 
 const FIELDS = {
   'alias-of': { type: 'string', value: 'DOMAIN', doc: 'Every address means the same in DOMAIN' },
   'catch-all': { type: 'string', value: 'ADDRESS', doc: 'Gets what nobody else gets' },
   all: { type: 'string', choices: ALL_POLICIES, doc: 'Who may write to all@: off by default' },
+  transport: {
+    type: 'string',
+    value: 'WAY',
+    doc: 'Mail is passed on, the domain has no users: mx, HOST:PORT or lmtp:HOST:PORT',
+  },
+  'etrn-from': {
+    type: 'string',
+    multiple: true,
+    value: 'WHO',
+    doc: 'Who may ask for waiting mail by ETRN: address, network, login',
+  },
+  dkim: {
+    type: 'string',
+    multiple: true,
+    value: 'SELECTOR',
+    doc: 'Keys that sign mail of the domain; domain dkim makes them',
+  },
   description: { type: 'string', value: 'TEXT', doc: 'For people' },
 } as const satisfies OptionRows;
 
@@ -15,6 +42,9 @@ const valuesOf = (call: Call): DomainValues => ({
   aliasOf: flagGiven(call, 'alias-of'),
   catchAll: flagGiven(call, 'catch-all'),
   all: flagGiven(call, 'all') as DomainValues['all'],
+  transport: flagGiven(call, 'transport'),
+  etrnFrom: flagListGiven(call, 'etrn-from'),
+  dkim: flagListGiven(call, 'dkim'),
   description: flagGiven(call, 'description'),
 });
 
@@ -25,6 +55,9 @@ const print = (call: Call, domain: DomainRecord): void =>
     ['catch-all', domain.catchAll],
     ['all@', domain.all],
     ['site', domain.site],
+    ['passed on', domain.transport && formatTransport(domain.transport)],
+    ['ETRN from', domain.etrnFrom.toSorted().join(', ')],
+    ['signed with', domain.dkim.join(', ')],
   ]);
 
 async function list(call: Call): Promise<void> {
@@ -33,18 +66,29 @@ async function list(call: Call): Promise<void> {
   const domains = found.items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   if (call.json) return call.out.json(domains);
   call.out.table(
-    ['domain', 'alias of', 'catch-all', 'all@'],
-    domains.map((one) => [one.name, one.aliasOf ?? '', one.catchAll ?? '', one.all]),
+    ['domain', 'alias of', 'catch-all', 'all@', 'passed on'],
+    domains.map((one) => [
+      one.name,
+      one.aliasOf ?? '',
+      one.catchAll ?? '',
+      one.all,
+      one.transport ? formatTransport(one.transport) : '',
+    ]),
   );
 }
 
+const USAGE =
+  'DOMAIN [--alias-of DOMAIN] [--catch-all ADDRESS] [--all off|members|anyone] ' +
+  '[--transport WAY [--etrn-from WHO …]] [--dkim SELECTOR …]';
+
 export const DOMAIN_COMMANDS: Group = {
   'domain add': {
-    usage: 'DOMAIN [--alias-of DOMAIN] [--catch-all ADDRESS] [--all off|members|anyone]',
-    summary: 'Makes a domain local',
+    usage: USAGE,
+    summary: 'Makes a domain local, or one whose mail is held and passed on',
     examples: [
       'mailfarm domain add example.org',
       'mailfarm domain add example.net --alias-of example.org',
+      'mailfarm domain add customer.test --transport mx --etrn-from 192.0.2.0/24',
     ],
     options: FIELDS,
     args: [1, 1],
@@ -52,7 +96,9 @@ export const DOMAIN_COMMANDS: Group = {
       const values = valuesOf(call);
       const domain = await withChange(call, (admin) => admin.domains.add(word(call, 0), values));
       const { name, aliasOf } = domain;
-      done(call, domain, aliasOf === undefined ? `${name} is local` : `${name} means ${aliasOf}`);
+      const { transport } = domain;
+      const is = transport ? `is passed on: ${formatTransport(transport)}` : 'is local';
+      done(call, domain, aliasOf === undefined ? `${name} ${is}` : `${name} means ${aliasOf}`);
     },
   },
   'domain show': {
@@ -64,7 +110,7 @@ export const DOMAIN_COMMANDS: Group = {
       print(call, await withAdmin(call, (admin) => admin.domains.get(word(call, 0)))),
   },
   'domain set': {
-    usage: 'DOMAIN [--alias-of DOMAIN] [--catch-all ADDRESS] [--all off|members|anyone]',
+    usage: USAGE,
     summary: 'Changes a domain; an empty text takes the value away',
     examples: [
       'mailfarm domain set example.org --catch-all info@example.org',
@@ -77,6 +123,7 @@ export const DOMAIN_COMMANDS: Group = {
       print(call, await withChange(call, (admin) => admin.domains.set(word(call, 0), values)));
     },
   },
+  'domain dkim': domainDkim,
   'domain list': {
     usage: '',
     summary: 'Lists local domains',

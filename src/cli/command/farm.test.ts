@@ -27,7 +27,7 @@ describe.each(TEST_SERVERS)('the farm, on %s', (server) => {
     const shown = await lines('domain', 'set', 'second.test', '--all', 'members');
     expect(shown).toContain('all@       members');
     const list = await lines('domain', 'list');
-    expect(list[0]).toMatch(/^domain +alias of +catch-all +all@$/);
+    expect(list[0]).toMatch(/^domain +alias of +catch-all +all@ +passed on$/);
     expect(list).toContainEqual(expect.stringMatching(/^third.test +example.test/));
     expect(await cli.json(['domain', 'set', 'second.test', '--catch-all', ''])).not.toHaveProperty(
       'catchAll',

@@ -1,4 +1,5 @@
 import { systemClock } from '../../base/clock.ts';
+import { AdminError, type Admin } from '../../directory/admin/admin.ts';
 import type { NodeEntry } from '../../directory/types.ts';
 import { checkDirectoryPart, valuesOf } from '../../roles/plan.ts';
 import { beatMs, isSilent, statusInWords } from '../../roles/status.ts';
@@ -17,14 +18,38 @@ import {
 } from '../command.ts';
 import { humanAgo } from '../human.ts';
 
-/** @param everyMs time between two beats, where it is known: then silent nodes are marked */
-function printNodes(call: Call, nodes: readonly NodeEntry[], everyMs?: number): void {
+/** Undefined for whoever may not know it, and in a directory that has no such group. */
+async function sendersOf(admin: Admin): Promise<readonly string[] | undefined> {
+  try {
+    return await admin.nodes.senders.names();
+  } catch (error) {
+    if (error instanceof AdminError && LESS.has(error.kind)) return undefined;
+    throw error;
+  }
+}
+const LESS: ReadonlySet<string> = new Set(['denied', 'not-found']);
+
+interface Known {
+  /** Time between two beats: then silent nodes are marked. */
+  readonly everyMs?: number;
+  /** Nodes that read secrets. */
+  readonly senders?: readonly string[] | undefined;
+}
+
+function printNodes(call: Call, nodes: readonly NodeEntry[], known: Known = {}): void {
+  const { everyMs, senders } = known;
+  const sends = ({ name }: NodeEntry): boolean =>
+    senders?.some((one) => one.toLowerCase() === name.toLowerCase()) === true;
   const now = (call.clock ?? systemClock).now();
   const silent = ({ beatAt: at }: NodeEntry): boolean =>
     everyMs !== undefined && isSilent({ at, now, everyMs });
   if (call.json) {
     return call.out.json(
-      everyMs === undefined ? nodes : nodes.map((n) => ({ ...n, silent: silent(n) })),
+      nodes.map((n) => ({
+        ...n,
+        ...(senders && { sends: sends(n) }),
+        ...(everyMs !== undefined && { silent: silent(n) }),
+      })),
     );
   }
   const header = [
@@ -34,6 +59,7 @@ function printNodes(call: Call, nodes: readonly NodeEntry[], everyMs?: number): 
     'status',
     { title: 'beat', align: 'right' },
     'version',
+    'sends',
     'listens',
   ] as const;
   const rows = nodes.map((n) => [
@@ -43,6 +69,7 @@ function printNodes(call: Call, nodes: readonly NodeEntry[], everyMs?: number): 
     statusInWords(n.status),
     `${n.beatAt === undefined ? 'never' : humanAgo(n.beatAt, now)}${silent(n) ? ', silent' : ''}`,
     n.version ?? '',
+    senders ? (sends(n) ? 'yes' : 'no') : '',
     n.listen.join(', '),
   ]);
   call.out.table(header, rows);
@@ -93,26 +120,50 @@ export const NODE_COMMANDS: Group = {
     examples: ['mailfarm node list'],
     args: [0, 0],
     run: async (call) => {
-      const [nodes, settings] = await withAdmin(call, async (admin) => [
+      const [nodes, settings, senders] = await withAdmin(call, async (admin) => [
         await admin.nodes.list(),
         [...(await admin.settings.all())],
+        await sendersOf(admin),
       ]);
-      printNodes(call, nodes, beatMs(valuesOf({ settings }), nodes.length));
+      const everyMs = beatMs(valuesOf({ settings }), nodes.length);
+      printNodes(call, nodes, { everyMs, senders });
     },
   },
   'node set': {
-    usage: 'NAME [--listen "SERVICE ADDRESS:PORT" …] [--server HOST] [--new-key]',
+    usage: 'NAME [--listen "SERVICE ADDRESS:PORT" …] [--server HOST] [--sends yes|no] [--new-key]',
     summary: 'Changes a node; it follows within node.settings.interval',
-    examples: ['mailfarm node set front1 --new-key'],
+    examples: ['mailfarm node set front1 --sends yes', 'mailfarm node set front1 --new-key'],
     options: {
       ...NODE_FIELDS,
-      'new-key': { type: 'boolean', doc: 'The node gives itself a new key (MF-NODE-006)' },
+      sends: {
+        type: 'string',
+        choices: ['yes', 'no'],
+        doc: 'Reads secrets: DKIM keys, passwords of relays. A node that joins does not',
+      },
+      'new-key': {
+        type: 'boolean',
+        doc: 'The node gives itself a new key (MF-NODE-006); it does not send then',
+      },
     },
     args: [1, 1],
     run: async (call) => {
       const newKey = call.flags['new-key'] === true;
-      const values = { ...nodeValues(call), ...(newKey && { newKey }) };
-      printNodes(call, [await withChange(call, (admin) => admin.nodes.set(word(call, 0), values))]);
+      const sends = flagText(call, 'sends');
+      const values = {
+        ...nodeValues(call),
+        ...(newKey && { newKey }),
+        ...(sends !== undefined && { sends: sends === 'yes' }),
+      };
+      if (newKey && sends === 'yes') {
+        throw new UsageError(
+          '--new-key and --sends yes exclude each other: start the node between',
+        );
+      }
+      const [node, senders] = await withChange(call, async (admin) => [
+        await admin.nodes.set(word(call, 0), values),
+        await sendersOf(admin),
+      ]);
+      printNodes(call, [node], { senders });
     },
   },
   'node remove': {

@@ -1,7 +1,8 @@
+import { systemRandom } from '../../base/random.ts';
 import { mergeTables, parseSettings } from '../../config/settings.ts';
 import { TABLES } from '../../roles/tables.ts';
 import { withAdmin, withChange } from '../administration.ts';
-import { UsageError, type Call, type Command } from '../command.ts';
+import { done, UsageError, type Call, type Command } from '../command.ts';
 
 async function listOptions(call: Call): Promise<void> {
   const rows = [...mergeTables(TABLES)].toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -42,6 +43,16 @@ export const CONFIG_COMMANDS: Readonly<Record<string, Command>> = {
     examples: ['mailfarm config list'],
     args: [0, 0],
     run: list,
+  },
+  'config cookie': {
+    usage: '',
+    summary: 'Makes the farm’s cookie where it has none: nodes know their own farm by it',
+    examples: ['mailfarm config cookie'],
+    args: [0, 0],
+    run: async (call) => {
+      const made = await withChange(call, ({ settings }) => settings.ensureCookie(systemRandom));
+      done(call, { made }, made ? 'farm.cookie is made' : 'farm.cookie is there, and stays');
+    },
   },
   'config set': {
     usage: 'OPTION [VALUE]',

@@ -79,6 +79,7 @@ const ROWS: readonly (readonly [label: string, of: (user: UserRecord) => string 
   ['quota', (user) => (user.quotaBytes === 0 ? 'none' : humanBytes(user.quotaBytes))],
   ['suspended', (user) => user.suspended.join(', ')],
   ['suspended before', (user) => fieldOf(user, 'mwFormerSuspended').join(', ')],
+  ['absent', (user) => (user.vacation ? 'answers: see vacation show' : undefined)],
   ['level', (user) => levelOf(user)],
   ['customer', (user) => user.customerId],
   ['site', (user) => user.site],
@@ -95,7 +96,8 @@ function levelOf(user: UserRecord): string | undefined {
 const SHOWN: ReadonlySet<string> = new Set(
   (
     'cn entryuuid uid mailalias mailforward mwforwardkeep mwvolume mwpath mwquota mwsuspended ' +
-    'customerid mwsite mwremoved mwformerlogin mwformersuspended mwlevel objectclass ' +
+    'customerid mwsite mwvacation mwvacationsubject mwvacationfrom mwvacationuntil ' +
+    ' mwremoved mwformerlogin mwformersuspended mwlevel objectclass ' +
     'createtimestamp modifytimestamp'
   ).split(' '),
 );

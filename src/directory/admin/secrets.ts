@@ -13,6 +13,8 @@ export interface SecretRecord {
   readonly kind: SecretKind;
   readonly name: string;
   readonly dn: string;
+  /** For people; of a key of DKIM its record in the DNS. */
+  readonly description: string | undefined;
   /** generalizedTime of the last change; undefined where the server does not say. */
   readonly changed: string | undefined;
 }
@@ -34,13 +36,14 @@ export class Secrets {
     const entries = await session.search({
       base: session.names.secrets,
       objectClass: 'mwSecret',
-      attributes: ['cn', 'modifyTimestamp'],
+      attributes: ['cn', 'description', 'modifyTimestamp'],
     });
     return entries
       .flatMap((entry) => {
         const named = secretOfEntry(valuesOf(entry, 'cn')[0] ?? '');
         const changed = valuesOf(entry, 'modifyTimestamp')[0];
-        return named ? [{ ...named, dn: entry.dn, changed }] : [];
+        const [description] = valuesOf(entry, 'description');
+        return named ? [{ ...named, dn: entry.dn, description, changed }] : [];
       })
       .toSorted((a, b) => (`${a.kind}/${a.name}` < `${b.kind}/${b.name}` ? -1 : 1));
   }
@@ -58,7 +61,7 @@ export class Secrets {
     kind: string,
     name: string,
     value: string,
-    options: { readonly replace?: boolean } = {},
+    options: { readonly replace?: boolean; readonly description?: string } = {},
   ): Promise<void> {
     const { session, who } = this.#farm;
     const dn = this.#dn(kind, name);
@@ -66,11 +69,14 @@ export class Secrets {
     const mwSecretValue = checkedSecret(checkedKind(kind), value);
     requireRight(who, { place: 'secrets', levelled: false }, 'entries');
     try {
-      await session.add(dn, { objectClass: ['top', 'mwSecret'], cn, mwSecretValue });
+      const { description } = options;
+      const objectClass = ['top', 'mwSecret'];
+      await session.add(dn, { objectClass, cn, mwSecretValue, description });
     } catch (error) {
       if (isKind(error, 'not-found')) throw noBranch(session.names.secrets, error);
       if (!isKind(error, 'exists')) throw error;
-      if (options.replace === true) return await session.replace(dn, { mwSecretValue });
+      const replaced = { mwSecretValue, description: options.description ?? [] };
+      if (options.replace === true) return await session.replace(dn, replaced);
       const text = `There is a secret ${kind} ${printable(name)} already; --replace replaces it`;
       throw new AdminError('exists', text, { cause: error });
     }

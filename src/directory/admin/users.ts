@@ -3,6 +3,7 @@ import { addressKey, addressSpellings, domainSpellings, keyText } from '../addre
 import { escapeDnValue, isWithin, nameDn, parentDn } from '../dn.ts';
 import { ACCOUNT_SERVICES, type AccountService, type Vacation } from '../types.ts';
 import type { Given } from './api.ts';
+import { isA } from './addresses.ts';
 import { Entries, type Farm, type Kind, type Proposed, type SetOptions } from './collection.ts';
 import { AdminError, isKind } from './error.ts';
 import { requireRight } from './identity.ts';
@@ -104,12 +105,21 @@ export class Users extends Entries<UserRecord, UserValues> {
   }
 
   override async get(login: string): Promise<UserRecord> {
-    const found = await this.lookUp(login);
+    const found = (await this.lookUp(login)) ?? (await this.#self(login));
     if (found) return found;
     const text = `There is no user ${names.printable(login)}`;
     const [gone] = await this.#removed.byLogin(login);
     const hint = gone ? `; one was removed at ${gone.removed}, and can be restored` : '';
     throw new AdminError('not-found', `${text}${hint}`);
+  }
+
+  /** Users read their own entry, and not the branch in which it stands. */
+  async #self(login: string): Promise<UserRecord | undefined> {
+    const { session, who } = this.farm;
+    if (who.level !== undefined) return undefined;
+    const entry = await session.entry(who.dn);
+    const own = entry && isA(entry, 'mwUser') ? this.toRecord(entry) : undefined;
+    return own && this.kind.spellings(login).includes(own.login) ? own : undefined;
   }
 
   /** @throws AdminError not-found */
