@@ -12,6 +12,7 @@ import { SpoolDraft } from './outbound-draft.ts';
 import { OutboundLook, type Candidate, type Rooms } from './outbound-look.ts';
 import type { OutboundSpooled } from './outbound-names.ts';
 import { OutboundTree } from './outbound-tree.ts';
+import { sweepOutbound } from './sweep.ts';
 
 export interface OutboundSpoolsParts {
   readonly table: Pick<VolumeTable, 'volumes'>;
@@ -31,6 +32,7 @@ export const openOutboundSpools = (parts: OutboundSpoolsParts): OutboundTrees =>
 const AT_ONCE = 16;
 /** So long one spool volume is waited for when another has answered. */
 const GRACE_MS = 250;
+const SWEEP_MS = 3_600_000;
 
 interface Place {
   readonly tree: OutboundTree;
@@ -40,6 +42,8 @@ interface Place {
   /** Claims that came after their look was waited for. */
   ready: OutboundClaim[];
   failed: Error | undefined;
+  /** When one bucket is to be swept. */
+  sweepAt: number;
 }
 
 type TakeOptions = Parameters<OutboundSpools['take']>[0];
@@ -123,6 +127,7 @@ export class OutboundTrees implements OutboundSpools {
   /** Never rejects. */
   async #take(place: Place, limit: number, rooms: Rooms): Promise<void> {
     const { look, ready } = place;
+    this.#sweep(place);
     try {
       // What others were quicker with leaves room for a second try.
       for (let round = 0, left = limit; round < 2 && left > 0; round++) {
@@ -174,6 +179,24 @@ export class OutboundTrees implements OutboundSpools {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Now and then a bucket of what nobody answers for, beside the work. */
+  #sweep(place: Place): void {
+    const now = this.#parts.clock.now();
+    if (now < place.sweepAt) return;
+    place.sweepAt = now + SWEEP_MS * (0.5 + this.#chance());
+    const bucket = Math.floor(256 * this.#chance())
+      .toString(16)
+      .padStart(2, '0');
+    void sweepOutbound(place.tree, bucket).catch((err: unknown) => {
+      this.#log.warn({ spool: place.tree.volume.name, bucket, err }, 'spool not swept');
+    });
+  }
+
+  /** From 0 to below 1. */
+  #chance(): number {
+    return (this.#parts.random.bytes(1)[0] ?? 0) / 256;
+  }
+
   #all(): readonly Place[] {
     const { table } = this.#parts;
     const volumes = table.volumes.filter(({ entry }) => entry.use === 'spool');
@@ -197,7 +220,8 @@ export class OutboundTrees implements OutboundSpools {
       slotMs: this.#options['spool.slot'],
     });
     const look = new OutboundLook({ tree, clock, random, lookMs: this.#options['spool.look'] });
-    return { tree, look, taking: undefined, ready: [], failed: undefined };
+    const sweepAt = clock.now() + SWEEP_MS * this.#chance();
+    return { tree, look, taking: undefined, ready: [], failed: undefined, sweepAt };
   }
 
   /** A process that just began has not seen any volume yet. */

@@ -85,6 +85,7 @@ import {
   formatOutboundName,
   isOutboundBucket,
   messageBucket,
+  OUTBOUND_STATES,
   parseOutboundName,
   pathOf,
   reasonIn,
@@ -452,3 +453,19 @@ function envelopeBytes(envelope: OutboundEnvelope): Buffer {
 /** Whether nothing changed that is not in the name. */
 const isSame = (a: OutboundEnvelope, b: OutboundEnvelope): boolean =>
   JSON.stringify({ ...a, tries: 0 }) === JSON.stringify({ ...b, tries: 0 });
+
+/** Every directory in which letters may be, by state, lane and bucket, as names sort. */
+export async function* outboundPlaces(tree: OutboundTree): AsyncGenerator<OutboundPlace> {
+  for (const state of OUTBOUND_STATES) {
+    if (state === 'later') {
+      for (const place of await tree.slots()) {
+        for (const lane of await tree.lanes(state, place)) yield { state, lane, place };
+      }
+      continue;
+    }
+    for (const lane of await tree.lanes(state)) {
+      const places = state === 'taken' ? [''] : await tree.buckets(state, lane);
+      for (const place of places) yield { state, lane, place };
+    }
+  }
+}
