@@ -5,12 +5,13 @@ import type { MaildirStore } from '../mailbox/store.ts';
 import type { OutboundSpools } from '../spool/outbound.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
+import { Aftermath, type AftermathParts } from './aftermath.ts';
 import { IncomingMessage, type IncomingParts } from './incoming.ts';
 import { Lander, type LanderParts } from './landing.ts';
 import { checks } from './metrics.ts';
 import { DEFERRING, Parking, type ParkingPolicy } from './parking.ts';
 import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
-import type { Delivery, Outbound } from './types.ts';
+import type { Delivery, Incoming, IncomingOptions, Outbound } from './types.ts';
 
 export interface OpenDeliveryOptions {
   readonly mailboxes: Mailboxes<Account>;
@@ -22,6 +23,8 @@ export interface OpenDeliveryOptions {
   readonly degraded?: Pick<LanderParts, 'spools' | 'clock' | 'random' | 'directory' | 'table'>;
   /** Where letters wait that leave this farm; without it, nothing leaves. */
   readonly outbound?: OutboundSpools | undefined;
+  /** For notices of success and answers in absence; without it there are none. */
+  readonly answering?: Omit<AftermathParts, 'delivery' | 'leaves' | 'log'> | undefined;
 }
 
 /** Delivery, with what runs beside it. */
@@ -52,22 +55,34 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
           onParked: () => lander?.stirred(),
         })
       : DEFERRING;
+  const { outbound } = parts;
+  const begin = (message: IncomingOptions): Incoming => {
+    if ((message.leaving ?? []).length > 0 && outbound === undefined) {
+      throw new Error('a letter leaves where nothing can');
+    }
+    return new IncomingMessage(incoming, message);
+  };
+  const leaves = outbound !== undefined;
+  const aftermath =
+    parts.answering && new Aftermath({ ...parts.answering, delivery: { begin }, leaves, log });
   const incoming: IncomingParts = {
     mailboxes,
     parking,
-    outbound: parts.outbound,
+    outbound,
     log,
+    onDurable: (letter) => aftermath?.of(letter),
     usage: (account) => store.usage(account),
     onDelivered,
     bufferMax: options['delivery.buffer.max'],
     pieceBytes: options['delivery.piece.bytes'],
   };
   lander?.start();
-  const { outbound } = parts;
   return {
     lander,
     outbound: outbound && { accept: ({ size }) => outbound.requireRoom(size) },
-    close: async () => lander?.close(),
+    close: async () => {
+      await Promise.all([lander?.close(), aftermath?.idle()]);
+    },
     check: async (account, bytes) => {
       try {
         checks.inc(await checkOrPark(parts, parking, { account, bytes }));
@@ -76,12 +91,7 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
         throw error;
       }
     },
-    begin: (message) => {
-      if ((message.leaving ?? []).length > 0 && outbound === undefined) {
-        throw new Error('a letter leaves where nothing can');
-      }
-      return new IncomingMessage(incoming, message);
-    },
+    begin,
   };
 }
 

@@ -4,6 +4,7 @@ import { StoreError } from '../volumes/error.ts';
 import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
 import { deliveries, departed, messages } from './metrics.ts';
 import type { OutboundSpools } from '../spool/outbound.ts';
+import type { DurableLetter } from './aftermath.ts';
 import { Departure, type Parcel } from './departure.ts';
 import { headOf, isMarked, listMarks, withoutListLines } from './list-copy.ts';
 import { isParkable, type ParkedFile, type ParkingPolicy } from './parking.ts';
@@ -38,6 +39,8 @@ export interface IncomingParts {
   readonly usage: (account: Account) => Promise<number>;
   /** A message of so many octets is in the account's mailbox. */
   readonly onDelivered: (account: Account, octets: number) => void;
+  /** Told of what is durable, at least in part. */
+  readonly onDurable?: ((letter: DurableLetter) => void) | undefined;
   readonly log: Logger;
   readonly bufferMax: number;
   readonly pieceBytes: number;
@@ -65,7 +68,7 @@ export class IncomingMessage implements Incoming {
   /** Line ends of list lines that copies of lists leave out. */
   #listLineEnds = 0;
   /** Header as it came, where somebody wants it. */
-  head: Buffer | undefined;
+  #head: Buffer | undefined;
   /** The piece that is being written. Rejects for our own faults only. */
   #writing: Promise<void> | undefined;
 
@@ -95,7 +98,11 @@ export class IncomingMessage implements Incoming {
     if (this.#failure() === undefined) await this.#departure?.commit();
     if (this.#failure() === undefined) await this.#publish();
     else await this.#discard();
-    return this.#results();
+    const results = this.#results();
+    const { left } = this;
+    const head = this.#head;
+    if (head) this.#parts.onDurable?.({ options: this.#options, results, left, head });
+    return results;
   }
 
   async abort(): Promise<void> {
@@ -180,8 +187,8 @@ export class IncomingMessage implements Incoming {
     const { recipients, leaving = [], success = [] } = this.#options;
     const ofLists = [...recipients, ...leaving].some(({ list }) => list !== undefined);
     const answered = recipients.some(({ account }) => account.vacation !== undefined);
-    if (ofLists || answered || success.length > 0) this.head = headOf(piece.content());
-    const marks = ofLists && this.head ? listMarks(this.head) : new Set<string>();
+    if (ofLists || answered || success.length > 0) this.#head = headOf(piece.content());
+    const marks = ofLists && this.#head ? listMarks(this.#head) : new Set<string>();
     const loops = ({ list }: Pick<Recipient, 'list'>): boolean =>
       list !== undefined && marks.size > 0 && isMarked(marks, list);
     if (leaving.length > 0) {

@@ -26,8 +26,8 @@ export function listHeader({ address, owner, posting }: ListCopy): string {
   const name = safe(address);
   const at = name.lastIndexOf('@');
   const id = `${name.slice(0, at)}.${name.slice(at + 1)}`.replace(/[<>"\s]/g, '-');
-  const post = posting === 'anyone' ? mailto(name) : `${mailto(name)} (${NOTES[posting]})`;
-  const lines = [`X-Mailfarm-List: ${name}`, `List-Id: <${id}>`, `List-Post: ${post}`];
+  const lines = [`X-Mailfarm-List: ${name}`, `List-Id: <${id}>`];
+  if (posting !== undefined) lines.push(`List-Post: ${mailto(name)}${NOTES[posting]}`);
   if (owner !== undefined) {
     const who = mailto(safe(owner));
     const subject = (word: string): string => `${who.slice(0, -1)}?subject=${word}>`;
@@ -40,7 +40,11 @@ export function listHeader({ address, owner, posting }: ListCopy): string {
   return [...lines, 'Precedence: list', ''].join('\n');
 }
 
-const NOTES = { members: 'Members only', moderated: 'Postings are moderated' } as const;
+const NOTES = {
+  anyone: '',
+  members: ' (Members only)',
+  moderated: ' (Postings are moderated)',
+} as const;
 
 // oxlint-disable-next-line no-control-regex -- what could end a line does not pass.
 const safe = (text: string): string => text.replace(/[\0-\x20\x7f]/g, '?').slice(0, 512);

@@ -18,6 +18,14 @@ export const departed = counter({
   values: ['spooled', 'loop', ...STORE_ERROR_KINDS],
 });
 
+export const answers = counter({
+  name: 'mailfarm_delivery_answers_total',
+  help: 'Notices of success and answers in absence, or why there was none',
+  label: 'result',
+  // nobody: the sender's address leads nowhere. busy: too many under way in this process.
+  values: ['notice', 'vacation', 'declined', 'answered-before', 'nobody', 'busy', 'failed'],
+});
+
 export const messages = counter({
   name: 'mailfarm_delivery_messages_total',
   help: 'Messages by who got them: all recipients, some, none; or given up by the sender',

@@ -3,7 +3,13 @@
  * the list and the notices that each of them gets. The same for all who take letters in.
  */
 import { domainKey } from '../directory/address.ts';
-import type { Account, Destination, ListEntry, Resolution } from '../directory/types.ts';
+import type {
+  Account,
+  Destination,
+  ListEntry,
+  Resolution,
+  TracedStop,
+} from '../directory/types.ts';
 import { parseMailbox } from '../smtp/address.ts';
 import type { NotifyOn, Origin, OutboundRecipient } from '../spool/outbound.ts';
 import type { RecipientDsn } from '../smtp/types.ts';
@@ -27,6 +33,31 @@ export interface Rcpt {
   readonly dsn?: RecipientDsn | undefined;
   /** Envelope sender of a letter that a forward sends on (SRS); by default as it came. */
   readonly forwardSender?: string | undefined;
+  /** What the directory told of the way; without it, a list counts only where it was written to. */
+  readonly way?: Way | undefined;
+}
+
+/**
+ * What the directory tells of the way of one address (`ResolveContext.onStop`): the list that sends
+ * the copies, also where an alias, a forward or a catch-all leads to it, and `all@domain`.
+ */
+export class Way {
+  #list: ListCopy | undefined;
+  /** The user who was written to: his own copy is no list's. */
+  #named: string | undefined;
+  #stops = 0;
+
+  readonly onStop = ({ is }: TracedStop): void => {
+    this.#stops += 1;
+    if (is.kind === 'user' && this.#stops === 1) this.#named = is.account.id;
+    if (is.kind === 'all') this.#list ??= { address: is.address, owner: undefined };
+    if (is.kind === 'list' && !is.moderated) this.#list ??= copyOf(is.list);
+  };
+
+  /** The list whose copy somebody gets; nobody: it goes elsewhere. */
+  listFor(account: Account | undefined): ListCopy | undefined {
+    return account !== undefined && account.id === this.#named ? undefined : this.#list;
+  }
 }
 
 /** Who puts in what leaves without a forward or a list. */
@@ -66,10 +97,16 @@ export function placeElsewhere(rcpt: Rcpt, by: Submitter): Places | undefined {
  */
 export function placesOf(rcpt: Rcpt, resolution: Expanded, by: Submitter = RELAY): Places {
   const { address, dsn } = rcpt;
-  const list = listCopyOf(resolution);
-  const mailboxes = resolution.destinations.flatMap((one) =>
-    one.kind === 'mailbox' ? [{ address, account: one.account, ...(list && { list }) }] : [],
-  );
+  const { list: own, moderated } = resolution;
+  const listFor = (account?: Account): ListCopy | undefined =>
+    own === undefined ? rcpt.way?.listFor(account) : moderated ? undefined : copyOf(own);
+  const list = listFor();
+  const mailboxes = resolution.destinations.flatMap((one) => {
+    const copy = one.kind === 'mailbox' ? listFor(one.account) : undefined;
+    return one.kind === 'mailbox'
+      ? [{ address, account: one.account, ...(copy && { list: copy }) }]
+      : [];
+  });
   const ways = resolution.destinations.filter((one) => one.kind !== 'mailbox');
   const sole = mailboxes.length === 0 && ways.length === 1;
   const onward = sole ? dsn : withoutSuccess(dsn);
@@ -78,7 +115,7 @@ export function placesOf(rcpt: Rcpt, resolution: Expanded, by: Submitter = RELAY
     return made === undefined ? [] : [made];
   });
   if (list !== undefined) {
-    return { address, mailboxes, leaving, success: wishOf(rcpt, 'delivered', mailboxes) };
+    return { address, mailboxes, leaving, success: wishOf(rcpt, 'delivered', []) };
   }
   if (sole) return { address, mailboxes, leaving, success: undefined };
   const action = leaving.length > 0 ? 'expanded' : 'delivered';
@@ -115,10 +152,6 @@ function put<T extends { readonly list?: ListCopy | undefined }>(
 ): void {
   const before = known.get(name);
   if (before === undefined || (before.list && !one.list)) known.set(name, one);
-}
-
-function listCopyOf({ list, moderated }: Expanded): ListCopy | undefined {
-  return list === undefined || moderated ? undefined : copyOf(list);
 }
 
 export const copyOf = ({ address, owner, posting }: ListEntry): ListCopy => ({

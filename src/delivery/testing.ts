@@ -13,6 +13,7 @@ import type { Account } from '../directory/types.ts';
 import { silentLogger } from '../log/types.ts';
 import { MaildirStore } from '../mailbox/store.ts';
 import { Spools } from '../spool/spools.ts';
+import type { Mark } from '../spool/marks.ts';
 import { MemoryOutbound } from '../spool/testing/memory-outbound.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Volumes } from '../volumes/open.ts';
@@ -57,6 +58,8 @@ export interface FrontEnd {
   readonly delivery: OpenedDelivery;
   readonly volumes: Volumes<Account>;
   readonly outbound: MemoryOutbound;
+  /** Marks as they were made, `kind key`; while it is undefined there is no spool to ask. */
+  marks: string[] | undefined;
 }
 
 /** A process of a node: its own volume table, its own lander, which looks when a test says so. */
@@ -84,7 +87,18 @@ export async function frontEnd(
   const spools = new Spools({ table, clock, random, node });
   const degraded = { spools, clock, random, directory, table };
   const outbound = new MemoryOutbound(clock);
-  const parts = { mailboxes, store, log: silentLogger, options, degraded, outbound };
+  const made: { marks: string[] | undefined } = { marks: [] };
+  const known = (): string[] => {
+    if (made.marks === undefined) throw new StoreError('volume-down', 'test: no spool');
+    return made.marks;
+  };
+  const marks = {
+    add: async ({ kind, key }: Mark): Promise<void> => void known().push(`${kind} ${key}`),
+    sum: async ({ kind, key }: Mark): Promise<number> =>
+      known().filter((one) => one === `${kind} ${key}`).length,
+  };
+  const answering = { directory, marks, hostName: 'mx.example.test', clock, random };
+  const parts = { mailboxes, store, log: silentLogger, options, degraded, outbound, answering };
   const delivery = openDelivery(parts);
   await table.loaded();
   opened.push({
@@ -93,7 +107,7 @@ export async function frontEnd(
       volumes.close();
     },
   });
-  return { delivery, volumes, outbound };
+  return Object.assign(made, { delivery, volumes, outbound });
 }
 
 export async function user(

@@ -9,7 +9,7 @@ export interface ListCopy {
   /** Envelope sender of copies that leave, and List-Owner, where there is one. */
   readonly owner: string | undefined;
   /** List-Post says NO where not everybody may write. */
-  readonly posting: 'anyone' | 'members' | 'moderated';
+  readonly posting?: 'anyone' | 'members' | 'moderated';
 }
 
 /** One accepted recipient: the address as the client gave it and the account it resolved to. */
@@ -26,20 +26,8 @@ export interface SuccessWish {
   readonly original: string | undefined;
   /** 'expanded': goes to several from here on, whose success is not told. */
   readonly action: 'delivered' | 'expanded';
-  /** The mailboxes that have to have it. */
+  /** The mailboxes that have to have it; none for a list, which delivers by taking it. */
   readonly accounts: readonly string[];
-}
-
-/** What the sender of a letter is told that is durable. */
-export interface SuccessNotice {
-  readonly trace: string;
-  /** Whom to tell; never the null sender. */
-  readonly sender: string;
-  readonly envid: string | undefined;
-  readonly ret: 'full' | 'hdrs' | undefined;
-  readonly recipients: readonly SuccessWish[];
-  /** Header of the letter as it came (LF), as far as it was short. */
-  readonly head: Buffer;
 }
 
 /** A destination that is no mailbox of this farm: one recipient of one envelope of the spool. */

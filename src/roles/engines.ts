@@ -16,6 +16,7 @@ import { createMxService } from '../mx/service.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
 import { createRelayService } from '../relay/service.ts';
 import { farmMark } from '../smtp/farm-mark.ts';
+import { Marks } from '../spool/marks.ts';
 import { openOutboundSpools } from '../spool/outbound-spools.ts';
 import { Spools } from '../spool/spools.ts';
 import { createSubmissionService } from '../submission/service.ts';
@@ -71,6 +72,7 @@ export function buildEngines(parts: EngineParts): Engines {
     log: logger,
     options: values,
   });
+  const marks = new Marks({ table, clock, random, node });
   const spools = openOutboundSpools({ table, clock, random, node, options: values });
   const delivery = openDelivery({
     mailboxes: volumes.mailboxes,
@@ -79,9 +81,10 @@ export function buildEngines(parts: EngineParts): Engines {
     options: values,
     degraded: { spools: new Spools({ ...common, table }), clock, random, directory, table },
     outbound: spools,
+    answering: { directory, clock, random, marks, hostName: hostNameOf(plan, values) },
   });
   const auth = createAuthenticator({ ...common, options: values });
-  const leaving = openLeaving({ ...parts, values, table, spools, delivery, mailboxes });
+  const leaving = openLeaving({ ...parts, values, table, spools, marks, delivery, mailboxes });
   const build = builders({ ...parts, values, store, delivery, auth, leaving });
   const protocols = new Set(
     plan.listen.flatMap(({ service }) =>
