@@ -14,7 +14,7 @@ export const boundary = (random: Random): string =>
 export const messageId = (random: Random, atMs: number, host: string): string =>
   `${Math.floor(atMs).toString(36)}.${Buffer.from(random.bytes(12)).toString('hex')}@${host}`;
 
-/** The fields and the body of a text of ours: as it is where that is safe, else quoted-printable. */
+/** Fields and body of a text of ours: as it is where that is safe, else quoted-printable. */
 export function textPart(text: string): { readonly fields: string; readonly body: string } {
   const whole = text.endsWith('\n') || text === '' ? text : `${text}\n`;
   const lines = whole.split('\n');

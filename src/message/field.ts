@@ -13,8 +13,8 @@ const WORD_MAX = 200;
 const TEXT_MAX = 1000;
 const NAME_MAX = 200;
 
-const DOT_ATOM =
-  /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\u{10ffff}]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\u{10ffff}]+)*$/u;
+/** A dot-atom: dots only between others (RFC 5322 §3.2.3). */
+const DOT_ATOM = /^(?!\.)(?!.*\.\.)[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+(?<!\.)$/u;
 const DOMAIN = /^(?:[A-Za-z0-9._\-\u0080-\u{10ffff}]{1,255}|\[[A-Za-z0-9.:]{1,64}\])$/u;
 
 /** `Name: text`, encoded where it needs to be, folded. Text with encoded words is not decoded. */

@@ -48,7 +48,7 @@ export async function examine(original: Original, whole: boolean): Promise<Exami
   return { head, ...judge.result() };
 }
 
-/** The whole letter in pieces, from `offset`; undefined, and no more, when it is gone or shorter. */
+/** The letter in pieces, from `offset`; undefined, and no more, when it is gone or shorter. */
 export async function* pieces(
   original: Original,
   offset = 0,

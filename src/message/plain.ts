@@ -4,8 +4,11 @@
  * one line of bounded length.
  */
 const CONTROLS = /[\0-\x20\x7f-\xa0\u2028\u2029]+/g;
-const INVISIBLE =
-  /[\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]/gu;
+const INVISIBLE = new RegExp(
+  '[\\u00ad\\u061c\\u115f\\u1160\\u180e\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f' +
+    '\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e0fff}]',
+  'gu',
+);
 
 /** One line without controls, at most `max` characters (code points); cut text ends in `…`. */
 export function plainText(text: string, max: number): string {

@@ -38,8 +38,11 @@ export type VacationDecision =
   | { readonly answer: false; readonly why: VacationRefusal };
 
 /** Local parts of mailers and lists (RFC 5230 §4.6). */
-const PROGRAMS =
-  /^(?:owner-.+|.+-(?:owner|request|errors)|(?:.+-)?bounces?(?:[-+=].*)?|mailer-daemon|listserv|majordomo|mailman)$/i;
+const PROGRAMS = new RegExp(
+  '^(?:owner-.+|.+-(?:owner|request|errors)|(?:.+-)?bounces?(?:[-+=].*)?' +
+    '|mailer-daemon|listserv|majordomo|mailman)$',
+  'i',
+);
 /** `noreply`, `do-not-reply`, `news-no_reply`: whoever writes from there reads nothing. */
 const SILENT = /(?:^|[-+_.])(?:do[-_.]?)?not?[-_.]?reply(?:$|[-+_.\d])/i;
 

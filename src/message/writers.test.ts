@@ -32,7 +32,7 @@ test.each([
   ['=?gb2312?B?1tDOxA==?=', '\u4e2d\u6587'],
 ])('encoded words: %s', (text, decoded) => expect(decodeWords(text)).toBe(decoded));
 
-test('what we encode is decoded to the same, in words of at most 75 characters', () => {
+test('what we encode is decoded to the same, in words of at most 75 characters (RFC 2047 §2)', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       const words = encodeWords(text);

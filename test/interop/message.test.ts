@@ -144,7 +144,7 @@ test('[P-09] any subject, name and text: the answer reads back as it was meant',
     const [subject = '', name = '', text = ''] = given[at] ?? [];
     expect(one.defects).toEqual([]);
     expect(one.to).toEqual(['odd..name@example.net']);
-    // Python 3.11 keeps the blank between two encoded words of a name, which is none (RFC 2047 §6.2).
+    // Python 3.11 keeps the blank between two encoded words of a name: RFC 2047 §6.2 has none.
     const close = (words: string): string => words.replaceAll(' ', '');
     expect(one.from.map(([shown, address]) => [close(shown), address])).toEqual([
       [close(plainText(name, 200)), 'alice@example.test'],
