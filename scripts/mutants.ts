@@ -1,4 +1,5 @@
 import { PARKING_MUTANTS } from './mutants-parking.ts';
+import { SUBMISSION_MUTANTS } from './mutants-submission.ts';
 import { VOLUME_MUTANTS } from './mutants-volumes.ts';
 
 /** One line of the product that is switched off, and the test that must notice. */
@@ -393,6 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...VOLUME_MUTANTS,
   ...PARKING_MUTANTS,
+  ...SUBMISSION_MUTANTS,
   {
     statement: 'N-07',
     why: 'a mailbox is put on a spool volume',

@@ -58,7 +58,7 @@ test.each([
     { kind: 'not-allowed', reason: 'not from\r\n250 here' },
     '459 4.7.1 Node not allowed: example.test, not from??250 here',
   ],
-] as const)('[S2-12] RFC 1985 §5.3: %j', async (answer, line) => {
+] as const)('RFC 1985 §5.3: %j', async (answer, line) => {
   await open(answer);
   expect((await chat.command('EHLO x')).lines).toContain('ETRN');
   const { code, lines } = await chat.command('etrn Example.TEST');
