@@ -125,15 +125,14 @@ test('a letter that ends too soon is an error, never a signature', async () => {
   await expect(dkimSignatures([key(rsa)], short, 0)).rejects.toThrow('ended too soon');
 });
 
-test('[P-08] records of keys: Ed25519 shows its 32 octets, RSA is cut into strings', async () => {
+test('[P-08] records of keys: Ed25519 shows its 32 octets, RSA its DER', async () => {
   const ed = await generateDkimKey('ed25519');
   const small = keyRecord(ed, 'e1');
   expect(small.name).toBe('e1._domainkey');
   expect(small.text).toMatch(/^v=DKIM1; k=ed25519; p=[A-Za-z0-9+/]{43}=$/);
   const large = keyRecord(rsa, 'k1');
-  const strings = [...large.zoneLine.matchAll(/"([^"]*)"/g)].map((match) => match[1] ?? '');
-  expect(strings.join('')).toBe(large.text);
-  expect(Math.max(...strings.map((one) => one.length))).toBe(255);
+  const der = createPublicKey(rsa).export({ type: 'spki', format: 'der' }).toString('base64');
+  expect(large.text).toBe(`v=DKIM1; k=rsa; p=${der}`);
   const publicPem = createPublicKey(rsa).export({ type: 'spki', format: 'pem' }).toString();
   expect(keyRecord(publicPem, 'k1')).toEqual(large);
 });

@@ -16,8 +16,6 @@ export type DkimAlgorithm = 'rsa' | 'ed25519';
 const RSA_BITS_MIN = 1024;
 const RSA_BITS_MAX = 4096;
 const RSA_BITS = 2048;
-/** Octets of one string of a TXT record (RFC 1035 §3.3). */
-const STRING_OCTETS_MAX = 255;
 
 const makePair = promisify(generateKeyPair);
 
@@ -47,10 +45,8 @@ export function dkimKeyProblem(key: KeyObject): string | undefined {
 export interface KeyRecord {
   /** Relative to the domain: `k1._domainkey`. */
   readonly name: string;
-  /** The whole text. */
+  /** Longer than one string of a TXT record may be: who prints it for a zone file cuts it. */
   readonly text: string;
-  /** A line for a zone file, the text in strings of at most 255 octets. */
-  readonly zoneLine: string;
 }
 
 /**
@@ -70,9 +66,7 @@ export function keyRecord(pem: string, selector: string): KeyRecord {
   // The last 32 octets of an Ed25519 key's DER are the key itself, which is all that is shown.
   const shown = (isRsa ? der : der.subarray(-32)).toString('base64');
   const text = `v=DKIM1; k=${isRsa ? 'rsa' : 'ed25519'}; p=${shown}`;
-  const strings = text.match(new RegExp(`.{1,${STRING_OCTETS_MAX}}`, 'g')) ?? [];
-  const name = `${selector}._domainkey`;
-  return { name, text, zoneLine: `${name} IN TXT ( ${strings.map((s) => `"${s}"`).join(' ')} )` };
+  return { name: `${selector}._domainkey`, text };
 }
 
 function publicKeyOf(pem: string): KeyObject {
