@@ -6,7 +6,7 @@ import { OwnFarm } from '../relay/own-farm.ts';
 import { PopMarks } from '../relay/pop-marks.ts';
 import { openSending, sendsMail } from '../relay/sending.ts';
 import type { EtrnAnswer, EtrnRequest, SessionView } from '../smtp/types.ts';
-import { Marks } from '../spool/marks.ts';
+import type { Marks } from '../spool/marks.ts';
 import type { OutboundSpools } from '../spool/outbound.ts';
 import type { VolumeTable } from '../volumes/table.ts';
 import type { EngineParts } from './engines.ts';
@@ -16,6 +16,7 @@ export interface LeavingParts extends EngineParts {
   readonly values: Values;
   readonly table: VolumeTable;
   readonly spools: OutboundSpools;
+  readonly marks: Marks;
   readonly delivery: OpenedDelivery;
   /** Whether this node mounts the mail volumes. */
   readonly mailboxes: boolean;
@@ -32,11 +33,10 @@ export interface Leaving {
 }
 
 export function openLeaving(parts: LeavingParts): Leaving {
-  const { plan, directory, values, table, spools, logger, clock, random } = parts;
+  const { plan, directory, values, table, spools, marks, logger, clock, random } = parts;
   const { name: node, sending: source } = plan.file;
   const addresses = values['farm.addresses'];
   const farm = new OwnFarm({ directory, clock, logger, node, addresses });
-  const marks = new Marks({ table, clock, random, node });
   const pop = new PopMarks({ marks, minutes: values['relay.pop.minutes'], clock, logger });
   const wake = new FarmWake({
     directory,
