@@ -87,7 +87,7 @@ export class SmtpClient {
     if (before.partial) {
       before.fail(new ClientFault('protocol', 'tls', 'the peer spoke on before the handshake'));
     }
-    if (before.fault) throw before.fault;
+    if (before.fault) throw new ClientFault(before.fault.kind, 'tls', before.fault.message);
     const { onEnd } = before;
     before.onEnd = undefined;
     const raw = before.detach();

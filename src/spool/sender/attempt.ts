@@ -22,8 +22,8 @@ export interface RecipientResult {
   readonly remote: { readonly host: string; readonly address: string | undefined } | undefined;
   /** The peer tells of success itself. */
   readonly dsnPassedOn: boolean;
-  /** The letter would have come back to this farm. */
-  readonly own: boolean;
+  /** What an operator is told beside. */
+  readonly code: string | undefined;
 }
 
 export interface Attempt {
@@ -88,7 +88,7 @@ class Try {
       if (next.done === true) return this.#nobody(next.value, worst);
       if (!('client' in next.value)) {
         worst = next.value;
-        if (next.value.own === true) break;
+        if (next.value.kind === 'fail') break;
         continue;
       }
       const good = await this.#over(next.value);
@@ -113,7 +113,7 @@ class Try {
         text: why.text,
         remote: fault === why ? remote : undefined,
         dsnPassedOn: false,
-        own: why.own === true,
+        code: why.code,
       });
     }
     return this.#end(undefined);
@@ -238,7 +238,7 @@ function judge(
   fault: string,
 ): Omit<RecipientResult, 'dsnPassedOn'> {
   const remote = { host: target.host, address: target.address };
-  const base = { recipient, remote, own: false } as const;
+  const base = { recipient, remote, code: undefined } as const;
   if (reply === undefined) {
     return { ...base, kind: 'later', status: '4.4.2', reply: undefined, text: fault };
   }

@@ -252,13 +252,14 @@ class SecurityFault extends Error {}
 class SecretFault extends Error {}
 class OwnFault extends Error {}
 
+const NO_SOURCE = 'the source address of this node cannot be used';
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   ETIMEDOUT: 'no connection in time',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
-  EADDRNOTAVAIL: 'the source address of this node cannot be used',
+  EADDRNOTAVAIL: NO_SOURCE,
 };
 
 /** RFC 3463: 4.4.1 no answer, 4.4.2 bad connection, 4.7.x security. */
@@ -267,14 +268,15 @@ function faultOf(error: unknown, target: Target): ConnectFault {
   const where = `${target.host} (${target.address}): ${text}`;
   const base = { kind: 'later', target, text: where, reply: undefined } as const;
   if (error instanceof OwnFault) {
-    return { ...base, kind: 'fail', status: '5.4.6', text, own: true };
+    return { ...base, kind: 'fail', status: '5.4.6', text, code: 'MF-REL-001' };
   }
-  if (error instanceof SecurityFault) return { ...base, status: '4.7.5', text };
-  if (error instanceof SecretFault) return { ...base, status: '4.7.0', text };
+  if (error instanceof SecurityFault) return { ...base, status: '4.7.5', text, code: 'MF-REL-101' };
+  if (error instanceof SecretFault) return { ...base, status: '4.7.0', text, code: 'MF-REL-008' };
   if (!(error instanceof ClientFault)) return { ...base, status: '4.3.0' };
   const { reply, phase } = error;
   const status = phase === 'connect' ? '4.4.1' : phase === 'auth' ? '4.7.0' : '4.4.2';
-  if (!reply) return { ...base, status };
+  if (!reply) return { ...base, status, ...(text === NO_SOURCE ? { code: 'MF-REL-103' } : {}) };
   const enhanced = reply.enhanced?.startsWith('4') ? reply.enhanced : status;
-  return { ...base, status: enhanced, reply: `${reply.code} ${reply.text}` };
+  const told = { ...base, status: enhanced, reply: `${reply.code} ${reply.text}` };
+  return phase === 'auth' ? { ...told, code: 'MF-REL-102' } : told;
 }

@@ -40,8 +40,8 @@ export interface Target {
 /** What to say of a letter when no target is left. */
 export interface Verdict extends Omit<Trouble, 'address'> {
   readonly kind: 'fail' | 'later';
-  /** The letter would have come back to this farm. */
-  readonly own?: boolean;
+  /** What an operator is told, such as MF-REL-001: it would have come back to this farm. */
+  readonly code?: string;
 }
 
 export interface HostsParts extends Pick<
@@ -53,6 +53,8 @@ export interface HostsParts extends Pick<
 }
 
 export type Targets = AsyncGenerator<Target, Verdict, void>;
+
+const OWN = 'MF-REL-001';
 
 /** Hosts of one domain that are tried for one letter. */
 const HOSTS_MAX = 10;
@@ -105,7 +107,7 @@ async function* ofHops(hops: readonly NextHop[], base: Base, parts: HostsParts):
     }
   }
   const names = hops.map(({ host }) => host).join(', ');
-  if (own > 0) return { ...fail('5.4.6', `${names} is this farm itself`), own: true };
+  if (own > 0) return { ...fail('5.4.6', `${names} is this farm itself`), code: OWN };
   return later('4.4.1', names === '' ? 'no host to send to is known now' : `${names}: no address`);
 }
 
@@ -114,7 +116,7 @@ async function* ofLiteral(text: string, parts: HostsParts): Targets {
   const port = parts.smtpPort;
   if (isIP(address) === 0) return fail('5.1.2', `[${text}] is no address`);
   if (parts.isOwn(address, port)) {
-    return { ...fail('5.4.6', `[${text}] is this farm itself`), own: true };
+    return { ...fail('5.4.6', `[${text}] is this farm itself`), code: OWN };
   }
   if (!isAllowed(address, parts)) return fail('5.4.4', `nothing is sent to [${text}]`);
   if (!familyOf(address, parts)) return later('4.4.1', `this node does not send to [${text}]`);
@@ -253,14 +255,16 @@ const ask = (resolver: Resolver, type: 'a' | 'aaaa', host: string): Promise<DnsA
 async function securityOf(host: string, way: Way, parts: HostsParts): Promise<Security | Verdict> {
   if (way.secure) {
     const dane = await daneOf(host, parts.smtpPort, { ...way, resolver: parts.resolver });
-    if (dane.kind === 'trouble') return later('4.7.5', `TLSA of ${host}: ${dane.text}`);
+    if (dane.kind === 'trouble') return broken(`TLSA of ${host}: ${dane.text}`);
     if (dane.kind === 'encrypt') return { kind: 'must' };
     if (dane.kind === 'verify') return { ...dane, why: 'dane' };
   }
   if (way.sts?.mode !== 'enforce') return plainSecurity(parts);
   if (allowsHost(way.sts, host)) return { kind: 'verify', why: 'mta-sts' };
-  return later('4.7.5', `${host} is not in the MTA-STS policy of ${way.domain}`);
+  return broken(`${host} is not in the MTA-STS policy of ${way.domain}`);
 }
+
+const broken = (text: string): Verdict => ({ ...later('4.7.5', text), code: 'MF-REL-101' });
 
 /** What was seen on the way, for the verdict. */
 class Notes {
@@ -284,7 +288,7 @@ class Notes {
   atOurselves(host: string): Verdict {
     if (this.given > 0 || this.blocked || this.#trouble !== undefined) return this.verdict();
     const text = `${host} of ${this.#domain} is this farm, which does not know the domain`;
-    return { ...fail('5.4.6', text), own: true };
+    return { ...fail('5.4.6', text), code: OWN };
   }
 
   verdict(): Verdict {

@@ -1,4 +1,4 @@
-import type { OutboundClaim, Route } from '../outbound.ts';
+import type { OutboundClaim } from '../outbound.ts';
 import type { Connection } from './connect.ts';
 import { LaneState } from './lane-state.ts';
 import type { SenderOptions } from './options.ts';
@@ -17,7 +17,8 @@ export interface Held {
 /** A destination, with its letters and connections. */
 export class Lane {
   readonly state: LaneState;
-  readonly route: Route;
+  /** Lanes of the spool whose letters were put off. */
+  readonly origins = new Set<string>();
   /** Claimed, not under way. */
   readonly queue: Held[] = [];
   /** Letters under way. */
@@ -25,9 +26,8 @@ export class Lane {
   /** Free connections, the one that was used last at the end. */
   readonly #idle: Connection[] = [];
 
-  constructor(name: string, route: Route, options: SenderOptions) {
+  constructor(name: string, options: SenderOptions) {
     this.state = new LaneState(name, options);
-    this.route = route;
   }
 
   get held(): number {

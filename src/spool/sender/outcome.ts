@@ -154,10 +154,9 @@ function log(
     ms: Math.round(tried.ms),
     tries: envelope.tries + (tried.counts ? 1 : 0),
   };
-  if (result.own) logger.error({ ...fields, code: 'MF-REL-001' }, 'own farm, not sent: MF-REL-001');
-  else if (status === '4.7.5') {
-    logger.warn({ ...fields, code: 'MF-REL-101' }, `${word}: MF-REL-101`);
-  } else logger.info(fields, word);
+  const { code } = result;
+  if (code === undefined) logger.info(fields, word);
+  else logger.warn({ ...fields, code }, `${word}: ${code}`);
 }
 
 const WORDS = { sent: 'sent', later: 'deferred', failed: 'failed' } as const;

@@ -27,6 +27,8 @@ const RENEW_MS = 20_000;
 const IDLE_LOOK_MS = 250;
 /** Letters held for each connection that there may be. */
 const HELD_PER_CONNECTION = 5;
+/** Domains whose smarthost is remembered. */
+const WAYS_MAX = 10_000;
 /** Waits between tries to settle a letter that was sent. */
 const SETTLE_WAITS_MS = [500, 2000, 5000, 10_000];
 
@@ -41,6 +43,8 @@ class SpoolSender implements Sender {
   readonly #hosts: HostsParts;
   readonly #lanes = new Map<string, Lane>();
   readonly #letters = new Set<Held>();
+  /** Lane of the spool to that of a smarthost. */
+  readonly #ways = new Map<string, string>();
   readonly #stop = new AbortController();
   #active = 0;
   #looking = false;
@@ -102,7 +106,7 @@ class SpoolSender implements Sender {
   }
 
   wake(lane: string): void {
-    this.#lanes.get(lane)?.state.wake();
+    this.#lanes.get(this.#ways.get(lane) ?? lane)?.state.wake();
     this.#look();
   }
 
@@ -136,7 +140,7 @@ class SpoolSender implements Sender {
       if (limit <= 0) return;
       try {
         const claims = await spools.take({ limit, perRoute: (lane) => this.#room(lane) });
-        for (const claim of claims) this.#accept(claim, clock.now());
+        for (const claim of claims) await this.#accept(claim, clock.now());
         if (claims.length > 0) this.#lookAgain = true;
       } catch (error) {
         logger.warn({ error }, 'the spool cannot be looked through for letters that leave');
@@ -146,21 +150,36 @@ class SpoolSender implements Sender {
     }
   }
 
+  /** @param name of a lane of the spool */
   #room(name: string): number {
-    const lane = this.#lanes.get(name);
+    const lane = this.#lanes.get(this.#ways.get(name) ?? name);
     const { options, clock } = this.#parts;
     if (!lane) return options['relay.concurrency.initial'] * HELD_PER_CONNECTION;
     return lane.state.room(lane.held, lane.queue.length, clock.now());
   }
 
-  #accept(claim: OutboundClaim, at: number): void {
+  async #accept(claim: OutboundClaim, at: number): Promise<void> {
     const name = laneOf(claim.envelope.route);
-    const lane = this.#lanes.get(name) ?? new Lane(name, claim.envelope.route, this.#parts.options);
-    this.#lanes.set(name, lane);
+    const way = await this.#way(claim, name);
+    const lane = this.#lanes.get(way) ?? new Lane(way, this.#parts.options);
+    this.#lanes.set(way, lane);
     const held: Held = { claim, lane, renewedAt: at, over: false, connection: undefined };
     this.#letters.add(held);
     if (this.#stop.signal.aborted) void this.#release(held);
     else lane.queue.push(held);
+  }
+
+  /** What goes to one smarthost is one lane here, whatever domains it is for. */
+  async #way({ envelope: { route } }: OutboundClaim, name: string): Promise<string> {
+    if (route.kind !== 'mx' || !this.#parts.smarthost) return name;
+    const chosen = await this.#parts.smarthost(route.domain).catch(() => undefined);
+    const way = chosen ? `smarthost ${chosen.host}:${chosen.port}` : name;
+    if (way === name) this.#ways.delete(name);
+    else {
+      if (this.#ways.size >= WAYS_MAX) this.#ways.clear();
+      this.#ways.set(name, way);
+    }
+    return way;
   }
 
   // Sending.
@@ -200,6 +219,7 @@ class SpoolSender implements Sender {
         continue;
       }
       lane.state.putOff = true;
+      lane.origins.add(laneOf(held.claim.envelope.route));
       const { trouble } = lane.state;
       const spread = chance(random) * options['relay.retry.min'];
       const why = { status: '4.4.1', text: 'the destination rests', remote: undefined, ...trouble };
@@ -213,7 +233,7 @@ class SpoolSender implements Sender {
             text: why.text,
             remote: undefined,
             dsnPassedOn: false,
-            own: false,
+            code: undefined,
           })),
           last: undefined,
         },
@@ -300,10 +320,13 @@ class SpoolSender implements Sender {
       const { status, text } = first;
       lane.state.unreachable(clock.now(), { status, text }, random);
     } else if (!tried.overloaded && lane.state.succeeded()) {
-      const name = lane.state.name;
-      spools.wake(name).catch((error: unknown) => {
-        logger.warn({ error, lane: name }, 'letters of a destination that is back stay put off');
-      });
+      const names = [...lane.origins];
+      lane.origins.clear();
+      for (const name of names) {
+        spools.wake(name).catch((error: unknown) => {
+          logger.warn({ error, lane: name }, 'letters of a destination that is back stay put off');
+        });
+      }
     }
   }
 
@@ -327,7 +350,7 @@ class SpoolSender implements Sender {
       text,
       remote: undefined,
       dsnPassedOn: false,
-      own: false,
+      code: undefined,
     }));
     await this.#settle(held, { tried: { results, last: undefined }, ms: 0, counts: false });
   }
@@ -418,7 +441,8 @@ class SpoolSender implements Sender {
     for (const [name, lane] of this.#lanes) {
       lane.quitIdle(now - options['relay.connection.idle']);
       const isEmpty = lane.held === 0 && lane.idle === 0;
-      if (isEmpty && lane.state.isFresh(now)) this.#lanes.delete(name);
+      if (!isEmpty || !lane.state.isFresh(now)) continue;
+      this.#lanes.delete(name);
     }
   }
 
