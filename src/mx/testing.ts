@@ -135,6 +135,18 @@ export interface TestFarm {
   close(): Promise<void>;
 }
 
+const USERS: MemoryContents = {
+  accounts: [
+    memoryAccount({ login: 'alice@farm.test', addresses: ['al@farm.test', 'älice@farm.test'] }),
+    memoryAccount({ login: 'bob@farm.test', addresses: ['bob@bücher.test'] }),
+    memoryAccount({ login: 'carol@farm.test' }),
+    memoryAccount({ login: 'sam@farm.test', suspended: ['mail'] }),
+    memoryAccount({ login: 'admin@farm.test' }),
+  ],
+  domains: ['farm.test', 'bücher.test'],
+  administrators: ['admin@farm.test'],
+};
+
 /** An MX or LMTP service with alice, bob, carol and suspended sam in farm.test. */
 export async function openFarm(
   given: {
@@ -146,25 +158,15 @@ export async function openFarm(
     readonly peer?: string;
     /** In place of the users below. */
     readonly contents?: MemoryContents;
+    /** In place of one made from `contents`. */
+    readonly directory?: MemoryDirectory;
     readonly outbound?: Outbound | undefined;
     readonly srs?: FarmSrs | undefined;
     /** In place of the one in memory, which then stays empty. */
     readonly through?: Delivery;
   } = {},
 ): Promise<TestFarm> {
-  const directory = memoryDirectory(
-    given.contents ?? {
-      accounts: [
-        memoryAccount({ login: 'alice@farm.test', addresses: ['al@farm.test', 'älice@farm.test'] }),
-        memoryAccount({ login: 'bob@farm.test', addresses: ['bob@bücher.test'] }),
-        memoryAccount({ login: 'carol@farm.test' }),
-        memoryAccount({ login: 'sam@farm.test', suspended: ['mail'] }),
-        memoryAccount({ login: 'admin@farm.test' }),
-      ],
-      domains: ['farm.test', 'bücher.test'],
-      administrators: ['admin@farm.test'],
-    },
-  );
+  const directory = given.directory ?? memoryDirectory(given.contents ?? USERS);
   const delivery = memoryDelivery();
   const logged: TestFarm['logged'] = [];
   const service = createMxService({
