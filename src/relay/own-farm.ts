@@ -147,7 +147,7 @@ export interface FarmListener {
 const isAny = (host: string): boolean => host === '*' || UNSPECIFIED.includes(host);
 
 /** Where a node can be reached, as far as its entry says it. */
-function addressesOf({ addresses, listen, server }: NodeEntry): readonly string[] {
+export function addressesOf({ addresses, listen, server }: NodeEntry): readonly string[] {
   const hosts = listen.flatMap((text) => {
     const parsed = parseListen(text);
     return typeof parsed === 'string' ? [] : [parsed.host];

@@ -103,6 +103,10 @@ test('data of the first release get what they lack, once', async () => {
     ],
     mwLevel: '40',
   });
+  expect(entries.get('cn=senders,ou=rights,dc=mailfarm')).toMatchObject({
+    member: 'cn=admin,dc=mailfarm',
+  });
+  expect(entries.get('cn=farm,dc=mailfarm')?.['mwSetting']).toMatch(/^farm\.cookie=[\w-]{32}$/);
   const chief = 'cn=chief@example.test,ou=users,dc=mailfarm';
   expect(entries.get(chief)).toMatchObject({ mwLevel: '40' });
   // An entry nobody touched has a number too, by which a change can be conditional.
