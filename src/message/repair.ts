@@ -9,7 +9,7 @@ import { isUtf8 } from 'node:buffer';
 import { addressesOf } from './head-addresses.ts';
 import { fieldValue, type HeaderField, type MessageHead } from './head.ts';
 
-/** Never seen by those who get the letter (RFC 5322 §3.6.3), or not ours to bring (RFC 5321 §4.4). */
+/** Nobody's to see (RFC 5322 §3.6.3), or only final delivery's to write (RFC 5321 §4.4). */
 const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path']);
 /** One at most: of two, each reader would take another one. */
 const SINGLE = new Set(['from', 'sender']);

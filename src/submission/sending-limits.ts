@@ -43,7 +43,7 @@ interface Limit {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** What is known of a user who reached a limit is believed so long, so that to knock costs nothing. */
+/** How long a user who reached a limit is not counted again: to knock costs us nothing. */
 const CLOSED_MS = 30_000;
 const CLOSED_USERS_MAX = 10_000;
 /** Halvings of the window: the time that is told is exact to its 64th part. */
