@@ -1,7 +1,7 @@
 /**
  * Canonical forms of RFC 6376 §3.4, "relaxed" both: what a relay on the way may do to blanks and
- * folds without harm. From the stored form, where every LF stands for CRLF; a CR is an octet like
- * any other.
+ * folds without harm. From the stored form, where every LF stands for CRLF. A CR is an octet like
+ * any other here; of a letter none gets here (sign.ts).
  */
 import { createHash } from 'node:crypto';
 

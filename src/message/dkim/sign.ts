@@ -75,8 +75,9 @@ export async function dkimSignatures(
 async function readLetter(letter: Original, body: BodyHash): Promise<string | undefined> {
   let head: string | undefined;
   let held = Buffer.alloc(0);
-  for await (const piece of pieces(letter)) {
-    if (piece === undefined) throw new Error('the letter to be signed ended too soon');
+  for await (const stored of pieces(letter)) {
+    if (stored === undefined) throw new Error('the letter to be signed ended too soon');
+    const piece = asSent(stored);
     if (head !== undefined) {
       body.push(piece);
       continue;
@@ -91,6 +92,14 @@ async function readLetter(letter: Original, body: BodyHash): Promise<string | un
     body.push(held.subarray(end + 1));
   }
   return head ?? held.toString('latin1');
+}
+
+const CR = 0x0d;
+const SPACE = 0x20;
+
+/** A CR that stands alone goes out as a space (smtp/client/content.ts): that is what is signed. */
+function asSent(stored: Uint8Array): Uint8Array {
+  return stored.includes(CR) ? stored.map((octet) => (octet === CR ? SPACE : octet)) : stored;
 }
 
 interface Chosen {
