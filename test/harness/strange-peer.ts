@@ -55,6 +55,8 @@ export interface PeerBehaviour {
   readonly login?: { readonly user: string; readonly password: string };
   /** Each octet of a reply comes so late: a tarpit. */
   readonly octetMs?: number;
+  /** So long after the final dot it says what became of the letter. */
+  readonly endMs?: number;
   readonly host?: string;
   readonly port?: number;
   /** Its name in the greeting and after EHLO. */
@@ -316,6 +318,8 @@ class Conversation {
     const asked = lmtp ? transaction.recipients.map((each) => each.address) : [''];
     const answers = asked.map((who) => this.#chosen('end', who) ?? '250 2.0.0 kept');
     this.#shared.letters.push({ ...transaction, session: this.#session, content, answers });
+    const { endMs = 0 } = this.#shared.behaviour;
+    if (endMs > 0) await new Promise((resolve) => setTimeout(resolve, endMs));
     for (const each of answers) await this.#give(each);
   }
 
