@@ -30,7 +30,7 @@ test('a policy is read, or is none', () => {
     'version: STSv2\nmode: none\nmax_age: 1',
     'version: STSv1\nmode: x',
   ]) {
-    expect(() => readPolicy(bad)).toThrow();
+    expect(() => readPolicy(bad)).toThrow(/Invalid/);
   }
 });
 
