@@ -4,7 +4,7 @@
  */
 import { dateTime } from './date.ts';
 import type { NoticeFacts, Reported } from './notice.ts';
-import { asciiOnly, isAscii, plainText } from './plain.ts';
+import { asciiOnly, hostText, isAscii, plainText } from './plain.ts';
 
 const ADDRESS_MAX = 320;
 /** A field of a stranger's text: with its name and every character as four octets under 998. */
@@ -74,7 +74,7 @@ function remoteMta(
   remote: { readonly host: string; readonly address?: string | undefined },
   write: (text: string) => string,
 ): string {
-  const host = bounded(write(plainText(remote.host, 255)));
+  const host = bounded(write(hostText(remote.host)));
   const address = (remote.address ?? '').replace(/[^0-9A-Fa-f:.]/g, '').slice(0, 45);
   if (host === '' && address === '') return '';
   const name = host === '' ? `[${address}]` : host;

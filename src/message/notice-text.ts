@@ -2,7 +2,7 @@
 import { dateTime } from './date.ts';
 import type { NoticeFacts, Reported } from './notice.ts';
 import type { NoticeGroup, NoticeWords } from './notice-words.ts';
-import { plainText } from './plain.ts';
+import { hostText, plainText } from './plain.ts';
 
 const COLUMNS = 72;
 /** What another host said, in characters. */
@@ -40,7 +40,8 @@ function oneLanguage(
       group.more > 0 ? [...group.addresses, words.more(group.more)] : group.addresses;
     paragraphs.push(wrapped(words.happened(group)), indented(addresses));
     if (group.reply !== '') paragraphs.push(wrapped(words.said(group)), indented([group.reply]));
-    if (group.text !== '') paragraphs.push(wrapped(group.text));
+    // Ours, but it may quote a stranger.
+    if (group.text !== '') paragraphs.push(indented([group.text]));
     const meaning = words.meaning(group);
     if (meaning !== '') paragraphs.push(wrapped(meaning));
   }
@@ -93,7 +94,7 @@ function noticeGroup({ first, addresses, count }: Group, facts: NoticeFacts): No
 
 function remoteName(remote: Reported['remote']): string {
   if (remote === undefined) return '';
-  const host = plainText(remote.host, 255);
+  const host = hostText(remote.host);
   const address = plainText(remote.address ?? '', 45);
   if (address === '' || host.includes(address)) return host;
   return host === '' ? `[${address}]` : `${host} [${address}]`;

@@ -109,7 +109,7 @@ test('[P-08] a delay says until when it is tried, and that nothing need be done'
     'You need not do anything: it is tried again by itself. It is given up on\n' +
       'Mon, 23 Nov 2026 10:00:00 +0000.',
   );
-  expect(text).toContain('\nNo host of example.net answered.\n');
+  expect(text).toContain('\n    No host of example.net answered.\n');
   expect(text).toContain('\nDiagnostic-Code: x-mailfarm; No host of example.net answered.\n');
   expect(text).toContain('\nWill-Retry-Until: Mon, 23 Nov 2026 10:00:00 +0000\n');
   expect(text).not.toContain('Remote-MTA');
@@ -235,6 +235,16 @@ test('a second language is another table; the first has the subject', async () =
   const text = await written(factsOf({ words: [ENGLISH, german] }));
   expect(text).toContain('\nContent-Language: en, de\n');
   expect(text).toMatch(/attached\.\n\n-{72}\n\nZu Ihrem Brief\.\n/);
+});
+
+test('[P-08] words of a stranger stand behind a margin, or not at all', async () => {
+  const words = `Dear user, ${'please visit example.org '.repeat(20)}`;
+  const recipient = { ...FAILED, reply: `550 ${words}`, text: words, remote: { host: words } };
+  const text = await written(factsOf({ recipients: [recipient], sevenBit: true }));
+  const [, people = ''] = text.split(`--${SEPARATOR}`);
+  const lines = people.split('\n').filter((line) => /Dear|visit|example\.org/.test(line));
+  expect(lines.length).toBeGreaterThan(10);
+  expect(lines.filter((line) => !line.startsWith('    '))).toEqual([]);
 });
 
 /** RFC 3464 §2.3, in the order that we write them. */

@@ -53,8 +53,6 @@ export interface NoticeFacts {
   readonly to: string;
   /** Name of this host: Reporting-MTA, and the domain of the notice's author. */
   readonly host: string;
-  /** Address of the author; MAILER-DAEMON of the host where none is given. */
-  readonly from?: string | undefined;
   readonly at: number;
   /** When the letter was accepted, ms since 1970. */
   readonly acceptedAt: number;
@@ -144,7 +142,7 @@ function header(facts: NoticeFacts, head: Head, id: string): string {
     `Date: ${dateTime(facts.at)}\n` +
     addressField('From', {
       name: words.author,
-      address: facts.from ?? `MAILER-DAEMON@${facts.host}`,
+      address: `MAILER-DAEMON@${facts.host}`,
     }) +
     addressField('To', { address: facts.to }) +
     unstructured('Subject', subject) +

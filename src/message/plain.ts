@@ -27,6 +27,12 @@ export function plainText(text: string, max: number): string {
     .trimEnd()}…`;
 }
 
+/** Name or address of a host; '' for what cannot be one, such as a sentence in a DNS answer. */
+export function hostText(name: string): string {
+  const clean = plainText(name, 255);
+  return /^[\w.:\-[\]\u00a1-\u{10ffff}]+$/u.test(clean) ? clean : '';
+}
+
 /** Whether every character is ASCII. */
 export const isAscii = (text: string): boolean => !NON_ASCII.test(text);
 const NON_ASCII = /[^\0-\x7f]/;

@@ -10,7 +10,7 @@ import {
   threadFields,
   unstructured,
 } from './field.ts';
-import { asciiOnly, plainText } from './plain.ts';
+import { asciiOnly, hostText, plainText } from './plain.ts';
 import { HOSTILE } from './testing.ts';
 
 const hostile = fc.array(fc.constantFrom(...HOSTILE), { maxLength: 12 }).map((p) => p.join(''));
@@ -158,6 +158,15 @@ test('a text part is as it is where that is safe', () => {
     expect(textPart(text).fields).toContain('quoted-printable');
   }
 });
+
+test.each([
+  ['mx1.example.net', 'mx1.example.net'],
+  ['[2001:db8::1]', '[2001:db8::1]'],
+  ['b\u00fccher.test', 'b\u00fccher.test'],
+  ['visit example.org now', ''],
+  ['a/b', ''],
+  ['a\r\nb', ''],
+])('name of a host: %j', (name, shown) => expect(hostText(name)).toBe(shown));
 
 test('text for people is cut by characters, and text that is all of it stays', () => {
   expect(plainText('\u{1f4e7}'.repeat(5), 5)).toBe('\u{1f4e7}'.repeat(5));
