@@ -454,18 +454,23 @@ function envelopeBytes(envelope: OutboundEnvelope): Buffer {
 const isSame = (a: OutboundEnvelope, b: OutboundEnvelope): boolean =>
   JSON.stringify({ ...a, tries: 0 }) === JSON.stringify({ ...b, tries: 0 });
 
-/** Every directory in which letters may be, by state, lane and bucket, as names sort. */
-export async function* outboundPlaces(tree: OutboundTree): AsyncGenerator<OutboundPlace> {
-  for (const state of OUTBOUND_STATES) {
-    if (state === 'later') {
-      for (const place of await tree.slots()) {
-        for (const lane of await tree.lanes(state, place)) yield { state, lane, place };
+/** Every directory in which letters may be, of one lane or all, in the order of their paths. */
+export async function* outboundPlaces(
+  tree: OutboundTree,
+  only?: string,
+): AsyncGenerator<OutboundPlace> {
+  const isMeant = (lane: string): boolean => only === undefined || lane === only;
+  for (const state of OUTBOUND_STATES.toSorted()) {
+    for (const place of state === 'later' ? await tree.slots() : ['']) {
+      for (const lane of inOrder(await tree.lanes(state, place)).filter(isMeant)) {
+        const hasBuckets = state === 'waiting' || state === 'hold';
+        const places = hasBuckets ? inOrder(await tree.buckets(state, lane)) : [place];
+        for (const one of places) yield { state, lane, place: one };
       }
-      continue;
-    }
-    for (const lane of await tree.lanes(state)) {
-      const places = state === 'taken' ? [''] : await tree.buckets(state, lane);
-      for (const place of places) yield { state, lane, place };
     }
   }
 }
+
+/** As paths that begin with them. */
+const inOrder = (names: readonly string[]): readonly string[] =>
+  names.toSorted((a, b) => (`${a}/` < `${b}/` ? -1 : 1));

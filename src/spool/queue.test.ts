@@ -55,9 +55,10 @@ async function put(owner: string, lane = 'mail1'): Promise<Spooled> {
 }
 
 test('page after page shows every letter once, whatever its state and lane', async () => {
-  const ids: string[] = [];
-  for (let n = 0; n < 30; n++) ids.push((await put(`o${n % 4}`, `mail${n % 3}`)).id);
-  const three = await Promise.all([0, 1, 2].map((n) => queue.show(ids[n] as string)));
+  const put30: Spooled[] = [];
+  for (let n = 0; n < 30; n++) put30.push(await put(`o${n % 4}`, `mail${n % 3}`));
+  const ids = put30.map(({ id }) => id);
+  const three = put30.slice(0, 3);
   for (const letter of three.slice(0, 2)) await tree.claim(letter);
   const claim = await tree.claim(three[2] as Spooled);
   await tree.fail(claim as Spooled, 'account-gone');

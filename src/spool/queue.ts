@@ -2,22 +2,37 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { silentLogger } from '../log/types.ts';
 import { StoreError } from '../volumes/error.ts';
-import { openVolumes } from '../volumes/open.ts';
-import type { VolumeEntry } from '../volumes/types.ts';
+import { openVolumes, type Volumes } from '../volumes/open.ts';
+import type { MailboxOwner, VolumeEntry } from '../volumes/types.ts';
 import type { Envelope } from './envelope.ts';
-import { byId, isId, STATES, type State } from './names.ts';
+import { laneOf } from './lane.ts';
+import { byId, isId } from './names.ts';
+import type { OutboundEnvelope } from './outbound.ts';
+import { openOutboundSpools, type OutboundTrees } from './outbound-spools.ts';
+import {
+  busyFor,
+  outboundQueue,
+  parkedQueue,
+  type QueueItem,
+  type QueueKind,
+  type QueuePlace,
+  type QueueState,
+  type QueueTree,
+} from './queue-trees.ts';
 import { Spools } from './spools.ts';
-import { isOver, LEASE_MS, type SpoolTree, type Spooled } from './tree.ts';
 
 /**
  * What waits on the spool volumes of a farm, for administrators: seen and changed by the same
- * renames as landers use, so that it may be done while they run.
+ * renames as landers and senders use, so that it may be done while they run.
  */
-export interface QueuedLetter extends Spooled {
+export type QueuedLetter = QueueItem['letter'] & {
+  readonly kind: QueueKind;
   readonly spool: string;
-  /** Undefined where it cannot be read (any more). */
+  /** Of parked mail; undefined where it cannot be read (any more). */
   readonly envelope: Envelope | undefined;
-}
+  /** Of mail that leaves. */
+  readonly outbound: OutboundEnvelope | undefined;
+};
 
 export interface QueuePage {
   readonly letters: readonly QueuedLetter[];
@@ -25,8 +40,25 @@ export interface QueuePage {
   readonly next: string | undefined;
 }
 
+export interface PageOptions {
+  readonly limit: number;
+  readonly after?: string | undefined;
+  readonly kind?: QueueKind | undefined;
+  readonly state?: QueueState | undefined;
+  /** Domain or lane of mail that leaves, volume of parked mail. */
+  readonly lane?: string | undefined;
+  /** MAIL FROM of mail that leaves; reads the envelope of each letter passed. */
+  readonly sender?: string | undefined;
+}
+
+interface Found {
+  readonly tree: QueueTree;
+  readonly item: QueueItem;
+}
+
 export class Queue {
-  readonly #spools: Spools;
+  readonly #parked: Spools;
+  readonly #outbound: OutboundTrees;
   readonly #close: () => void;
   readonly #ready: Promise<unknown>;
 
@@ -35,42 +67,34 @@ export class Queue {
     readonly clock: Clock;
     readonly random: Random;
   }) {
-    const { entries, clock, random } = parts;
-    const spools = entries.filter(({ use }) => use === 'spool');
-    const directory = {
-      volumes: () => Promise.resolve(spools),
-      assignVolume: () => Promise.reject(new Error('Nobody is placed by a queue')),
-      volumeByRule: () => Promise.resolve(undefined),
-      storedVolume: () => Promise.resolve(undefined),
-    };
-    const log = silentLogger;
-    const volumes = openVolumes({ directory, clock, random, log, node: 'command' });
-    this.#spools = new Spools({ table: volumes.table, clock, random, node: 'command' });
-    this.#ready = volumes.table.loaded();
+    const { clock, random } = parts;
+    const volumes = openSpoolVolumes(parts);
+    const { table } = volumes;
+    const common = { table, clock, random, node: 'command' };
+    this.#parked = new Spools(common);
+    this.#outbound = openOutboundSpools(common);
+    this.#ready = table.loaded();
     this.#close = () => volumes.close();
   }
 
   /**
-   * A page, by spool volume, state, volume waited for, bucket and arrival. It costs a listing of
-   * each bucket passed and the envelope of each letter shown. @throws StoreError
+   * A page, by spool volume, kind, state, lane and arrival. It costs a listing of each directory
+   * passed and the envelope of each letter shown. @throws StoreError
    */
-  async page(options: {
-    readonly limit: number;
-    readonly after?: string | undefined;
-    readonly state?: State | undefined;
-  }): Promise<QueuePage> {
-    const { limit, after = '', state: only } = options;
+  async page(options: PageOptions): Promise<QueuePage> {
+    const { limit, after = '', sender } = options;
     const found: QueuedLetter[] = [];
     let last = '';
-    for await (const { tree, state, lane, bucket } of this.#places(after)) {
-      if (only !== undefined && state !== only) continue;
-      for (const letter of await tree.list(state, lane, bucket)) {
-        const place = `${placeKey(tree, state, lane, bucket)}/`;
-        const isSame = after.startsWith(place);
-        if (isSame && byId(letter, { id: after.slice(place.length) }) <= 0) continue;
+    for await (const { tree, place } of this.#places(after, options)) {
+      const at = `${keyOf(tree, place)}/`;
+      for (const item of await tree.list(place)) {
+        const { id } = item.letter;
+        if (after.startsWith(at) && byId({ id }, { id: after.slice(at.length) }) <= 0) continue;
         if (found.length === limit) return { letters: found, next: last };
-        last = `${place}${letter.id}`;
-        found.push(await this.#withEnvelope(tree, letter));
+        const letter = await shown({ tree, item });
+        if (sender !== undefined && letter.outbound?.sender !== sender) continue;
+        last = `${at}${id}`;
+        found.push(letter);
       }
     }
     return { letters: found, next: undefined };
@@ -78,15 +102,14 @@ export class Queue {
 
   /** @throws StoreError 'message-gone' when no letter has the id */
   async show(id: string): Promise<QueuedLetter> {
-    const { tree, letter } = await this.#find(id);
-    return this.#withEnvelope(tree, letter);
+    return shown(await this.#find(id));
   }
 
   /** The letter as it is stored, by pieces. @throws StoreError */
   async *message(id: string): AsyncGenerator<Buffer> {
-    const { tree, letter } = await this.#find(id);
-    for (let offset = 0; offset < letter.octets;) {
-      const bytes = await tree.read(letter, offset, 65_536);
+    const { item } = await this.#find(id);
+    for (let offset = 0; offset < item.letter.octets;) {
+      const bytes = await item.read(offset, 65_536);
       if (bytes === undefined || bytes.length === 0) throw gone(id);
       yield bytes;
       offset += bytes.length;
@@ -98,89 +121,137 @@ export class Queue {
    * @throws StoreError 'volume-busy' while somebody is at work on it
    */
   async release(id: string): Promise<QueuedLetter> {
-    const { tree, letter } = await this.#find(id);
-    await requireIdle(tree, letter);
-    if (letter.state !== 'waiting' && !(await tree.release(letter))) throw gone(id);
+    const found = await this.#idle(id);
+    if (!(await found.item.release())) throw busy(id);
+    return this.show(id);
+  }
+
+  /**
+   * Nobody sends it until it is released.
+   * @throws StoreError 'volume-busy' while somebody does, or for a letter that cannot be held
+   */
+  async hold(id: string, reason: string): Promise<QueuedLetter> {
+    const { item } = await this.#idle(id);
+    if (item.hold === undefined) {
+      const why = `it waits for volume ${item.letter.lane} and goes to its user, not out`;
+      throw new StoreError('volume-busy', `${id} is parked mail and cannot be held: ${why}`);
+    }
+    if (!(await item.hold(reason))) throw busy(id);
     return this.show(id);
   }
 
   /** For good. @throws StoreError 'volume-busy' while somebody is at work on it */
   async remove(id: string): Promise<QueuedLetter> {
-    const { tree, letter } = await this.#find(id);
-    await requireIdle(tree, letter);
-    const shown = await this.#withEnvelope(tree, letter);
-    const claim = await tree.claim(letter);
-    if (claim === undefined || !(await tree.finish(claim))) {
-      throw new StoreError('volume-busy', `${id} is being worked on; try again`);
+    const found = await this.#idle(id);
+    const letter = await shown(found);
+    if (!(await found.item.remove())) throw busy(id);
+    return letter;
+  }
+
+  /** Mail that leaves for this domain, or of this lane, is due now. @returns how much */
+  async wake(domain: string): Promise<number> {
+    await this.#ready;
+    const text = domain.toLowerCase();
+    const lanes = new Set([laneOf({ kind: 'mx', domain: text }), text]);
+    let count = 0;
+    for (const tree of this.#outbound.all) {
+      await tree.volume.ready();
+      for (const lane of lanes) count += await tree.wake(lane);
     }
-    return shown;
+    return count;
+  }
+
+  /** All mail that leaves is due now, but what is held. @returns how much. @throws StoreError */
+  async flush(): Promise<number> {
+    await this.#ready;
+    let count = 0;
+    for (const tree of this.#outbound.all) {
+      await tree.volume.ready();
+      for (const slot of await tree.slots()) {
+        for (const lane of await tree.lanes('later', slot)) count += await tree.wakeIn(slot, lane);
+      }
+    }
+    return count;
   }
 
   close(): void {
     this.#close();
   }
 
-  async #find(id: string): Promise<{ readonly tree: SpoolTree; readonly letter: Spooled }> {
+  /**
+   * Whoever holds it may be giving it to its mailbox, or to its peer, right now: taken away, it
+   * would be told to be deleted and come all the same, or come twice. A lease is short.
+   */
+  async #idle(id: string): Promise<Found> {
+    const found = await this.#find(id);
+    const seconds = await busyFor(found.tree, found.item);
+    if (seconds === undefined) return found;
+    const holder = found.item.letter.lease?.holder;
+    const advice = `try again when that has ended, in ${seconds} s if it died`;
+    throw new StoreError('volume-busy', `${id} is being worked on by ${holder}; ${advice}`);
+  }
+
+  async #find(id: string): Promise<Found> {
     if (!isId(id)) throw gone(id);
     // It may be on its way from one state to another while all are listed.
     for (let round = 0; round < 2; round++) {
-      for await (const { tree, state, lane, bucket } of this.#places('')) {
-        const letter = (await tree.list(state, lane, bucket)).find((one) => one.id === id);
-        if (letter !== undefined) return { tree, letter };
+      for await (const { tree, place } of this.#places('', {})) {
+        const item = (await tree.list(place)).find(({ letter }) => letter.id === id);
+        if (item !== undefined) return { tree, item };
       }
     }
     throw gone(id);
   }
 
-  async #withEnvelope(tree: SpoolTree, letter: Spooled): Promise<QueuedLetter> {
-    const envelope = await tree.envelope(letter);
-    return { ...letter, spool: tree.volume.name, envelope };
-  }
-
   /** @throws StoreError when a spool volume cannot be used on this host */
-  async *#places(after: string): AsyncGenerator<QueuePlace> {
+  async *#places(
+    after: string,
+    only: Pick<PageOptions, 'kind' | 'state' | 'lane'>,
+  ): AsyncGenerator<{ readonly tree: QueueTree; readonly place: QueuePlace }> {
     await this.#ready;
-    const trees = this.#spools.all.toSorted((a, b) => asPath(a.volume.name, b.volume.name));
+    const all = [...this.#outbound.all.map(outboundQueue), ...this.#parked.all.map(parkedQueue)];
+    const trees = all.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     for (const tree of trees) {
+      if (only.kind !== undefined && tree.kind !== only.kind) continue;
+      if (`${keyOf(tree)}/` < after && !after.startsWith(`${keyOf(tree)}/`)) continue;
       await tree.volume.ready();
-      for (const state of STATES.toSorted()) {
-        for (const lane of (await tree.lanes(state)).toSorted(asPath)) {
-          const buckets = state === 'taken' ? [''] : await tree.buckets(state, lane);
-          for (const bucket of buckets.toSorted()) {
-            const key = placeKey(tree, state, lane, bucket);
-            if (key >= after || after.startsWith(`${key}/`)) yield { tree, state, lane, bucket };
-          }
-        }
+      for await (const place of tree.places(only.lane)) {
+        if (only.state !== undefined && place.state !== only.state) continue;
+        const key = keyOf(tree, place);
+        if (key >= after || after.startsWith(`${key}/`)) yield { tree, place };
       }
     }
   }
 }
 
-/**
- * Whoever holds it may be giving it to its mailbox right now: taken away, it would be told to be
- * deleted and come all the same, or come twice. A lease is short.
- */
-async function requireIdle(tree: SpoolTree, { id, state, lease }: Spooled): Promise<void> {
-  if (state !== 'taken') return;
-  const now = await tree.serverNow();
-  if (lease === undefined || isOver(lease, now)) return;
-  const seconds = Math.ceil((lease.at * 1000 + LEASE_MS - now) / 1000);
-  const text = `${id} is being worked on by ${lease.holder}; if that died, try in ${seconds} s`;
-  throw new StoreError('volume-busy', text);
+/** The spool volumes of the table, as a command has them. */
+function openSpoolVolumes(parts: {
+  readonly entries: readonly VolumeEntry[];
+  readonly clock: Clock;
+  readonly random: Random;
+}): Pick<Volumes<MailboxOwner>, 'table' | 'close'> {
+  const spools = parts.entries.filter(({ use }) => use === 'spool');
+  const directory = {
+    volumes: () => Promise.resolve(spools),
+    assignVolume: () => Promise.reject(new Error('Nobody is placed by a queue')),
+    volumeByRule: () => Promise.resolve(undefined),
+    storedVolume: () => Promise.resolve(undefined),
+  };
+  const { clock, random } = parts;
+  return openVolumes({ directory, clock, random, log: silentLogger, node: 'command' });
 }
 
-interface QueuePlace {
-  readonly tree: SpoolTree;
-  readonly state: State;
-  readonly lane: string;
-  readonly bucket: string;
+async function shown({ tree, item }: Found): Promise<QueuedLetter> {
+  const { parked, outbound } = await item.envelopes();
+  const { kind, letter } = item;
+  return { ...letter, kind, spool: tree.volume.name, envelope: parked, outbound };
 }
 
-const placeKey = ({ volume }: SpoolTree, state: State, lane: string, bucket: string): string =>
-  `${volume.name}/${state}/${lane}/${bucket}`;
-
-/** In the order of the paths that begin with them: `mail1-x/` is before `mail1/`. */
-const asPath = (a: string, b: string): number => (`${a}/` < `${b}/` ? -1 : 1);
+const keyOf = ({ volume, kind }: QueueTree, place?: QueuePlace): string =>
+  `${volume.name}/${kind}${place === undefined ? '' : `/${place.path}`}`;
 
 const gone = (id: string): StoreError =>
-  new StoreError('message-gone', `No letter ${id.slice(0, 100)} is parked (any more)`);
+  new StoreError('message-gone', `No letter ${id.slice(0, 100)} waits (any more)`);
+
+const busy = (id: string): StoreError =>
+  new StoreError('volume-busy', `${id} has just been taken by somebody else; try again`);

@@ -9,9 +9,11 @@ export interface SpoolsParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly node: string;
+  /** Name below `spool/`: parked mail where none is given. */
+  readonly tree?: string | undefined;
 }
 
-/** The tree of parked mail on each spool volume of the table, as they come and go. */
+/** The tree of mail that is parked, or held, on each spool volume of the table, as they come and go. */
 export class Spools {
   readonly #parts: SpoolsParts;
   readonly #trees = new Map<Volume, SpoolTree>();
@@ -22,13 +24,13 @@ export class Spools {
 
   /** Of all spool volumes, up or not. */
   get all(): readonly SpoolTree[] {
-    const { table, ...parts } = this.#parts;
+    const { table, tree = 'parked', ...parts } = this.#parts;
     const volumes = table.volumes.filter(({ entry }) => entry.use === 'spool');
     for (const volume of this.#trees.keys()) {
       if (!volumes.includes(volume)) this.#trees.delete(volume);
     }
     return volumes.map((volume) => {
-      const known = this.#trees.get(volume) ?? new SpoolTree({ ...parts, volume, tree: 'parked' });
+      const known = this.#trees.get(volume) ?? new SpoolTree({ ...parts, volume, tree });
       this.#trees.set(volume, known);
       return known;
     });
