@@ -17,8 +17,13 @@ export interface AddressKey {
 /** Longest address looked up, in UTF-8 octets (RFC 5321 §4.5.3.1 allows 64 + 1 + 255). */
 export const ADDRESS_BYTES_MAX = 512;
 
-// oxlint-disable-next-line no-control-regex -- control characters are what must not pass.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
+/**
+ * Control characters, and those that nobody sees or that turn around what people read: a detail
+ * (`user+…`) could else show another address (UTR #36 §3.7). Joiners are letters of languages.
+ */
+const CONTROL =
+  // oxlint-disable-next-line no-control-regex -- control characters are what must not pass.
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/u;
 const ASCII_DOMAIN = /^[a-z0-9._-]+$/;
 /** What URLs give a meaning to, also in its full-width forms: `b/c` would be read as `b`. */
 const NOT_IN_DOMAIN = /(?![a-z0-9._-])[\u0000-\u007f]/;

@@ -1,4 +1,4 @@
-import type { Filter } from 'ldapts';
+import type { Entry, Filter } from 'ldapts';
 import { addressKey, addressSpellings, domainSpellings, keyText } from '../address.ts';
 import type { AddressKey } from '../address.ts';
 import type { Lookups, Selection } from '../lookups.ts';
@@ -218,8 +218,9 @@ export class LdapLookups {
         attributes: [...new Set(attributes)],
         sizeLimit: 2 * HOLDERS_MAX,
       });
-      if (entries.length === 0) await whole();
-      return entries;
+      const held = entries.filter((entry) => holds(entry, people.map, key));
+      if (held.length === 0) await whole();
+      return held;
     });
     const lists = people.own ? found.filter((entry) => hasClass(entry, ['mwList'])) : [];
     const account = oneHolder(
@@ -331,6 +332,21 @@ export class LdapLookups {
       return entry && toAccount(entry, map);
     });
   }
+}
+
+/**
+ * Servers compare more loosely than addresses do: slapd takes a full-width letter for the plain
+ * one, and all ignore spaces at the ends (RFC 4518 §2.6.1). Such another address is nobody's.
+ */
+function holds(entry: Entry, map: AttributeMap, key: AddressKey): boolean {
+  if (key.domain === undefined) return true;
+  const wanted = keyText(key);
+  return [map.login, ...map.aliases].some((name) =>
+    valuesOf(entry, name).some((value) => {
+      const own = addressKey(value.trim());
+      return own !== undefined && keyText(own) === wanted;
+    }),
+  );
 }
 
 const listFilter = (spellings: readonly string[]): Filter =>
