@@ -45,7 +45,8 @@ async function openMaildir(): Promise<MaildirUnderTest> {
   const newcomer = memoryAccount({ login: 'bob@example.test' });
   const directory = memoryDirectory({ accounts: [account, newcomer], volumes: disk.entries });
   const fs = strikingFs(() => undefined);
-  const volumes = openTestVolumes<Account>(directory, { fs, limits: { 'volume.deadline': 5000 } });
+  const limits = { 'volume.deadline': 20_000, 'volume.probe.deadline': 20_000 }; // Nothing hangs.
+  const volumes = openTestVolumes<Account>(directory, { fs, limits });
   const mailbox = await volumes.mailboxes.ensure(account);
   const time = { at: 0 };
   const clock = { now: () => time.at, sleep: systemClock.sleep };

@@ -349,13 +349,12 @@ test('[N-04] [S2-24] a server with a public address', async () => {
 
 test('[N-04] a cut cable under a hard mount: the doctor ends, and says who is silent', async () => {
   const outside = 'nsenter --net=/proc/1/ns/net ip link set lab0c1';
-  const usual = await visit();
   const said = await visit({ before: `${outside} down`, after: `${outside} up; sleep 1` });
   expect(said.text).toMatch(/Has not answered for 7 s, in: sentinel \(server 10\.99\.0\.1\)/);
   expect(said.text).toMatch(/port 2049 is silent.*ping 10\.99\.0\.1/);
   expect(said.code).toBe(2);
-  // Nine seconds of its own; what a busy machine takes to start two programs comes on top.
-  expect(said.ms - usual.ms).toBeLessThan(30_000);
+  // Nine seconds of its own; what a busy machine takes to start a program comes on top.
+  expect(said.ms).toBeLessThan(45_000);
 });
 
 describe('[N-04] other hosts', () => {

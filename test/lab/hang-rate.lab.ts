@@ -5,8 +5,8 @@ import { HangFarm, http, metric, poll, send, userOf, type Outcome } from './hang
 // Two of three volumes hang under a hard mount; the users of the third must not notice.
 
 const LONG = process.env['MAILFARM_LAB_LONG'] !== undefined;
-const HANG_MS = LONG ? 120_000 : 15_000;
-const BASELINE_MS = LONG ? 30_000 : 7_500;
+const HANG_MS = LONG ? 120_000 : 10_000;
+const BASELINE_MS = LONG ? 30_000 : 5_000;
 const HUNG = ['hung1', 'hung2'] as const;
 const CLIENTS = 4;
 /**
@@ -17,7 +17,7 @@ const CLIENTS = 4;
  */
 const BOUNDS = LONG
   ? { rate: 0.9, p99: 2, slackMs: 20, refusedMs: 10_000, backMs: 15_000, healthMs: 2_000 }
-  : { rate: 0.5, p99: 3, slackMs: 500, refusedMs: 12_000, backMs: 15_000, healthMs: 2_000 };
+  : { rate: 0.3, p99: 4, slackMs: 1_000, refusedMs: 12_000, backMs: 15_000, healthMs: 2_000 };
 /** How many of its usual worst times more a thing may take on a machine that is busy. */
 const BUSY = LONG ? 0 : 5;
 
@@ -110,7 +110,7 @@ test('[N-02] [N-14] two of three volumes hang: the users of the third keep their
     for (let n = 0; n < 8; n++)
       await Promise.all([send(userOf(volume, n)), poll(userOf(volume, n))]);
   }
-  await load(3_000); // Warm.
+  await load(1_000); // Warm.
   // The users of the other two work as well, as they do while theirs hang.
   const [before, , healthBefore] = await Promise.all([
     load(BASELINE_MS),

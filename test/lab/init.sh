@@ -100,7 +100,9 @@ echo "lab: up after $(cut -d ' ' -f 1 /proc/uptime) s, Linux $(uname -r)"
 cd /mnt/tree || fail 'no tree'
 export NO_COLOR=1 HOME=/tmp UV_USE_IO_URING=0 NODE_COMPILE_CACHE=/tmp/compiled
 node=$(echo /mnt/tree/node_modules/node-linux-*/bin/node)
+mkdir -m 1777 /tmp/compiled # Of root and of the service user: else nobody but root keeps any.
 "$node" "$lab_control" &
+setpriv --reuid mail --regid mail --clear-groups "$node" test/lab/warm.ts &
 # shellcheck disable=SC2086
 setpriv --reuid mail --regid mail --clear-groups \
   "$node" node_modules/vitest/vitest.mjs run --config test/lab/vitest.config.ts \

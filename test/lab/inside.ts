@@ -1,5 +1,6 @@
 /** The laboratory as tests inside it see it: hosts, the server, calls on the wire. */
 import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { CONTROL_SOCKET, type ControlAnswer, type ControlRequest } from './protocol.ts';
@@ -29,6 +30,13 @@ export async function asRoot(...argv: readonly string[]): Promise<string> {
 /** The NFS server's threads: none, and it is stopped; clients wait. */
 export const serverThreads = (count: number): Promise<string> =>
   count === 0 ? asRoot('rpc.nfsd', '0') : asRoot('rpc.nfsd', '-N', '3', '-V', '4.2', String(count));
+
+/**
+ * After a restart of the server: clients at rest come back too, at once. Grace ends when all are
+ * back who had state; by themselves they would be so when their lease is due.
+ */
+export const clientsBack = (): Promise<unknown> =>
+  Promise.all(CLIENTS.map((client) => statfs(mountOf(client))));
 
 export interface HostProcess {
   readonly pid: number;

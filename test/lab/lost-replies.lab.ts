@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { nameKey, nodeFs, openMaildirs, systemClock, systemRandom, type Maildirs } from '#maildir';
 import { HangFarm } from './hang-farm.ts';
-import { serverThreads } from './inside.ts';
+import { clientsBack, serverThreads } from './inside.ts';
 import { deliver } from './mailboxes.ts';
 import type { NfsOperation } from './nfs-rpc.ts';
 
@@ -49,12 +49,16 @@ async function losing<T>(
   const lost = farm.proxy(VOLUME).loseReply(operation, reachable);
   const done = work();
   await lost;
+  let others: Promise<unknown> | undefined;
   if (restart) {
     await serverThreads(0);
     await serverThreads(4);
+    others = clientsBack();
   }
   resolve();
-  return done;
+  const result = await done;
+  await others;
+  return result;
 }
 
 for (const restart of [false, true]) {

@@ -14,12 +14,14 @@ const LONG = process.env['MAILFARM_LAB_LONG'] !== undefined;
 
 const LAST = 'test/lab/last.lab.ts';
 
-/** Tests that work in a directory of their own; the quickest four always run. */
+/**
+ * Tests that work in a directory of their own; the first three always run. Not volume.test.ts: how
+ * soon a volume that hangs is given up is no matter for a kernel as slow as this one.
+ */
 const ON_DISK = [
   'src/mailbox/store.test.ts',
   'src/mailbox/maildrop.test.ts',
   'src/volumes/mailboxes.test.ts',
-  'src/volumes/volume.test.ts',
   'src/volumes/purge.test.ts',
   'maildir/test/processes.test.ts',
   'maildir/test/python.test.ts',
@@ -48,9 +50,9 @@ export default defineConfig({
         test: {
           ...common,
           name: 'on NFS',
-          include: LONG ? ON_DISK : ON_DISK.slice(0, 4),
+          include: LONG ? ON_DISK : ON_DISK.slice(0, 3),
           setupFiles: ['test/lab/on-nfs.setup.ts'],
-          env: { TMPDIR: '/mnt/c1/mail1', MAILFARM_TEST_SECONDS: '8' },
+          env: { TMPDIR: '/mnt/c1/mail1', MAILFARM_TEST_SECONDS: '8', MAILFARM_TEST_SLOW: '1' },
           execArgv: ['--expose-gc'],
           sequence: { groupOrder: 1 },
         },

