@@ -1,6 +1,6 @@
 /**
  * What follows from a letter once it is durable: notices of success that its sender asked for (RFC
- * 3461), and answers of users who are away (RFC 3834). The client has its 250 by then: nothing here
+ * 3461), answers of users who are away (RFC 3834), and the question to moderators of a list. The client has its 250 by then: nothing here
  * holds up a reply or changes one, and a process that dies loses an answer, never a letter.
  *
  * "Once a week for each sender" is a mark of the spool volumes, which all nodes see: asked for, then
@@ -21,7 +21,9 @@ import { vacationAnswer } from '../message/vacation-rules.ts';
 import { writeVacation } from '../message/vacation.ts';
 import type { Logger } from '../log/types.ts';
 import type { Marks } from '../spool/marks.ts';
+import { isAscii } from '../message/plain.ts';
 import { answers } from './metrics.ts';
+import { moderationNotice } from './moderation-notice.ts';
 import { OwnLetters, type OwnLettersParts } from './own-letters.ts';
 import type { Delivered, IncomingOptions, Left, SuccessWish } from './types.ts';
 
@@ -60,6 +62,9 @@ export class Aftermath {
 
   /** Returns at once. Never throws. */
   of(letter: DurableLetter): void {
+    for (const one of letter.left) {
+      if (one.id !== undefined) this.#run(letter, () => this.#ask(letter, one));
+    }
     const sender = letter.options.envelope?.sender ?? '';
     if (letter.head === undefined || sender === '') return;
     const wishes = this.#granted(letter);
@@ -131,6 +136,23 @@ export class Aftermath {
     const letter = { to: sender, trace: options.id, origin: 'notice', text: notice.bytes } as const;
     const told = await this.#letters.send({ ...letter, smtpUtf8: notice.smtpUtf8 });
     answers.inc(told ? 'notice' : 'nobody');
+  }
+
+  /** Who may say yes, that there is something to decide. */
+  async #ask({ options, head }: DurableLetter, { id = '', leaving }: Left): Promise<void> {
+    const { held } = leaving;
+    if (held === undefined) return;
+    const { clock, random, hostName } = this.#parts;
+    const list = held.list.address;
+    const facts = { id, list, sender: leaving.sender, head: headOf(head ?? Buffer.alloc(0)) };
+    const at = clock.now();
+    let told = 0;
+    for (const to of held.moderators) {
+      const bytes = moderationNotice({ ...facts, to, at, host: hostName, random });
+      const letter = { to, trace: options.id, origin: 'notice', smtpUtf8: !isAscii(to) } as const;
+      if (await this.#letters.send({ ...letter, text: [bytes] })) told += 1;
+    }
+    answers.inc(told > 0 ? 'moderators' : 'nobody');
   }
 
   async #answer({ options, head }: DurableLetter, { recipient }: Delivered): Promise<void> {

@@ -8,6 +8,7 @@ import type { Mailboxes } from '../volumes/mailboxes.ts';
 import { Aftermath, type AftermathParts } from './aftermath.ts';
 import { IncomingMessage, type IncomingParts } from './incoming.ts';
 import { Lander, type LanderParts } from './landing.ts';
+import { Moderation, type ModerationParts } from './moderation.ts';
 import { checks } from './metrics.ts';
 import { DEFERRING, Parking, type ParkingPolicy } from './parking.ts';
 import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
@@ -23,6 +24,10 @@ export interface OpenDeliveryOptions {
   readonly degraded?: Pick<LanderParts, 'spools' | 'clock' | 'random' | 'directory' | 'table'>;
   /** Where letters wait that leave this farm; without it, nothing leaves. */
   readonly outbound?: OutboundSpools | undefined;
+  /** Where letters to moderated lists are held; without it they are deferred. */
+  readonly moderated?:
+    | Pick<ModerationParts, 'spools' | 'directory' | 'clock' | 'random'>
+    | undefined;
   /** For notices of success and answers in absence; without it there are none. */
   readonly answering?: Omit<AftermathParts, 'delivery' | 'leaves' | 'log'> | undefined;
 }
@@ -31,6 +36,8 @@ export interface OpenDeliveryOptions {
 export interface OpenedDelivery extends Delivery {
   /** Brings parked mail to its users; there is none where nothing can be parked. */
   readonly lander: Lander | undefined;
+  /** Sends what moderators approved; undefined where nothing is held. */
+  readonly moderation: Moderation | undefined;
   /** What asks at RCPT whether a letter may leave; undefined where nothing leaves. */
   readonly outbound: Outbound | undefined;
   /** Resolves when the letters that are being landed are where they belong. */
@@ -62,14 +69,22 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
     }
     return new IncomingMessage(incoming, message);
   };
-  const leaves = outbound !== undefined;
-  const aftermath =
-    parts.answering && new Aftermath({ ...parts.answering, delivery: { begin }, leaves, log });
+  const own = { delivery: { begin }, leaves: outbound !== undefined, log };
+  const aftermath = parts.answering && new Aftermath({ ...parts.answering, ...own });
+  const moderation =
+    parts.moderated &&
+    new Moderation({
+      ...parts.moderated,
+      ...own,
+      lookMs: options['delivery.moderation.interval'],
+      expiresMs: options['delivery.moderation.expires'],
+    });
   const incoming: IncomingParts = {
     mailboxes,
     parking,
     outbound,
     log,
+    moderation,
     onDurable: (letter) => aftermath?.of(letter),
     usage: (account) => store.usage(account),
     onDelivered,
@@ -77,11 +92,13 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
     pieceBytes: options['delivery.piece.bytes'],
   };
   lander?.start();
+  moderation?.start();
   return {
     lander,
+    moderation,
     outbound: outbound && { accept: ({ size }) => outbound.requireRoom(size) },
     close: async () => {
-      await Promise.all([lander?.close(), aftermath?.idle()]);
+      await Promise.all([lander?.close(), moderation?.close(), aftermath?.idle()]);
     },
     check: async (account, bytes) => {
       try {

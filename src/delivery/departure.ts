@@ -37,7 +37,8 @@ import type { NewEnvelope, OutboundDraft, OutboundSpools } from '../spool/outbou
 import { StoreError } from '../volumes/error.ts';
 import { listHeader } from './list-copy.ts';
 import { lineEnds } from './piece.ts';
-import type { IncomingOptions, Leaving, Left, ListCopy } from './types.ts';
+import { HeldDraft, type Moderation } from './moderation.ts';
+import type { HeldFor, IncomingOptions, Leaving, Left, ListCopy } from './types.ts';
 
 /** Recipients of one envelope: it is a small file that is written anew with every attempt. */
 export const ENVELOPE_RECIPIENTS_MAX = 1_000;
@@ -45,10 +46,12 @@ export const ENVELOPE_RECIPIENTS_MAX = 1_000;
 /** One message on the spool: all that leaves as it came, or as copies of one list. */
 export interface Parcel {
   readonly list: ListCopy | undefined;
+  /** The list for whose moderators it is kept; alone in its parcel. */
+  readonly held: HeldFor | undefined;
   readonly leaving: readonly Leaving[];
   readonly header: Uint8Array;
   readonly headerLineEnds: number;
-  draft: OutboundDraft | undefined;
+  draft: OutboundDraft | HeldDraft | undefined;
   /** Octets written, header included. */
   staged: number;
   error: StoreError | undefined;
@@ -58,6 +61,8 @@ export interface Parcel {
 
 export interface DepartureParts {
   readonly outbound: OutboundSpools | undefined;
+  /** Where letters to moderated lists are held. */
+  readonly moderation: Pick<Moderation, 'open'> | undefined;
   readonly log: Logger;
 }
 
@@ -73,7 +78,7 @@ export class Departure {
     this.#options = options;
     this.#dropped = dropped;
     const going = (options.leaving ?? []).filter((one) => !dropped.has(one));
-    const byList = Map.groupBy(going, ({ list }) => list?.address);
+    const byList = Map.groupBy(going, parcelOf);
     this.parcels = [...byList.values()].map((leaving) => this.#parcel(leaving));
   }
 
@@ -84,11 +89,12 @@ export class Departure {
     { last, wireOctets }: { readonly last: boolean; readonly wireOctets: () => number },
   ): Promise<void> {
     try {
-      parcel.draft ??= this.#spools.open(bytes.length);
+      parcel.draft ??= this.#open(parcel, bytes.length);
       await parcel.draft.write(parcel.staged, bytes, last);
       parcel.staged += bytes.length;
       if (last) {
-        await parcel.draft.seal(parcel.staged, wireOctets(), this.#envelopes(parcel));
+        const envelopes = parcel.held ? [] : this.#envelopes(parcel);
+        await parcel.draft.seal(parcel.staged, wireOctets(), envelopes);
       }
     } catch (error) {
       this.#fail(parcel, error, 'letter not written to the spool');
@@ -118,34 +124,37 @@ export class Departure {
 
   /** Result for each that leaves, in the order given. */
   results(failure: StoreError | undefined): readonly Left[] {
-    const parcels = new Map(this.parcels.map((parcel) => [parcel.list?.address, parcel]));
+    const parcels = new Map(
+      this.parcels.flatMap((parcel) => parcel.leaving.map((one) => [one, parcel] as const)),
+    );
     return (this.#options.leaving ?? []).map((leaving) => {
       if (this.#dropped.has(leaving)) {
         return { leaving, error: undefined, spool: undefined, dropped: 'loop' };
       }
-      const parcel = parcels.get(leaving.list?.address);
+      const parcel = parcels.get(leaving);
       const spool = parcel?.spool;
-      return {
-        leaving,
-        error: spool === undefined ? (parcel?.error ?? failure) : undefined,
-        spool,
-      };
+      const error = spool === undefined ? (parcel?.error ?? failure) : undefined;
+      const id = parcel?.draft instanceof HeldDraft ? parcel.draft.id : undefined;
+      return { leaving, error, spool, ...(id !== undefined && error === undefined && { id }) };
     });
   }
 
-  get #spools(): OutboundSpools {
-    const { outbound } = this.#parts;
-    if (outbound === undefined) throw new Error('a letter leaves where nothing can');
-    return outbound;
+  #open({ leaving: [first] }: Parcel, octets: number): OutboundDraft | HeldDraft {
+    const { outbound, moderation } = this.#parts;
+    if (first?.held && moderation) return moderation.open(first, this.#options.id, octets);
+    if (outbound === undefined || first?.held) throw new Error('a letter leaves where nothing can');
+    return outbound.open(octets);
   }
 
   #parcel(leaving: readonly Leaving[]): Parcel {
-    const list = leaving[0]?.list;
+    const { list, held, sender = '' } = leaving[0] ?? {};
     const trace = this.#options.leavingHeader?.(leaving) ?? new Uint8Array();
-    const header = list ? Buffer.concat([trace, Buffer.from(listHeader(list))]) : trace;
+    const before = Buffer.from(held ? `Return-Path: <${sender}>\n` : '');
+    const lines = Buffer.from(list ? listHeader(list) : '');
+    const header = Buffer.concat([before, trace, lines]);
     const headerLineEnds = lineEnds(header);
     const fresh = { draft: undefined, staged: 0, error: undefined, spool: undefined };
-    return { list, leaving, header, headerLineEnds, ...fresh };
+    return { list, held, leaving, header, headerLineEnds, ...fresh };
   }
 
   /** One for each route and sender. */
@@ -193,6 +202,10 @@ export class Departure {
     this.#parts.log.warn(fields, what);
   }
 }
+
+/** What stands in one message of the spool: direct ones, copies of one list, what one list holds. */
+const parcelOf = ({ list, held }: Leaving): string =>
+  held ? `held ${held.list.address}` : list ? `list ${list.address}` : '';
 
 // oxlint-disable-next-line no-control-regex -- what is not ASCII is what is asked for.
 const NON_ASCII = /[^\0-\x7f]/;

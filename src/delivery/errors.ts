@@ -28,6 +28,13 @@ export const DELIVERY_ERRORS = {
       'Look at it with `mailfarm queue show ID`; restore its files from a backup of the spool ' +
       'volume and retry it, or delete it.',
   },
+  'MF-DLV-007': {
+    what: 'A letter to a moderated list, approved, could not be sent to the members.',
+    means:
+      'It is kept on the spool. Where delivery failed it is tried again; where the process died ' +
+      'amid it, the letter is held again, since some members may have it.',
+    mend: 'See the reason in the line; for those held again, `mailfarm list held` and approve or reject.',
+  },
   'MF-DLV-006': {
     what: 'A forward has to leave with a sender of ours, and there is no secret to make one with.',
     means: 'Mail to users who forward elsewhere, and bounces of forwards, are deferred (451).',

@@ -7,6 +7,7 @@ import type { OutboundSpools } from '../spool/outbound.ts';
 import type { DurableLetter } from './aftermath.ts';
 import { Departure, type Parcel } from './departure.ts';
 import { headOf, isMarked, listMarks, withoutListLines } from './list-copy.ts';
+import type { Moderation } from './moderation.ts';
 import { isParkable, type ParkedFile, type ParkingPolicy } from './parking.ts';
 import { lineEnds, Piece } from './piece.ts';
 import { sharesOf, type Member, type Share } from './share.ts';
@@ -36,6 +37,8 @@ export interface IncomingParts {
   readonly parking: ParkingPolicy;
   /** Where letters wait that leave the farm. */
   readonly outbound: OutboundSpools | undefined;
+  /** Where letters wait for a moderator. */
+  readonly moderation?: Pick<Moderation, 'open'> | undefined;
   readonly usage: (account: Account) => Promise<number>;
   /** A message of so many octets is in the account's mailbox. */
   readonly onDelivered: (account: Account, octets: number) => void;
@@ -185,15 +188,20 @@ export class IncomingMessage implements Incoming {
   /** What the letter's own header decides, while its first piece is in memory. */
   #readHead(piece: Piece): readonly Recipient[] {
     const { recipients, leaving = [], success = [] } = this.#options;
-    const ofLists = [...recipients, ...leaving].some(({ list }) => list !== undefined);
+    const held = leaving.map((one) => ({ list: one.held?.list ?? one.list }));
+    const ofLists = [...recipients, ...held].some(({ list }) => list !== undefined);
     const answered = recipients.some(({ account }) => account.vacation !== undefined);
     if (ofLists || answered || success.length > 0) this.#head = headOf(piece.content());
     const marks = ofLists && this.#head ? listMarks(this.#head) : new Set<string>();
     const loops = ({ list }: Pick<Recipient, 'list'>): boolean =>
       list !== undefined && marks.size > 0 && isMarked(marks, list);
     if (leaving.length > 0) {
-      const dropped = new Set(leaving.filter(loops));
-      this.#departure = new Departure(this.#parts, this.#options, dropped);
+      const dropped = new Set(leaving.filter((_, at) => held[at] && loops(held[at])));
+      this.#departure = new Departure(
+        { moderation: undefined, ...this.#parts },
+        this.#options,
+        dropped,
+      );
     }
     if (marks.size === 0) return recipients;
     for (const recipient of recipients.filter(loops)) this.#looping.add(recipient);

@@ -20,10 +20,26 @@ export const departed = counter({
 
 export const answers = counter({
   name: 'mailfarm_delivery_answers_total',
-  help: 'Notices of success and answers in absence, or why there was none',
+  help: 'Notices of success, answers in absence, questions to moderators, or why there was none',
   label: 'result',
   // nobody: the sender's address leads nowhere. busy: too many under way in this process.
-  values: ['notice', 'vacation', 'declined', 'answered-before', 'nobody', 'busy', 'failed'],
+  values: [
+    'notice',
+    'vacation',
+    'moderators',
+    'declined',
+    'answered-before',
+    'nobody',
+    'busy',
+    'failed',
+  ],
+});
+
+export const moderated = counter({
+  name: 'mailfarm_delivery_moderated_total',
+  help: 'Letters to moderated lists: held, sent after approval, not sent yet, removed undecided',
+  label: 'result',
+  values: ['held', 'approved', 'failed', 'expired'],
 });
 
 export const messages = counter({

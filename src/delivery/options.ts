@@ -62,6 +62,20 @@ export const DELIVERY_OPTIONS = {
     max: 86_400_000,
     doc: 'How often letters that have no mailbox to go to are tried again.',
   },
+  'delivery.moderation.interval': {
+    kind: 'duration',
+    default: 15_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'How often a process looks for letters to moderated lists that were approved.',
+  },
+  'delivery.moderation.expires': {
+    kind: 'duration',
+    default: 604_800_000,
+    min: 3_600_000,
+    max: 31_536_000_000,
+    doc: 'How long a letter to a moderated list waits for a decision; then it is removed.',
+  },
   'forward.srs': {
     kind: 'choice',
     default: 'off',

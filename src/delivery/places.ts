@@ -98,6 +98,10 @@ export function placeElsewhere(rcpt: Rcpt, by: Submitter): Places | undefined {
 export function placesOf(rcpt: Rcpt, resolution: Expanded, by: Submitter = RELAY): Places {
   const { address, dsn } = rcpt;
   const { list: own, moderated } = resolution;
+  if (own !== undefined && moderated && own.moderators.length > 0) {
+    const success = wishOf(rcpt, 'delivered', []);
+    return { address, mailboxes: [], leaving: [heldFor(rcpt, own)], success };
+  }
   const listFor = (account?: Account): ListCopy | undefined =>
     own === undefined ? rcpt.way?.listFor(account) : moderated ? undefined : copyOf(own);
   const list = listFor();
@@ -153,6 +157,17 @@ function put<T extends { readonly list?: ListCopy | undefined }>(
   const before = known.get(name);
   if (before === undefined || (before.list && !one.list)) known.set(name, one);
 }
+
+/** A letter to a moderated list: held, and the moderators are asked. */
+const heldFor = ({ sender }: Rcpt, list: ListEntry): Leaving => ({
+  route: { kind: 'farm' },
+  recipient: { address: list.address },
+  sender,
+  origin: 'list',
+  owner: '',
+  login: '',
+  held: { list: copyOf(list), moderators: list.moderators },
+});
 
 export const copyOf = ({ address, owner, posting }: ListEntry): ListCopy => ({
   address,

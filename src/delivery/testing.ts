@@ -26,6 +26,7 @@ import {
   type TemporaryVolumes,
 } from '../volumes/testing/volumes.ts';
 import { openDelivery, type OpenedDelivery } from './delivery.ts';
+import { MODERATION_TREE } from './moderation.ts';
 import { DELIVERY_OPTIONS, type DeliveryOptions } from './options.ts';
 import type { Delivered, IncomingOptions, Recipient } from './types.ts';
 
@@ -80,6 +81,7 @@ export async function frontEnd(
     'delivery.piece.bytes': 8192,
     'delivery.land.interval': 600_000,
     'delivery.land.idle': 600_000,
+    'delivery.moderation.interval': 600_000,
     ...set,
   };
   const clock = systemClock;
@@ -98,7 +100,10 @@ export async function frontEnd(
       known().filter((one) => one === `${kind} ${key}`).length,
   };
   const answering = { directory, marks, hostName: 'mx.example.test', clock, random };
-  const parts = { mailboxes, store, log: silentLogger, options, degraded, outbound, answering };
+  const held = new Spools({ table, clock, random, node, tree: MODERATION_TREE });
+  const moderated = { spools: held, directory, clock, random };
+  const leaving = { outbound, answering, moderated };
+  const parts = { mailboxes, store, log: silentLogger, options, degraded, ...leaving };
   const delivery = openDelivery(parts);
   await table.loaded();
   opened.push({

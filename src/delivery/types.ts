@@ -42,6 +42,14 @@ export interface Leaving {
   /** Login at the time, for people. */
   readonly login: string;
   readonly list?: ListCopy | undefined;
+  /** It does not leave, it waits for a moderator of this list (moderation.ts). */
+  readonly held?: HeldFor | undefined;
+}
+
+export interface HeldFor {
+  readonly list: ListCopy;
+  /** Addresses that are asked. */
+  readonly moderators: readonly string[];
 }
 
 /** The way out of the farm. */
@@ -111,6 +119,8 @@ export interface Left {
   readonly leaving: Leaving;
   readonly error: StoreError | undefined;
   readonly spool: string | undefined;
+  /** Of what is held: by which people decide over it. */
+  readonly id?: string | undefined;
   /** It is not sent: the letter came from this list already. */
   readonly dropped?: 'loop' | undefined;
 }

@@ -115,7 +115,7 @@ const TABLE: readonly [
   ['nobody, whom no rule names', ['nobody'], ['550 5.1.1'], []],
   ['members only: a stranger', ['staff'], ['550 5.7.1'], []],
   ['members only: a member', ['staff'], [OK], ['alice', 'bob'], 'al@farm.test'],
-  ['moderated', ['news'], [OK], ['carol']],
+  ['moderated, and no spool to hold it', ['news'], ['451 4.4.4'], []],
   ['moderated: the moderator', ['news'], [OK], ['alice', 'bob'], 'carol@farm.test'],
   ['a list of nobody', ['empty'], ['550 5.7.1'], []],
   ['a list beyond the limit', ['huge'], ['451 4.4.3'], []],
@@ -232,6 +232,10 @@ test('with a way out, what leaves goes with the letter; trouble of its keeper de
     'fred@else.test',
     'f@other.test',
     'old-x@farm.test',
+  ]);
+  expect(await send(farm, ['news']), 'held').toEqual({ replies: [OK], stored: [] });
+  expect(farm.delivery.leaving.map(({ held }) => held)).toEqual([
+    { list: expect.anything() as object, moderators: ['carol@farm.test'] },
   ]);
   noRoom = true;
   expect((await send(farm, ['fred', 'alice'])).replies).toEqual(['452 4.3.1', OK]);

@@ -153,7 +153,7 @@ class MxMessage implements MessageSink {
     };
     if (loop) this.#logLoop({ trace, list: loop.leaving.list?.address });
     if (failed) this.#policy.logger.warn({ ...fields, err: failed }, 'not sent on');
-    else if (sent) this.#policy.logger.info(fields, 'sent on');
+    else if (sent) this.#policy.logger.info(fields, sent.leaving.held ? 'held' : 'sent on');
   }
 
   #logLoop(fields: object): void {

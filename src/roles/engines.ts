@@ -9,6 +9,7 @@ import type { Random } from '../base/random.ts';
 import { join } from 'node:path';
 import type { Account, Directory } from '../directory/types.ts';
 import { openDelivery, type OpenedDelivery } from '../delivery/delivery.ts';
+import { MODERATION_TREE } from '../delivery/moderation.ts';
 import { openSrs } from '../delivery/srs.ts';
 import type { Logger } from '../log/types.ts';
 import { MaildirStore } from '../mailbox/store.ts';
@@ -81,6 +82,15 @@ export function buildEngines(parts: EngineParts): Engines {
     options: values,
     degraded: { spools: new Spools({ ...common, table }), clock, random, directory, table },
     outbound: spools,
+    // Whoever sends what was approved needs the mailboxes.
+    moderated: mailboxes
+      ? {
+          directory,
+          clock,
+          random,
+          spools: new Spools({ ...common, table, tree: MODERATION_TREE }),
+        }
+      : undefined,
     answering: { directory, clock, random, marks, hostName: hostNameOf(plan, values) },
   });
   const auth = createAuthenticator({ ...common, options: values });
