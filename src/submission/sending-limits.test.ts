@@ -1,5 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
+import { memoryDirectory } from '../directory/memory.ts';
 import type { StrictClient } from '../smtp/testing/client.ts';
+import { Marks } from '../spool/marks.ts';
+import { openTestVolumes, temporaryVolumes } from '../volumes/testing/volumes.ts';
 import { client, openSubmission, send, type TestOptions, type TestSubmission } from './testing.ts';
 
 const farms: TestSubmission[] = [];
@@ -8,7 +13,27 @@ const chats: StrictClient[] = [];
 afterEach(async () => {
   for (const chat of chats.splice(0)) chat.close();
   for (const farm of farms.splice(0)) await farm.close();
+  for (const close of closing.splice(0)) close();
 });
+
+const closing: (() => void)[] = [];
+
+/** Marks of a node on spool volumes that all nodes have. */
+async function realMarks(): Promise<(name: string) => Marks> {
+  const disk = await temporaryVolumes('spool1', 'spool2');
+  const entries = disk.entries.map((entry) => ({ ...entry, use: 'spool' as const }));
+  const volumes = openTestVolumes(memoryDirectory({ volumes: entries }), {
+    limits: { 'volume.probe.deadline': 5000, 'volume.deadline': 20_000 },
+  });
+  closing.push(() => {
+    volumes.close();
+    disk.remove();
+  });
+  await volumes.table.loaded();
+  await Promise.all(volumes.table.volumes.map((volume) => volume.ready()));
+  const { table } = volumes;
+  return (name) => new Marks({ table, clock: systemClock, random: systemRandom, node: name });
+}
 
 /** A node; the second and later ones are of the farm of the first. */
 async function node(options: TestOptions['options'] = {}): Promise<TestSubmission> {
@@ -161,4 +186,32 @@ test('no spool volume answers: told once, and mail goes on', async () => {
   farm.marks.down = false;
   expect(await send(chat)).toEqual(TAKEN);
   expect(await send(chat)).toEqual(['450 4.7.1']);
+});
+
+test('[N-24] nodes count together by marks on spool volumes, and many at once too', async () => {
+  const marksOf = await realMarks();
+  const options = { 'submission.messages.hour': 8 };
+  const nodes: TestSubmission[] = [];
+  for (const name of ['mx1', 'mx2', 'mx3']) {
+    const [first] = farms;
+    const more = { marks: marksOf(name) };
+    const farm = await openSubmission({ options, more, ...(first && { farm: first }) });
+    nodes.push(farm);
+    farms.push(farm);
+  }
+  const sessions = await Promise.all(
+    [0, 1, 2, 0, 1, 2].map((at) => login(nodes[at] as TestSubmission)),
+  );
+  const ends = await Promise.all(
+    sessions.map(async (chat) => {
+      const codes: (string | undefined)[] = [];
+      for (let i = 0; i < 4; i++) codes.push((await send(chat)).at(-1));
+      return codes;
+    }),
+  );
+  const letters = nodes.flatMap((farm) => farm.letters);
+  expect(letters.length).toBeLessThanOrEqual(8);
+  expect(letters.length).toBeGreaterThan(0);
+  expect(ends.flat().filter((code) => code === '250 2.6.0')).toHaveLength(letters.length);
+  expect(ends.flat().filter((code) => code === '450 4.7.1')).toHaveLength(24 - letters.length);
 });

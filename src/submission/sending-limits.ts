@@ -82,10 +82,10 @@ export class SendingLimits {
       max: options[`submission.${what}.${per}`],
     });
     this.#limits = [
-      limit('messages', 'hour'),
       limit('messages', 'day'),
-      limit('recipients', 'hour'),
+      limit('messages', 'hour'),
       limit('recipients', 'day'),
+      limit('recipients', 'hour'),
     ].filter(({ max }) => max > 0);
   }
 
@@ -93,7 +93,7 @@ export class SendingLimits {
   async begin(account: SessionAccount): Promise<Allowance> {
     if (this.#limits.length === 0) return UNLIMITED;
     return await this.#orUnlimited(async () => {
-      const used = await this.#used(account);
+      const used = await this.#used(account, 'believe');
       for (const limit of this.#limits) await this.#require(account, limit, used, 1);
       return this.#allowance(account, used);
     }, UNLIMITED);
@@ -109,7 +109,8 @@ export class SendingLimits {
         marks.add({ kind: 'sent', key }, 1),
         marks.add({ kind: 'sent-to', key }, recipients),
       ]);
-      const used = await this.#used(account);
+      // The last one that was let in may find the door closed behind it by now.
+      const used = await this.#used(account, 'count');
       for (const limit of this.#limits) await this.#require(account, limit, used, 0);
     }, undefined);
   }
@@ -129,16 +130,36 @@ export class SendingLimits {
     };
   }
 
-  async #used(account: SessionAccount): Promise<ReadonlyMap<Limit, number>> {
-    const { marks } = this.#parts;
-    const sums = await Promise.all(
-      this.#limits.map(async (limit): Promise<[Limit, number]> => {
-        const closed = this.#stillClosed(account, limit);
-        if (closed) return [limit, Infinity];
-        return [limit, await marks.sum({ kind: limit.kind, key: account.id }, limit.windowMs)];
-      }),
+  /** `believe`: a door that was found closed lately is. */
+  async #used(
+    account: SessionAccount,
+    how: 'believe' | 'count',
+  ): Promise<ReadonlyMap<Limit, number>> {
+    const used = new Map<Limit, number>();
+    const asked = (['messages', 'recipients'] as const).map((what) =>
+      this.#count(account, { what, how }, used),
     );
-    return new Map(sums);
+    await Promise.all(asked);
+    return used;
+  }
+
+  /** The day first: who is well below the hour's limit by it is not counted again. */
+  async #count(
+    account: SessionAccount,
+    { what, how }: { readonly what: Limit['what']; readonly how: 'believe' | 'count' },
+    used: Map<Limit, number>,
+  ): Promise<void> {
+    const { marks, options } = this.#parts;
+    const most = what === 'messages' ? 1 : options['submission.recipients.max'];
+    let longer = Infinity;
+    for (const limit of this.#limits.filter((one) => one.what === what)) {
+      if (longer + most > limit.max) {
+        const mark = { kind: limit.kind, key: account.id };
+        const closed = how === 'believe' && this.#stillClosed(account, limit);
+        longer = closed ? Infinity : await marks.sum(mark, limit.windowMs);
+      }
+      used.set(limit, longer);
+    }
   }
 
   async #require(
