@@ -1,4 +1,5 @@
 import { PARKING_MUTANTS } from './mutants-parking.ts';
+import { SENDER_MUTANTS } from './mutants-sender.ts';
 import { SUBMISSION_MUTANTS } from './mutants-submission.ts';
 import { VOLUME_MUTANTS } from './mutants-volumes.ts';
 
@@ -394,6 +395,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...VOLUME_MUTANTS,
   ...PARKING_MUTANTS,
+  ...SENDER_MUTANTS,
   ...SUBMISSION_MUTANTS,
   {
     statement: 'N-07',

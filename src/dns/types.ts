@@ -36,7 +36,7 @@ export interface Resolver {
   mx(domain: string): Promise<DnsAnswer<MxRecord>>;
   a(host: string): Promise<DnsAnswer<string>>;
   aaaa(host: string): Promise<DnsAnswer<string>>;
-  /** Each record's strings joined (RFC 7208 §3.3). */
+  /** Each record's strings joined. */
   txt(name: string): Promise<DnsAnswer<string>>;
   /** Whether the records of a name are signed and valid, as a trusted resolver says. */
   secureMx(domain: string): Promise<SecureAnswer<MxRecord>>;

@@ -15,23 +15,22 @@ export class WireContent {
 
   /** The wire form of a piece, with the end of data behind it where it is the `last`. */
   encode(piece: Uint8Array, last: boolean): Buffer {
+    const source = withoutCr(piece);
     // Every octet may become two, and the end is five.
-    const out = Buffer.allocUnsafe(piece.length * 2 + 5);
+    const out = Buffer.allocUnsafe(source.length * 2 + 5);
     let at = 0;
-    let fresh = this.#atLineStart;
-    for (let i = 0; i < piece.length; i++) {
-      const octet = piece[i] as number;
-      if (octet === LF) {
+    for (let start = 0; start < source.length;) {
+      const lf = source.indexOf(LF, start);
+      const end = lf < 0 ? source.length : lf;
+      if (this.#atLineStart && source[start] === DOT) out[at++] = DOT;
+      at += source.copy(out, at, start, end);
+      this.#atLineStart = lf >= 0;
+      if (lf >= 0) {
         out[at++] = CR;
         out[at++] = LF;
-        fresh = true;
-        continue;
       }
-      if (fresh && octet === DOT) out[at++] = DOT;
-      fresh = false;
-      out[at++] = octet === CR ? SPACE : octet;
+      start = end + 1;
     }
-    this.#atLineStart = fresh;
     return last ? this.#end(out, at) : out.subarray(0, at);
   }
 
@@ -49,3 +48,10 @@ export class WireContent {
 }
 
 const SPACE = 0x20;
+
+/** The piece, or a copy of it where it has a CR. */
+function withoutCr(piece: Uint8Array): Buffer {
+  const whole = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+  if (!whole.includes(CR)) return whole;
+  return Buffer.from(whole.map((octet) => (octet === CR ? SPACE : octet)));
+}

@@ -76,6 +76,7 @@ class Try {
   }
 
   async run(): Promise<Attempt> {
+    if (this.#pending.length === 0) return this.#end(undefined);
     const idle = this.#parts.idle();
     if (idle) {
       const good = await this.#over(idle);

@@ -16,6 +16,8 @@ import { restAfter } from './schedule.ts';
 const PUT_OFF_AFTER = 3;
 /** Claims that wait beside those under way, by connection: a look at the spool costs. */
 const PREFETCH = 4;
+/** Ten thousand woken letters are one call to try. */
+const WAKE_MS = 60_000;
 /** Of a lane that rests, put off at a time. */
 const PUT_OFF_BATCH = 50;
 
@@ -25,6 +27,7 @@ export class LaneState {
   #limit: number;
   #failures = 0;
   #restUntil = 0;
+  #wokenAt = -Infinity;
   /** Why it rests: told to letters that are put off. */
   trouble: Omit<Trouble, 'address'> | undefined;
   /** Letters were put off and are to be woken when it is back. */
@@ -80,8 +83,10 @@ export class LaneState {
     return wake;
   }
 
-  /** The rest is over before its time: the next letter tries the way. */
-  wake(): void {
+  /** The rest is over before its time: the next letter tries the way. Once a minute at most. */
+  wake(now: number): void {
+    if (!this.isResting(now) || now - this.#wokenAt < WAKE_MS) return;
+    this.#wokenAt = now;
     this.#restUntil = 0;
   }
 

@@ -7,6 +7,7 @@ import type { Logger } from '../../log/types.ts';
 import type { OutboundClaim, Settlement, Trouble } from '../outbound.ts';
 import type { Attempt, RecipientResult } from './attempt.ts';
 import { recipients as counted, ways } from './metrics.ts';
+import { withNotBefore } from './not-before.ts';
 import { expiresAt, isDelayDue, isExpired, nextTry } from './schedule.ts';
 import type { Notice, NoticeRecipient, SenderParts } from './types.ts';
 
@@ -44,11 +45,12 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
   const delayDue = isDelayDue(envelope, now, options);
   const delayed = delayDue ? of('later').filter(wantsDelay) : [];
   const delayTold = await tell(parts, 'delayed', delayed);
+  const due = dueAt(tried, told, parts);
   return {
     kind: 'later',
-    dueAt: dueAt(tried, told, parts),
+    dueAt: due,
     recipients: left.map(({ recipient }) => recipient),
-    troubles: left.map(troubleOf),
+    troubles: left.map((each) => troubleOf(each, due)),
     delayTold: envelope.delayTold || (delayDue && delayTold),
     tried: tried.counts,
   };
@@ -66,10 +68,10 @@ function dueAt(tried: Tried, told: boolean, parts: OutcomeParts): number {
   return told ? due : Math.max(due, now + options['relay.retry.min']);
 }
 
-const troubleOf = ({ recipient, status, text, remote }: RecipientResult): Trouble => ({
+const troubleOf = ({ recipient, status, text, remote }: RecipientResult, due: number): Trouble => ({
   address: recipient.address,
   status,
-  text,
+  text: withNotBefore(text, due),
   remote: remote && `${remote.host}${remote.address === undefined ? '' : ` [${remote.address}]`}`,
 });
 

@@ -17,6 +17,7 @@ import { isPermitted } from './addresses.ts';
 import { Lane, type Held } from './lane.ts';
 import { connections as counted, letters, seconds, senders, type Having } from './metrics.ts';
 import { MtaSts } from './mta-sts.ts';
+import { isWoken } from './not-before.ts';
 import { conclude } from './outcome.ts';
 import { chance } from './schedule.ts';
 import type { Sender, SenderParts } from './types.ts';
@@ -49,6 +50,7 @@ class SpoolSender implements Sender {
   #active = 0;
   #looking = false;
   #lookAgain = false;
+  #taking: Promise<void> = Promise.resolve();
   #onQuiet: (() => void) | undefined;
 
   constructor(parts: SenderParts) {
@@ -90,6 +92,7 @@ class SpoolSender implements Sender {
       for (const held of lane.queue.splice(0)) void this.#release(held);
       lane.quitIdle(Infinity);
     }
+    await Promise.race([this.#taking, this.#parts.clock.sleep(ms)]);
     if (this.#active > 0) {
       await new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
@@ -106,7 +109,7 @@ class SpoolSender implements Sender {
   }
 
   wake(lane: string): void {
-    this.#lanes.get(this.#ways.get(lane) ?? lane)?.state.wake();
+    this.#lanes.get(this.#ways.get(lane) ?? lane)?.state.wake(this.#parts.clock.now());
     this.#look();
   }
 
@@ -128,7 +131,7 @@ class SpoolSender implements Sender {
     this.#lookAgain = true;
     if (this.#looking || this.#stop.signal.aborted) return;
     this.#looking = true;
-    void this.#takeAll().finally(() => (this.#looking = false));
+    this.#taking = this.#takeAll().finally(() => (this.#looking = false));
   }
 
   async #takeAll(): Promise<void> {
@@ -163,6 +166,7 @@ class SpoolSender implements Sender {
     const way = await this.#way(claim, name);
     const lane = this.#lanes.get(way) ?? new Lane(way, this.#parts.options);
     this.#lanes.set(way, lane);
+    if (isWoken(claim.envelope, at)) lane.state.wake(at);
     const held: Held = { claim, lane, renewedAt: at, over: false, connection: undefined };
     this.#letters.add(held);
     if (this.#stop.signal.aborted) void this.#release(held);

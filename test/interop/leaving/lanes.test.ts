@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { systemClock } from '../../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../../src/base/clock.ts';
+import type { OutboundSpools } from '../../../src/spool/outbound.ts';
+import { MemoryOutbound } from '../../../src/spool/testing/memory-outbound.ts';
 import { ownAddress } from '../../harness/addresses.ts';
 import { openYard } from './yard.ts';
 
@@ -157,4 +159,67 @@ test('LMTP: a reply for each recipient, delivered where asked', async (ctx) => {
       recipients: [{ recipient: { address: 'a@x.test' }, action: 'delivered' }],
     },
   ]);
+});
+
+/** Runs fifty times as fast. */
+const started = systemClock.now();
+const fast: Clock = {
+  now: () => started + (systemClock.now() - started) * 50,
+  sleep: (ms, signal) => systemClock.sleep(ms / 50, signal),
+};
+
+test('a claim that another process has taken: the connection is cut, nothing is settled', async (ctx) => {
+  const memory = new MemoryOutbound(fast);
+  let settled = 0;
+  const spools: OutboundSpools = {
+    open: () => memory.open(),
+    requireRoom: () => memory.requireRoom(),
+    onCommitted: (listener) => memory.onCommitted(listener),
+    wake: (lane) => memory.wake(lane),
+    take: async (options) =>
+      (await memory.take(options)).map((claim) => ({
+        ...claim,
+        renew: async () => false,
+        settle: async (settlement) => {
+          settled += 1;
+          return claim.settle(settlement);
+        },
+      })),
+  };
+  const yard = await openYard(ctx, { spool: memory, parts: { spools, clock: fast } });
+  const peer = await yard.peer('example.net', { answers: { data: 'silence' } });
+  await yard.put({ to: ['bob@example.net'] });
+  await expect.poll(() => peer.sessions[0]?.closed).toBe(true);
+  await expect.poll(() => yard.sender.held).toBe(0);
+  expect(settled).toBe(0);
+  expect(peer.letters).toEqual([]);
+});
+
+test('a woken letter ends the rest of its destination, for all that wait there', async (ctx) => {
+  const memory = new MemoryOutbound(fast);
+  const yard = await openYard(ctx, { spool: memory, parts: { clock: fast } });
+  const peer = await yard.peer('example.net', { answers: { connect: 'drop' } });
+  for (let at = 0; at < 20; at++) await yard.put({ to: [`u${at}@example.net`] });
+  // Rests of 1, 2, 4 and 8 minutes and so on; from the fourth on letters are put off.
+  const isOff = () => memory.letters.every(({ dueAt }) => dueAt > fast.now() + 180_000);
+  await expect.poll(isOff, { timeout: 60_000 }).toBe(true);
+  peer.behave({});
+  const tried = peer.sessions.length;
+  expect(await memory.wake('example.net')).toBe(20);
+  await expect.poll(() => memory.letters.every(({ state }) => state === 'done')).toBe(true);
+  expect(peer.letters).toHaveLength(20);
+  expect(tried).toBeLessThan(12);
+}, 120_000);
+
+test('IPv6, by an address literal', async (ctx) => {
+  const yard = await openYard(ctx);
+  const peer = await yard.peer('six.test', { host: '::1' });
+  const letter = await yard.put({
+    to: ['bob@[IPv6:::1]'],
+    route: { kind: 'mx', domain: '[IPv6:::1]' },
+  });
+  await yard.settled();
+  expect(letter.state).toBe('done');
+  expect(peer.letters[0]?.recipients[0]?.address).toBe('bob@[IPv6:::1]');
+  expect(yard.log).toMatchObject([{ host: '[::1]', address: '::1' }]);
 });

@@ -58,6 +58,8 @@ export interface YardOptions {
   readonly table?: DnsTable;
   readonly options?: Partial<SenderParts['options']>;
   readonly parts?: Partial<SenderParts>;
+  /** By another clock than the machine's. */
+  readonly spool?: MemoryOutbound;
 }
 
 export const TEXT = 'From: ann@farm.test\nTo: somebody\nSubject: hello\n\nFirst line\n.dot\n';
@@ -68,7 +70,7 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
   const port = await freePort();
   const log: LogLine[] = [];
   const notices: Notice[] = [];
-  const spool = new MemoryOutbound(systemClock);
+  const spool = given.spool ?? new MemoryOutbound(systemClock);
   const logger = keepLines(log);
   const resolver = createResolver({
     options: { ...defaults(DNS_OPTIONS), 'dns.servers': [dns.address], 'dns.timeout': 1000 },
