@@ -5,7 +5,7 @@ const ADDRESSES_MAX = 64;
 
 /**
  * Addresses of this machine that somebody else could reach it by, sorted: none of the loopback,
- * none that counts on one link only (RFC 3927, RFC 4291 §2.5.6).
+ * none that counts on one link only.
  */
 export function reachableAddresses(
   interfaces: NodeJS.Dict<readonly NetworkInterfaceInfo[]> = networkInterfaces(),

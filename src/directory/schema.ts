@@ -107,15 +107,7 @@ export const CLASSES = {
     oid: 6,
     kind: 'structural',
     must: ['cn', 'nid', 'server', 'status'],
-    may: [
-      'mwListen',
-      'mwAddress',
-      'mwBeat',
-      'mwVersion',
-      'mwSite',
-      'userPassword',
-      'description',
-    ],
+    may: ['mwListen', 'mwAddress', 'mwBeat', 'mwVersion', 'mwSite', 'userPassword', 'description'],
     doc: 'A host that runs services.',
   },
   mwSite: {

@@ -22,7 +22,7 @@ import type {
   SecretKind,
   VolumeEntry,
 } from '../types.ts';
-import { Answers } from './cache.ts';
+import { Answers, type AnswersLimits } from './cache.ts';
 import { Elsewhere, resultCode } from './connection.ts';
 import type { LdapConnection, ServerAccess } from './connection.ts';
 import {
@@ -36,11 +36,12 @@ import {
 import { all, equal } from './filters.ts';
 import { LdapLookups } from './lookups.ts';
 import { AnotherUser, VerifiedPasswords } from './passwords.ts';
+import { newsExchange } from './news.ts';
 import { OutboundEntries } from './outbound.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
-import { SecretEntries, type OwnIdentity } from './secrets.ts';
-import { serverState, type ServerState } from './state.ts';
+import { SecretEntries, type Asking, type OwnIdentity } from './secrets.ts';
+import type { ServerState } from './state.ts';
 
 /** Servers and the identity to search them with. */
 export interface LdapAccess {
@@ -161,22 +162,10 @@ class LdapDirectory implements Directory {
     this.#replicas = replicas(options, this.#layout.farm, options.suffix, 'farm');
     this.#people = users ? replicas(users, users.base, undefined, 'users') : this.#replicas;
     const trees = new Map([['farm', this.#replicas] as const, ['users', this.#people] as const]);
-    this.news = {
-      onNews: (listener) => void listeners.add(listener),
-      note: ({ tree, csns }) => trees.get(tree)?.learn(serverState(csns) ?? new Map()),
-      all: () =>
-        Array.from(trees, ([tree, of]) => ({ tree, csns: [...of.newest.values()] })).filter(
-          ({ tree, csns }) => csns.length > 0 && (tree === 'farm' || users !== undefined),
-        ),
-    };
+    this.news = newsExchange(trees, { listeners, withUsers: users !== undefined });
     const connections = values['directory.bind.connections'];
     this.#binds = new PasswordBinds(this.#people, { connections });
-    const answers = {
-      freshMs: values['directory.cache.fresh'],
-      staleMs: values['directory.cache.stale'],
-      entriesMax: values['directory.cache.entries'],
-      clock,
-    };
+    const answers = answersLimits(values, clock);
     this.#lookups = new LdapLookups({
       layout: this.#layout,
       people: {
@@ -195,21 +184,11 @@ class LdapDirectory implements Directory {
       identity: options.identity ?? (async () => undefined),
       open: ({ dn, password }) => {
         const access = { ...options, bindDn: dn, bindPassword: password };
-        const own = replicas(access, this.#layout.farm, options.suffix, 'farm');
-        return {
-          ask: (ask) => {
-            own.learn(this.#replicas.newest);
-            return askOf(own, ask);
-          },
-          close: () => own.close(),
-        };
+        return this.#asSelf(replicas(access, this.#layout.farm, options.suffix, 'farm'));
       },
     });
-    this.#outbound = new OutboundEntries({
-      layout: this.#layout,
-      ask: (ask) => this.#ask(ask),
-      logger,
-    });
+    const ask = <T>(one: Ask<T>): Promise<T> => this.#ask(one);
+    this.#outbound = new OutboundEntries({ layout: this.#layout, ask, logger });
     this.#tables = new Answers(answers);
     this.#passwords = new VerifiedPasswords({
       freshMs: values['directory.password.fresh'],
@@ -393,6 +372,17 @@ class LdapDirectory implements Directory {
     await Promise.all([...own, this.#binds.close()]);
   }
 
+  /** Connections of the node's own, which believe no server that is behind what is known here. */
+  #asSelf(own: Replicas): Asking {
+    return {
+      ask: (ask) => {
+        own.learn(this.#replicas.newest);
+        return askOf(own, ask);
+      },
+      close: () => own.close(),
+    };
+  }
+
   async #ask<T>(ask: Ask<T>): Promise<T> {
     return await askOf(this.#replicas, ask);
   }
@@ -460,6 +450,13 @@ class LdapDirectory implements Directory {
     });
   }
 }
+
+const answersLimits = (values: Values, clock: Clock): AnswersLimits => ({
+  freshMs: values['directory.cache.fresh'],
+  staleMs: values['directory.cache.stale'],
+  entriesMax: values['directory.cache.entries'],
+  clock,
+});
 
 /** As `Replicas.ask`; a result that we do not expect is trouble too, never an answer. */
 async function askOf<T>(replicas: Replicas, ask: Ask<T>): Promise<T> {

@@ -64,6 +64,30 @@ const isUser = (users = ''): string => `restrict="ldap:///${users}??sub?(objectC
 const administrates = (names: Layout): string =>
   `"user & ([${names.admin}] | [${names.administrators}]/member)"`;
 
+const constraint = (value: string): Setting => ({
+  conf: 'constraint_attribute',
+  attribute: 'olcConstraintAttribute',
+  value,
+});
+
+function constraints(names: Layout): readonly Setting[] {
+  const [users, nodes] = [names.users, names.nodes].map(inUrl);
+  return [
+    constraint(`userPassword count 1 restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
+    constraint(`objectClass regex ^(top|mwNode)$ restrict="ldap:///${nodes}??one?(objectClass=*)"`),
+    constraint(`nid regex ^[0-9]{1,15}$ restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
+    constraint(`userPassword regex ${HASHES}`),
+    // Rules of access are not asked about the attributes of a new entry.
+    constraint(`mwPath set ${administrates(names)}`),
+    constraint(`mwVacation size ${VACATION_BYTES_MAX}`),
+    constraint(`mwVacationSubject size ${VACATION_SUBJECT_BYTES_MAX}`),
+    constraint(`mwSecretValue size ${SECRET_BYTES_MAX}`),
+    constraint(`cn count 1 ${isUser(users)}`),
+    constraint(`uid count 1 ${isUser(users)}`),
+    constraint(`uid regex ^[0-9]{1,19}$ ${isUser(users)}`),
+  ];
+}
+
 /** In their order; `syncprov` is the last to be told, thus the first to see an operation. */
 export function overlays(names: Layout): readonly Overlay[] {
   const unique = (value: string): Setting => ({
@@ -71,12 +95,7 @@ export function overlays(names: Layout): readonly Overlay[] {
     attribute: 'olcUniqueURI',
     value,
   });
-  const constraint = (value: string): Setting => ({
-    conf: 'constraint_attribute',
-    attribute: 'olcConstraintAttribute',
-    value,
-  });
-  const [all, users, nodes] = [names.suffix, names.users, names.nodes].map(inUrl);
+  const [all, users] = [names.suffix, names.users].map(inUrl);
   return [
     {
       name: 'unique',
@@ -92,22 +111,7 @@ export function overlays(names: Layout): readonly Overlay[] {
     {
       name: 'constraint',
       objectClass: 'olcConstraintConfig',
-      settings: [
-        constraint(`userPassword count 1 restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
-        constraint(
-          `objectClass regex ^(top|mwNode)$ restrict="ldap:///${nodes}??one?(objectClass=*)"`,
-        ),
-        constraint(`nid regex ^[0-9]{1,15}$ restrict="ldap:///${nodes}??sub?(objectClass=mwNode)"`),
-        constraint(`userPassword regex ${HASHES}`),
-        // Rules of access are not asked about the attributes of a new entry.
-        constraint(`mwPath set ${administrates(names)}`),
-        constraint(`mwVacation size ${VACATION_BYTES_MAX}`),
-        constraint(`mwVacationSubject size ${VACATION_SUBJECT_BYTES_MAX}`),
-        constraint(`mwSecretValue size ${SECRET_BYTES_MAX}`),
-        constraint(`cn count 1 ${isUser(users)}`),
-        constraint(`uid count 1 ${isUser(users)}`),
-        constraint(`uid regex ^[0-9]{1,19}$ ${isUser(users)}`),
-      ],
+      settings: constraints(names),
       doc: 'One key for a node, one login and one number for a user; texts that have an end.',
     },
     {

@@ -22,6 +22,31 @@ import { DirectoryUnavailable } from '../types.ts';
 import type { Directory } from '../types.ts';
 import type { SnapshotDirectory } from './open.ts';
 
+type Either = <T>(live: () => Promise<T>, stored: () => Promise<T | undefined>) => Promise<T>;
+
+/** What the snapshot says of the farm itself. */
+const facts = (
+  primary: Directory,
+  snapshot: SnapshotDirectory,
+  either: Either,
+): Pick<Directory, 'volumes' | 'nodes' | 'domain'> => ({
+  volumes: () =>
+    either(
+      () => primary.volumes(),
+      () => snapshot.volumes(),
+    ),
+  nodes: () =>
+    either(
+      () => primary.nodes(),
+      () => snapshot.nodes(),
+    ),
+  domain: (name) =>
+    either(
+      () => primary.domain(name),
+      () => snapshot.domain(name),
+    ),
+});
+
 /** Asks `primary`; while it is away, `snapshot` as far as the essay above says. */
 export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): Directory {
   const positive = async <T>(ask: () => Promise<T | undefined>, live: unknown): Promise<T> => {
@@ -32,10 +57,7 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
     if (answer === undefined) throw live;
     return answer;
   };
-  const either = async <T>(
-    live: () => Promise<T>,
-    stored: () => Promise<T | undefined>,
-  ): Promise<T> => {
+  const either: Either = async (live, stored) => {
     try {
       return await live();
     } catch (error) {
@@ -65,11 +87,7 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
         () => snapshot.accountById(id),
       ),
     verifyPassword: (account, password) => primary.verifyPassword(account, password),
-    volumes: () =>
-      either(
-        () => primary.volumes(),
-        () => snapshot.volumes(),
-      ),
+    ...facts(primary, snapshot, either),
     assignVolume: (account, volume) => primary.assignVolume(account, volume),
     volumeByRule: (account) => primary.volumeByRule(account),
     storedVolume: (account) =>
@@ -79,16 +97,6 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
       ),
     settings: () => primary.settings(),
     node: (name) => primary.node(name),
-    nodes: () =>
-      either(
-        () => primary.nodes(),
-        () => snapshot.nodes(),
-      ),
-    domain: (name) =>
-      either(
-        () => primary.domain(name),
-        () => snapshot.domain(name),
-      ),
     etrnDomains: (argument) => primary.etrnDomains(argument),
     secret: (kind, name) => primary.secret(kind, name),
     invalidate: () => {
