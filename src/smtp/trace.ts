@@ -30,7 +30,7 @@ export interface TraceFacts {
 
 /** All trace lines of one share. Every line is shorter than 998 octets (RFC 5322 §2.1.1). */
 export function traceHeader(facts: TraceFacts): string {
-  const only = facts.recipients.length === 1 ? facts.recipients[0] : undefined;
+  const only = onlyOf(facts);
   return (
     `Return-Path: <${inHeader(facts.sender)}>\n` +
     (only === undefined ? '' : `Delivered-To: ${inHeader(only)}\n`) +
@@ -40,7 +40,7 @@ export function traceHeader(facts: TraceFacts): string {
 
 /** Received alone: what goes on to another host has no other trace line (RFC 5321 §4.4). */
 export function receivedHeader(facts: Omit<TraceFacts, 'sender'>): string {
-  const only = facts.recipients.length === 1 ? facts.recipients[0] : undefined;
+  const only = onlyOf(facts);
   const { session } = facts;
   const tls = session.tls
     ? `\n\t(${atoms(session.tls.protocol)} ${atoms(session.tls.cipher)})`
@@ -55,6 +55,10 @@ export function receivedHeader(facts: Omit<TraceFacts, 'sender'>): string {
     `;\n\t${dateTime(facts.at)}\n`
   );
 }
+
+/** Whom it is for, where that tells nobody of another recipient. */
+const onlyOf = (facts: Pick<TraceFacts, 'recipients'>): string | undefined =>
+  facts.recipients.length === 1 ? facts.recipients[0] : undefined;
 
 const from = ({ session, anonymous }: Pick<TraceFacts, 'session' | 'anonymous'>): string =>
   anonymous === true
