@@ -25,7 +25,7 @@ export class References {
     this.#session = session;
   }
 
-  /** Lists, forwards of others, catch-alls and the setting `postmaster` that name an address. */
+  /** Lists, forwards of others, catch-alls, who may send ETRN, and the setting `postmaster` that name an address. */
   async to(address: string): Promise<readonly Reference[]> {
     const key = addressKey(address);
     if (!key) return [];
@@ -33,7 +33,7 @@ export class References {
     const where = [
       { base: lists, objectClass: 'mwList', attributes: IN_LISTS },
       { base: users, objectClass: 'mwUser', attributes: ['mailForward'] },
-      { base: domains, objectClass: 'mwDomain', attributes: ['mwCatchAll'] },
+      { base: domains, objectClass: 'mwDomain', attributes: ['mwCatchAll', 'mwEtrnFrom'] },
     ];
     const same = (value: string): boolean => {
       const other = addressKey(value);

@@ -50,6 +50,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
       owner: at('before'),
     });
     await admin.domains.add('caught.test', { catchAll: at('before') });
+    await admin.domains.add('held.test', { transport: 'mx', etrnFrom: [at('before')] });
     await admin.settings.set('postmaster', at('before'));
     const half = await admin.users.rename(before, at('between'));
     const { id, uid, customerId, volume, path } = before;
@@ -57,6 +58,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     expect(half.references.map(({ attribute }) => attribute).toSorted()).toEqual([
       'mailForward',
       'mwCatchAll',
+      'mwEtrnFrom',
       'mwMember',
       'mwModerator',
       'mwOwner',
@@ -65,6 +67,7 @@ describe.each(TEST_SERVERS)('%s', (kind) => {
     await admin.users.rename(at('between'), at('before'));
     const after = await admin.users.rename(at('before'), at('after'), { follow: true });
     expect(after.references).toEqual([]);
+    expect((await admin.domains.get('held.test')).etrnFrom).toEqual([at('after')]);
     expect((await admin.users.get(at('alice'))).forwards).toEqual([at('after')]);
     const crew = await admin.lists.get(at('crew'));
     expect(crew.members.toSorted()).toEqual([at('after'), at('bob')]);
