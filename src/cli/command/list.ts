@@ -12,6 +12,7 @@ import {
 } from '../command.ts';
 import { counted } from '../human.ts';
 import { noteDamaged, printFields } from '../print.ts';
+import { MODERATION_COMMANDS } from './moderation.ts';
 
 const FIELDS = {
   member: { type: 'string', multiple: true, value: 'ADDRESS', doc: 'All members, not one more' },
@@ -139,4 +140,5 @@ export const LIST_COMMANDS: Group = {
     args: [2, 1_000],
     run: members('remove'),
   },
+  ...MODERATION_COMMANDS,
 };
