@@ -51,9 +51,7 @@ export async function acceptRecipient(
   session: Pick<SessionView, 'id'>,
   given: GivenRecipient,
 ): Promise<Places> {
-  if (given.taken >= policy.options['submission.recipients.max']) {
-    throw refusal('too-many', 'tooManyRecipients');
-  }
+  requireRecipient(policy, given);
   try {
     const places = await lookUp(policy, session, given);
     await take(given.author);
@@ -66,6 +64,25 @@ export async function acceptRecipient(
     if (!(error instanceof StoreError)) throw error;
     throw refusal('storage', storeErrorReply(error.kind), { cause: error });
   }
+}
+
+/** One more recipient, whose place somebody else finds. @throws ReplyError */
+export async function takeRecipient(
+  policy: Pick<RecipientPolicy, 'options'>,
+  given: Pick<GivenRecipient, 'author' | 'mailbox' | 'taken'>,
+): Promise<void> {
+  requireRecipient(policy, given);
+  await take(given.author);
+}
+
+function requireRecipient(
+  { options }: Pick<RecipientPolicy, 'options'>,
+  { taken, mailbox }: Pick<GivenRecipient, 'mailbox' | 'taken'>,
+): void {
+  if (taken >= options['submission.recipients.max']) {
+    throw refusal('too-many', 'tooManyRecipients');
+  }
+  if (mailbox.literal) throw refusal('not-an-address', 'literalRefused');
 }
 
 async function take({ allowance }: Author): Promise<void> {
@@ -82,8 +99,7 @@ async function lookUp(
   session: Pick<SessionView, 'id'>,
   { author, sender, mailbox, dsn }: GivenRecipient,
 ): Promise<Places> {
-  const { address, literal } = mailbox;
-  if (literal) throw refusal('not-an-address', 'literalRefused');
+  const { address } = mailbox;
   const { account } = author;
   const { forwarder } = policy;
   const from = sender.address?.address ?? '';

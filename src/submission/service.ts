@@ -6,15 +6,23 @@ import type { Delivery, Outbound } from '../delivery/types.ts';
 import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
+import type { Mailbox } from '../smtp/address.ts';
 import { createSmtpService } from '../smtp/engine.ts';
 import type { SmtpOptions } from '../smtp/options.ts';
 import { ReplyError } from '../smtp/replies.ts';
-import type { Sender, SessionView, SmtpPolicy } from '../smtp/types.ts';
+import type {
+  Envelope,
+  MessageSink,
+  RecipientDsn,
+  Sender,
+  SessionView,
+  SmtpPolicy,
+} from '../smtp/types.ts';
 import type { Marks } from '../spool/marks.ts';
 import { authentication, type VerifyToken } from './login.ts';
 import { SubmittedMessage } from './message.ts';
 import type { SubmissionOptions } from './options.ts';
-import { acceptRecipient } from './recipient.ts';
+import { acceptRecipient, takeRecipient } from './recipient.ts';
 import { acceptSender, type Author } from './sender.ts';
 import { SendingLimits } from './sending-limits.ts';
 
@@ -44,53 +52,96 @@ export interface SubmissionParts {
   readonly farmMark?: string | undefined;
 }
 
+/** What a user may send, at whatever door the login was: the smarthost's too. */
+export interface UserPolicy {
+  /** @throws ReplyError when the address is not the user's, or nothing more may be sent now */
+  sender(session: SessionView, sender: Sender): Promise<void>;
+  /** For each recipient, before it is accepted. @throws ReplyError when it is one too many */
+  take(sender: Sender, mailbox: Mailbox): Promise<void>;
+  /** A message whose header is judged and mended, and counted at its end. */
+  message(session: SessionView, envelope: Envelope<Places>): MessageSink;
+}
+
 /** Mail of our own users, from their mail programs (RFC 6409). */
 export function createSubmissionService(parts: SubmissionParts): Service {
-  const { options, logger, clock, marks, hostName, tls, farmMark } = parts;
-  const limits = marks && new SendingLimits({ marks, options, clock, logger });
-  const common = { ...parts, limits };
-  /** By the sender, of which each transaction has its own. */
-  const transactions = new WeakMap<Sender, { readonly author: Author; taken: number }>();
-  const transactionOf = (sender: Sender): { readonly author: Author; taken: number } => {
-    const known = transactions.get(sender);
-    if (known) return known;
-    throw new Error('a transaction that MAIL did not begin');
-  };
-
+  const { options, logger, clock, hostName, tls, farmMark } = parts;
+  const users = new Users(parts);
   const policy: SmtpPolicy<Places> = {
     authenticate: authentication(parts),
     dsn: true,
     etrn: parts.etrn,
     connect: () => undefined,
-    sender: async (session, sender) => {
-      try {
-        const author = await acceptSender(common, session, sender);
-        transactions.set(sender, { author, taken: 0 });
-      } catch (error) {
-        tellRefused(logger, session, { from: sender.address?.address ?? '', error });
-        throw error;
-      }
-    },
-    recipient: async (session, sender, mailbox, dsn) => {
-      const transaction = transactionOf(sender);
-      const { author, taken } = transaction;
-      try {
-        const given = { author, sender, mailbox, dsn, taken };
-        const places = await acceptRecipient(common, session, given);
-        transaction.taken += 1;
-        return places;
-      } catch (error) {
-        tellRefused(logger, session, { to: mailbox.address, error });
-        throw error;
-      }
-    },
-    message: (session, envelope) => {
-      const { author } = transactionOf(envelope.sender);
-      return new SubmittedMessage(common, session, { envelope, author });
-    },
+    sender: (session, sender) => users.sender(session, sender),
+    recipient: (session, sender, mailbox, dsn) =>
+      users.recipient(session, sender, { mailbox, dsn }),
+    message: (session, envelope) => users.message(session, envelope),
   };
   const engine = { mode: 'smtp', hostName, policy, tls, options, logger, clock, farmMark } as const;
   return createSmtpService(engine);
+}
+
+/** The same rules for another service, which finds its own ways for recipients. */
+export const createUserPolicy = (parts: SubmissionParts): UserPolicy => new Users(parts);
+
+interface Transaction {
+  readonly author: Author;
+  taken: number;
+}
+
+class Users implements UserPolicy {
+  readonly #parts: SubmissionParts & { readonly limits: SendingLimits | undefined };
+  /** By the sender, of which each transaction has its own. */
+  readonly #transactions = new WeakMap<Sender, Transaction>();
+
+  constructor(parts: SubmissionParts) {
+    const { marks, options, clock, logger } = parts;
+    const limits = marks && new SendingLimits({ marks, options, clock, logger });
+    this.#parts = { ...parts, limits };
+  }
+
+  async sender(session: SessionView, sender: Sender): Promise<void> {
+    try {
+      const author = await acceptSender(this.#parts, session, sender);
+      this.#transactions.set(sender, { author, taken: 0 });
+    } catch (error) {
+      tellRefused(this.#parts.logger, session, { from: sender.address?.address ?? '', error });
+      throw error;
+    }
+  }
+
+  async recipient(
+    session: SessionView,
+    sender: Sender,
+    { mailbox, dsn }: { readonly mailbox: Mailbox; readonly dsn: RecipientDsn },
+  ): Promise<Places> {
+    const transaction = this.#of(sender);
+    try {
+      const given = { ...transaction, sender, mailbox, dsn };
+      const places = await acceptRecipient(this.#parts, session, given);
+      transaction.taken += 1;
+      return places;
+    } catch (error) {
+      tellRefused(this.#parts.logger, session, { to: mailbox.address, error });
+      throw error;
+    }
+  }
+
+  async take(sender: Sender, mailbox: Mailbox): Promise<void> {
+    const transaction = this.#of(sender);
+    await takeRecipient(this.#parts, { ...transaction, mailbox });
+    transaction.taken += 1;
+  }
+
+  message(session: SessionView, envelope: Envelope<Places>): MessageSink {
+    const { author } = this.#of(envelope.sender);
+    return new SubmittedMessage(this.#parts, session, { envelope, author });
+  }
+
+  #of(sender: Sender): Transaction {
+    const known = this.#transactions.get(sender);
+    if (known) return known;
+    throw new Error('a transaction that MAIL did not begin');
+  }
 }
 
 /** What a user is refused has no other line: nothing of it comes to delivery. */
