@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { openDelivery } from '../delivery/delivery.ts';
@@ -41,6 +43,7 @@ const CONTENTS: MemoryContents = {
     user('ring1', ['ring2@farm.test']),
     user('ring2', ['ring1@farm.test']),
     user('self', ['self@farm.test']),
+    user('desk', ['team@farm.test'], true),
   ],
   lists: [
     memoryList({
@@ -53,7 +56,12 @@ const CONTENTS: MemoryContents = {
   rules: [
     { name: 'old', order: 1, pattern: 'old-.*', target: parseRuleTarget('host:h.test:2525') },
   ],
-  domains: ['farm.test', customer('backup.test', 'mx'), customer('gate.test', 'uucp.farm.test')],
+  domains: [
+    { name: 'farm.test', all: 'anyone' },
+    { name: 'sub.farm.test', site: 'sub' },
+    customer('backup.test', 'mx'),
+    customer('gate.test', 'uucp.farm.test'),
+  ],
 };
 
 let disk: TemporaryVolumes;
@@ -236,6 +244,37 @@ test('a list: its owner answers for it, one envelope for each domain, once each'
   outbound.letters.length = 0;
   expect(await send(['team'], { from: '' }), 'a notice stays one').toEqual(TAKEN);
   expect(left()[0]?.sender).toBe('');
+});
+
+const copies = async (name: string): Promise<readonly string[]> => {
+  const account = await directory.account(`${name}@farm.test`);
+  const located = account && (await volumes.table.locate(account));
+  const at = join(located?.maildir ?? '', 'new');
+  return readdirSync(at).map((file) => readFileSync(join(at, file), 'utf8'));
+};
+
+test('[S3-15] all@ is a list too: its copies say so, and it does not send them again', async () => {
+  expect(await send(['all'])).toEqual(TAKEN);
+  const [copy = ''] = await copies('alice');
+  expect(copy).toContain('\nList-Id: <all.farm.test>\nPrecedence: list\n');
+  expect(new Set(left().map(({ sender, origin }) => `${sender} ${origin}`))).toEqual(
+    new Set(['x@author.test list']),
+  );
+  const text = 'Subject: x\r\nX-Mailfarm-List: all@farm.test';
+  expect(await send(['all'], { text })).toEqual(['250 2.1.5', '554 5.4.6']);
+});
+
+test('a forward that leads to a list: its copies are marked, the own one is not', async () => {
+  expect(await send(['desk'])).toEqual(TAKEN);
+  expect((await copies('bob'))[0]).toContain('\nX-Mailfarm-List: team@farm.test\n');
+  expect((await copies('desk'))[0]).not.toContain('List-');
+  const text = 'Subject: x\r\nX-Mailfarm-List: team@farm.test';
+  expect(await send(['desk'], { text })).toEqual(TAKEN);
+  expect([(await copies('bob')).length, (await copies('desk')).length]).toEqual([1, 2]);
+});
+
+test('[S3-14] a list is of the main domain: a site has none of its name', async () => {
+  expect(await send(['team@sub.farm.test'])).toEqual(['550 5.1.1']);
 });
 
 test('a letter that comes back to its list is refused, and goes to others beside it', async () => {
