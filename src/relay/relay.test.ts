@@ -17,17 +17,20 @@ import { StoreError } from '../volumes/error.ts';
 import { Notices } from './notices.ts';
 import { RELAY_OPTIONS } from './options.ts';
 import { createRelayService } from './service.ts';
+import { tellRelay } from './tell.ts';
 
 useParkingFarm();
 
 let alice: Recipient;
 let listener: TestListener | undefined;
 let allowed: string[];
+let asked: string[];
 
 beforeEach(async () => {
   directory.putDomain('example.test');
   alice = await user('alice', 'v1', { addresses: ['al@example.test'] });
   allowed = [];
+  asked = [];
 });
 afterEach(async () => {
   await listener?.close();
@@ -46,6 +49,10 @@ async function relay(peer: string): Promise<StrictClient> {
         password === 'demo' ? { kind: 'accepted', account: alice.account } : { kind: 'refused' },
     },
     farm: { isNode: (address) => address === '192.0.2.1' },
+    etrn: async (_, { kind, name }) => {
+      asked.push(`${kind} ${name}`);
+      return name === 'customer.test' ? { kind: 'started' } : { kind: 'unable' };
+    },
     pop: { allows: async (address) => allowed.includes(address) },
     tls: testTls(),
     options: { ...defaults(SMTP_OPTIONS), ...defaults(RELAY_OPTIONS) },
@@ -174,6 +181,16 @@ test('without a spool volume, and without the directory, letters are deferred', 
   expect((await converse(await relay('192.0.2.1'), ['a@one.example'])).at(-1)).toBe('451 4.4.3');
 });
 
+test('[S4-13] one relay tells another what to send, and says when that does not take it', async () => {
+  (await relay('192.0.2.1')).close();
+  const at = { node: 'relay1', host: '127.0.0.1', port: listener?.port ?? 0 };
+  await tellRelay('me.example.test')(at, 'customer.test');
+  expect(asked).toEqual(['queue customer.test']);
+  await expect(tellRelay('me.example.test')(at, 'x.test')).rejects.toThrow(/relay1 said.* 458 /);
+  await listener?.close();
+  await expect(tellRelay('me.example.test')(at, 'x.test')).rejects.toThrow('ECONNREFUSED');
+});
+
 const TEXT = 'From: alice@example.test\nSubject: lost\n\nthe letter\n';
 
 function notice(more: Partial<OutboundEnvelope> = {}, kind: Notice['kind'] = 'failed'): Notice {
@@ -287,8 +304,8 @@ test('no backscatter: a forward’s stranger is not told, the user who forwards 
   expect(await bodies(alice)).toHaveLength(1);
   expect(sent()).toEqual([]);
   // Who asked is told.
-  const asked = [{ address: 'b@one.example', notify: ['failure'] }] as const;
-  await notices().report(notice({ ...forward, recipients: asked }));
+  const wished = [{ address: 'b@one.example', notify: ['failure'] }] as const;
+  await notices().report(notice({ ...forward, recipients: wished }));
   expect(sent()).toEqual([['', ['spam@two.example'], 'mx', 'notice']]);
 });
 

@@ -43,6 +43,11 @@ export interface RelayServiceParts {
   readonly auth: Authenticator;
   readonly farm: Pick<OwnFarm, 'isNode'>;
   readonly pop?: Pick<PopMarks, 'allows'> | undefined;
+  /**
+   * What who logged in may send: submission's own rules and limits, so that this door is no way
+   * around them. Without it a login is only held to the addresses of its entry.
+   */
+  readonly users?: Users | undefined;
   readonly etrn?: SmtpPolicy<Places>['etrn'];
   readonly tls: TlsContexts | undefined;
   readonly options: SmtpOptions & RelayOptions;
@@ -50,6 +55,12 @@ export interface RelayServiceParts {
   readonly clock: Clock;
   readonly hostName: string;
   readonly farmMark?: string | undefined;
+}
+
+interface Users {
+  sender(session: SessionView, sender: Sender): Promise<void>;
+  take(sender: Sender, mailbox: Mailbox): Promise<void>;
+  message(session: SessionView, envelope: Envelope<Places>): MessageSink;
 }
 
 /** A smarthost of this process. */
@@ -88,6 +99,8 @@ class RelayPolicy implements SmtpPolicy<Places> {
   connect(): undefined {}
 
   async sender(session: SessionView, sender: Sender): Promise<void> {
+    const users = this.#usersFor(session);
+    if (users) return users.sender(session, sender);
     if (session.account !== undefined) return this.#requireOwn(session, sender);
     if (await this.#isKnown(session.peer.remoteAddress)) return;
     recipients.inc('not-permitted');
@@ -102,6 +115,7 @@ class RelayPolicy implements SmtpPolicy<Places> {
   ): Promise<Places> {
     try {
       const places = await this.#placesOf(session, sender, mailbox, dsn);
+      await this.#usersFor(session)?.take(sender, mailbox);
       await this.#parts.outbound.accept({ size: sender.size });
       recipients.inc('accepted');
       return places;
@@ -111,7 +125,12 @@ class RelayPolicy implements SmtpPolicy<Places> {
   }
 
   message(session: SessionView, envelope: Envelope<Places>): MessageSink {
-    return new RelayMessage(this.#parts, session, envelope);
+    const users = this.#usersFor(session);
+    return users?.message(session, envelope) ?? new RelayMessage(this.#parts, session, envelope);
+  }
+
+  #usersFor({ account }: SessionView): Users | undefined {
+    return account === undefined ? undefined : this.#parts.users;
   }
 
   async #verify(session: SessionView, credentials: Credentials): Promise<AuthAnswer> {

@@ -20,7 +20,7 @@ import { farmMark } from '../smtp/farm-mark.ts';
 import { Marks } from '../spool/marks.ts';
 import { openOutboundSpools } from '../spool/outbound-spools.ts';
 import { Spools } from '../spool/spools.ts';
-import { createSubmissionService } from '../submission/service.ts';
+import { createSubmissionService, createUserPolicy } from '../submission/service.ts';
 import { exclusiveByLockFiles } from '../pop3/exclusive.ts';
 import { createPop3Service } from '../pop3/service.ts';
 import { HostBeats } from '../volumes/hosts.ts';
@@ -158,7 +158,8 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
     submission: () => createSubmissionService({ ...smtp, outbound, auth, marks, etrn }),
     relay: () => {
       if (outbound === undefined) throw new Error('a relay needs a spool');
-      return createRelayService({ ...smtp, outbound, auth, farm, pop, etrn });
+      const users = createUserPolicy({ ...smtp, outbound, auth, marks });
+      return createRelayService({ ...smtp, outbound, auth, farm, pop, etrn, users });
     },
     pop3: () =>
       createPop3Service({

@@ -4,6 +4,7 @@ import { createResolver } from '../dns/resolver.ts';
 import { FarmWake } from '../relay/wake.ts';
 import { OwnFarm } from '../relay/own-farm.ts';
 import { PopMarks } from '../relay/pop-marks.ts';
+import { tellRelay } from '../relay/tell.ts';
 import { openSending, sendsMail } from '../relay/sending.ts';
 import type { EtrnAnswer, EtrnRequest, SessionView } from '../smtp/types.ts';
 import type { Marks } from '../spool/marks.ts';
@@ -36,6 +37,8 @@ export function openLeaving(parts: LeavingParts): Leaving {
   const { plan, directory, values, table, spools, marks, logger, clock, random } = parts;
   const { name: node, sending: source } = plan.file;
   const addresses = values['farm.addresses'];
+  const hostName = hostNameOf(plan, values);
+  const helo = source.helo ?? (node.includes('.') ? node : hostName);
   const farm = new OwnFarm({ directory, clock, logger, node, addresses });
   const pop = new PopMarks({ marks, minutes: values['relay.pop.minutes'], clock, logger });
   const wake = new FarmWake({
@@ -48,10 +51,9 @@ export function openLeaving(parts: LeavingParts): Leaving {
     farm,
     node,
     etrnFrom: values['relay.etrn.from'],
-    tell: async () => {},
+    tell: tellRelay(helo),
     logger,
   });
-  const hostName = hostNameOf(plan, values);
   const resolver = createResolver({ options: values, clock, random, logger });
   const sends = sendsMail(values['relay.send'], plan.listen);
   const sender = sends
@@ -61,7 +63,7 @@ export function openLeaving(parts: LeavingParts): Leaving {
         farm,
         resolver,
         hostName,
-        source: { ...source, helo: source.helo ?? (node.includes('.') ? node : hostName) },
+        source: { ...source, helo },
       })
     : undefined;
   return {
