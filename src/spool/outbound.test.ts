@@ -117,7 +117,8 @@ test('what an attempt changed is the envelope from then on; what was due later i
   const second = await only(processOf('mx2'));
   expect(second.envelope).toMatchObject({
     ...first.envelope,
-    ...{ tries: 1, delayTold: true },
+    tries: 1,
+    delayTold: true,
     recipients: [{ address: 'eve@example.net' }],
     troubles: [trouble],
   });
