@@ -1,4 +1,6 @@
+import { DELIVERY_MUTANTS } from './mutants-delivery.ts';
 import { PARKING_MUTANTS } from './mutants-parking.ts';
+import { SPOOL_MUTANTS } from './mutants-spool.ts';
 import { SENDER_MUTANTS } from './mutants-sender.ts';
 import { SUBMISSION_MUTANTS } from './mutants-submission.ts';
 import { VOLUME_MUTANTS } from './mutants-volumes.ts';
@@ -395,6 +397,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...VOLUME_MUTANTS,
   ...PARKING_MUTANTS,
+  ...SPOOL_MUTANTS,
+  ...DELIVERY_MUTANTS,
   ...SENDER_MUTANTS,
   ...SUBMISSION_MUTANTS,
   {

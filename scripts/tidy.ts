@@ -265,10 +265,10 @@ function untracked(sources: readonly Source[], index: ReadonlySet<string>): Find
     );
 }
 
-/** Files found by name or by a person: tests, what scripts collect, what package.json starts. */
+/** Found by name or by a person: tests, types of packages, what scripts collect and npm starts. */
 function isEntry(file: string, started: string): boolean {
   if (!/^(src|maildir|scripts|test)\//.test(file)) return true;
-  if (/\.(test|lab|machines)\.ts$|^src\/([^/]+\/)?(options|errors)\.ts$/.test(file)) return true;
+  if (/\.(test|lab|machines|d)\.ts$|^src\/([^/]+\/)?(options|errors)\.ts$/.test(file)) return true;
   return started.includes(file) || file === 'maildir/src/index.ts';
 }
 

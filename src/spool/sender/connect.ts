@@ -2,8 +2,8 @@
  * A connection to one address, up to the point where letters can be given: TCP from this node's own
  * address (S4-04), greeting, EHLO with its own name (S4-11), TLS as its policy wants, login.
  *
- * Where TLS is a bonus (`may`), a handshake that fails costs a second connection without it, and the
- * address is remembered for an hour. Where it has to be, there is no second connection.
+ * Where TLS is a bonus (`may`), a handshake that fails costs a second connection without it, and
+ * the address is remembered for an hour. Where it has to be, there is no second connection.
  */
 import { connect, isIP, type Socket } from 'node:net';
 import {

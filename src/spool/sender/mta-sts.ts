@@ -1,7 +1,7 @@
 /**
  * Policies of MTA-STS (RFC 8461): a TXT record says that there is one and which, HTTPS has it. A
- * policy is kept for its max_age, so that whoever spoils DNS or HTTPS later spoils nothing; a new id
- * replaces it. A policy that cannot be got where none is kept is no policy (RFC 8461 §3.3).
+ * policy is kept for its max_age, so that whoever spoils DNS or HTTPS later spoils nothing; a new
+ * id replaces it. A policy that cannot be got where none is kept is no policy (RFC 8461 §3.3).
  *
  * mailauth parses the policy. Its fetch reads without limit, from any address, and its cache never
  * expires, so those are here.

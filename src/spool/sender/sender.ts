@@ -3,8 +3,8 @@
  * many connections as its destination takes, and settles what became of them.
  *
  * Everything is bounded: connections of the process, connections of a lane, letters held (a few for
- * each connection). A lane that is slow keeps its few; others go on. What this process holds when it
- * dies, another takes when the lease of the claim is over.
+ * each connection). A lane that is slow keeps its few; others go on. What this process holds when
+ * it dies, another takes when the lease of the claim is over.
  *
  * Errors: MF-REL-104 the spool does not take what became of a letter, MF-REL-105 no message
  */
