@@ -11,11 +11,13 @@ import { benchDelivery } from './delivery.ts';
 import { benchDirectory } from './directory.ts';
 import { benchIdle } from './idle.ts';
 import { benchLarge } from './large.ts';
+import { benchLeaving } from './leaving.ts';
 import { benchPop3 } from './pop3.ts';
 import { benchStart } from './start.ts';
 
 const SECTIONS = {
   delivery: benchDelivery,
+  leaving: benchLeaving,
   pop3: benchPop3,
   idle: benchIdle,
   large: benchLarge,

@@ -66,7 +66,7 @@ export async function startWorld(table: DnsTable = {}): Promise<World> {
 /** The demo with the settings. */
 export async function startSendingFarm(
   dir: string,
-  world: World,
+  world: Pick<World, 'dns'>,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Farm> {
   const farm = await startFarm({ dir, readyMs: READY_MS });
