@@ -63,7 +63,7 @@ const CODES = { noerror: 0, servfail: 2, nxdomain: 3, refused: 5 } as const;
 const TYPES = ['MX', 'A', 'AAAA', 'TXT', 'TLSA', 'PTR'] as const;
 type Type = (typeof TYPES)[number];
 const TTL_SECONDS = 60;
-const UDP_OCTETS = 512; // RFC 1035 §4.2.1, without EDNS.
+const UDP_OCTETS = 512; // Of those who announce no more by EDNS.
 const TXT_STRING_OCTETS = 255;
 const CNAMES_MAX = 8;
 

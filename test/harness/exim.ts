@@ -97,9 +97,17 @@ export async function startExim(options: EximOptions): Promise<EximServer> {
 }
 
 function configuration(home: string, host: string, port: number, options: EximOptions): string {
+  const main = mainPart(home, host, port, options);
+  return [
+    main,
+    accessPart(options),
+    deliveryPart(home, options),
+    'begin retry\n* * F,1h,2s\n',
+  ].join('\n');
+}
+
+function mainPart(home: string, host: string, port: number, options: EximOptions): string {
   const domains = Object.keys(options.maildirs ?? {}).map((to) => to.split('@')[1] ?? '');
-  const path = `\${lookup{$local_part@$domain}lsearch{${home}/mailboxes}}`;
-  const leaving = options.leaving;
   const tls =
     options.tls === undefined
       ? ['tls_advertise_hosts =']
@@ -134,16 +142,21 @@ acl_smtp_rcpt = rcpt
 acl_smtp_data = accept
 ${tls.join('\n')}
 ${(options.settings ?? []).join('\n')}
+`;
+}
 
-begin acl
+const accessPart = ({ leaving }: EximOptions): string => `begin acl
 rcpt:
   accept domains = +ours
          verify = recipient
   deny   domains = +ours
          message = no such mailbox
   ${leaving === undefined ? 'deny message = nothing leaves this machine' : 'accept'}
+`;
 
-begin routers
+function deliveryPart(home: string, { leaving, transport = [] }: EximOptions): string {
+  const path = `\${lookup{$local_part@$domain}lsearch{${home}/mailboxes}}`;
+  return `begin routers
 mailbox:
   driver = accept
   domains = +ours
@@ -169,10 +182,7 @@ remote:
   port = ${leaving?.port ?? 25}
   dnssec_request_domains = *
   hosts_try_fastopen =
-${(options.transport ?? []).map((line) => `  ${line}\n`).join('')}
-begin retry
-* * F,1h,2s
-`;
+${transport.map((line) => `  ${line}\n`).join('')}`;
 }
 
 const leavingRouter = (smarthost: string | undefined): string =>

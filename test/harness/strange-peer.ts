@@ -85,7 +85,7 @@ export interface PeerLetter {
   readonly recipients: readonly { readonly address: string; readonly parameters: string }[];
   /** Dots undone, CRLF. */
   readonly content: Buffer;
-  /** Replies to the final dot, one for SMTP, one for each recipient for LMTP; `drop` and such too. */
+  /** To the final dot: one, by LMTP one for each recipient; `drop` and such too. */
   readonly answers: readonly Answer[];
 }
 

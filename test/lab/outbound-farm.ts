@@ -1,7 +1,7 @@
 /**
  * Nodes that send, on the three clients, with one spool on mail1; a directory, a DNS server and a
- * sink of the test's own at the server's address. The sink keeps every letter that reached its final
- * dot, acknowledged or not.
+ * sink of the test's own at the server's address. The sink keeps every letter that reached its
+ * final dot, acknowledged or not.
  */
 import {
   chmodSync,
