@@ -2,7 +2,7 @@
  * A farm that sends, and the world that it sends to: a DNS server, hosts on port 25 of loopback
  * addresses of their own. The farm is the demo with several nodes; `relay…` nodes mount no mail.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
@@ -119,6 +119,8 @@ export interface SendingNode {
   readonly ports: readonly number[];
   readonly process: Running;
   stop(): Promise<void>;
+  /** Its own disk is erased, and it is started from its file. */
+  setUpAnew(): Promise<void>;
 }
 
 /** One more node of the farm, on this machine; `more` ends its file. */
@@ -142,13 +144,31 @@ export async function addNode(
     .replace(/^workers: .*$/m, `workers: ${workers}`);
   const file = join(farm.dir, `${name}.yaml`);
   writeFileSync(file, `${text}${more}`);
+  const ports = services.map((_, i) => base + i);
+  let running = await serve(file);
+  return {
+    name,
+    ports,
+    get process() {
+      return running;
+    },
+    stop: () => running.stop(40_000),
+    setUpAnew: async () => {
+      await running.stop(40_000);
+      rmSync(state, { recursive: true });
+      mkdirSync(state);
+      running = await serve(file);
+    },
+  };
+}
+
+async function serve(file: string): Promise<Running> {
   const running = start([process.execPath, MAIN, 'serve', '--config', file], {
     cwd: ROOT,
     withParent: 'TERM',
   });
   await running.waitFor(/^mailfarm is ready/m, READY_MS);
-  const ports = services.map((_, i) => base + i);
-  return { name, ports, process: running, stop: () => running.stop(40_000) };
+  return running;
 }
 
 /** A letter of a user, over TLS. */

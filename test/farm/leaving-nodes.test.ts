@@ -30,7 +30,10 @@ beforeAll(async () => {
   if (!isRoot) return;
   directory = realpathSync(mkdtempSync(join(tmpdir(), 'mailfarm-leaving-')));
   world = await startWorld();
-  farm = await startSendingFarm(join(directory, 'farm'), world, { 'relay.pop.minutes': '10' });
+  farm = await startSendingFarm(join(directory, 'farm'), world, {
+    'relay.pop.minutes': '10',
+    'relay.etrn.from': '192.0.2.1',
+  });
   const services = ['mx', 'pop3', 'submissions'];
   nodes = [await addNode(farm, 'front1', services, { nid: 10 })];
 }, 300_000);

@@ -120,7 +120,7 @@ test('[S4-14] an MX that is this farm: refused with 5.4.6, no connection is made
   expect(farm.output()).toContain('MF-REL-001');
 });
 
-test('[N-12] [S4-03] an MX that is this farm behind a translated address: known by its cookie', async (ctx) => {
+test('[N-12] [S4-03] [S4-08] an MX that is this farm behind a translated address: known by its cookie', async (ctx) => {
   needs(ctx, 'root');
   // Connections to it come out at a node of the farm, as through a router that translates.
   const translated = ownAddress();
@@ -143,7 +143,7 @@ test('[N-12] [S4-03] an MX that is this farm behind a translated address: known 
   }
 });
 
-test('[S2-12] [S2-14] [S4-04] [S4-11] smarthosts that mount nothing: each takes a letter, sends from its own address, tells our users', async (ctx) => {
+test('[S1-13] [S2-12] [S2-14] [S4-04] [S4-11] smarthosts mount no mail, send from their own addresses, tell our users, keep nothing', async (ctx) => {
   needs(ctx, 'root');
   const host = await world.host('world.example', {
     answers: { rcpt: (what) => (what.includes('bad@') ? '550 5.1.1 no' : undefined) },
@@ -179,6 +179,9 @@ test('[S2-12] [S2-14] [S4-04] [S4-11] smarthosts that mount nothing: each takes 
     await give({ port }, ALICE, 'bad@world.example', 'mount');
     // By way of an MX of the farm: the relay has no mailboxes.
     await mailOf(farm.ports.pop3, ALICE, 'bad@world.example');
+    await nodes[0]?.setUpAnew();
+    expect((await give({ port }, ALICE, 'u2@world.example', 'anew')).code).toBe(250);
+    await until('the letter of the new one', () => host.letters.length === 3);
     const stranger = await give({ port, from: '127.0.0.1' }, ALICE, 'nobody@example.test');
     expect(stranger.code).toBe(550);
   } finally {
