@@ -1,12 +1,13 @@
 /**
  * What follows from a letter once it is durable: notices of success that its sender asked for (RFC
- * 3461), answers of users who are away (RFC 3834), and the question to moderators of a list. The client has its 250 by then: nothing here
- * holds up a reply or changes one, and a process that dies loses an answer, never a letter.
+ * 3461), answers of users who are away (RFC 3834), and the question to moderators of a list. The
+ * client has its 250 by then: nothing here holds up a reply or changes one, and a process that
+ * dies loses an answer, never a letter.
  *
- * "Once a week for each sender" is a mark of the spool volumes, which all nodes see: asked for, then
- * made, then answered. Two nodes that get two letters of one sender in one moment may both answer:
- * one answer too many, where the other order would leave a sender without any after a crash. Where
- * no mark can be read or made, nobody is answered: in doubt a machine answers less.
+ * "Once a week for each sender" is a mark of the spool volumes, which all nodes see: asked for,
+ * then made, then answered. Two nodes that get two letters of one sender in one moment may both
+ * answer: one answer too many, where the other order would leave a sender without any after a
+ * crash. Where no mark can be read or made, nobody is answered: in doubt a machine answers less.
  *
  * No answer where the letter came by a list, is parked, or a copy of somebody else's forward: then
  * the user's own address is not in it (vacation-rules.ts). Work is bounded: what comes while enough

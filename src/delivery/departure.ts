@@ -1,6 +1,6 @@
 /**
- * The part of a letter that leaves the farm: written to the outbound spool beside the volumes of its
- * mailboxes (incoming.ts), in the same two phases.
+ * The part of a letter that leaves the farm: written to the outbound spool beside the volumes of
+ * its mailboxes (incoming.ts), in the same two phases.
  *
  * Invariant: a client hears 250 only when the letter is durable in every mailbox and on a spool
  * volume for every place elsewhere; and an envelope that a sender may act on belongs to a letter
@@ -203,7 +203,7 @@ export class Departure {
   }
 }
 
-/** What stands in one message of the spool: direct ones, copies of one list, what one list holds. */
+/** What one message of the spool is for: direct ones, copies of a list, what a list holds. */
 const parcelOf = ({ list, held }: Leaving): string =>
   held ? `held ${held.list.address}` : list ? `list ${list.address}` : '';
 

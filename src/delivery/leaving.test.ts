@@ -217,6 +217,7 @@ const UPSTREAM = [
   '',
 ].join('\n');
 
+// RFC 2369 §3, RFC 2919 §2, RFC 6068 §2.
 test('copies of a list have its lines, direct ones have not a single one', async () => {
   const [alice, bob] = [await user('alice', 'v1'), await user('bob', 'v1')];
   const ofList = { list: TEAM, sender: 'owner@example.test', origin: 'list' } as const;

@@ -1,16 +1,18 @@
 /**
  * Letters to moderated lists, held until a moderator says yes: a tree of the spool volumes of its
- * own, `<spool volume>/spool/moderation/`, with the states and claims of parked mail (spool/tree.ts).
+ * own, `<spool volume>/spool/moderation/`, with the states and claims of parked mail
+ * (spool/tree.ts).
  *
  *     waiting                     held; the moderators were written to
  *     failed, with R=approved     to be delivered to the members by whichever process looks first
  *
- * Invariant: nothing goes to the members of a moderated list unless a moderator wrote it or somebody
- * who may (`mailfarm list approve`) renamed it. The client's 250 means that it is held, durably: it
- * is staged and committed like what leaves (departure.ts).
+ * Invariant: nothing goes to the members of a moderated list unless a moderator wrote it or
+ * somebody who may (`mailfarm list approve`) renamed it. The client's 250 means that it is held,
+ * durably: it is staged and committed like what leaves (departure.ts).
  *
  * Races
- * - Two approve, or one approves and one rejects: one claim wins, the other is told that it is gone.
+ * - Two approve, or one approves and one rejects: one claim wins, the other is told that it is
+ *   gone.
  * - A process dies while it delivers an approved letter: its lease runs out and the letter is held
  *   again, since from outside nobody can say how far it came; a moderator decides. Nobody gets it
  *   twice without a person's word.

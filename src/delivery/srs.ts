@@ -1,17 +1,18 @@
 /**
- * The Sender Rewriting Scheme: a forwarded letter leaves with an envelope sender of ours, so that the
- * next host's check of the sender's address (SPF) asks for our hosts and not for the author's, and a
- * bounce comes back here, where it is sent on to the author.
+ * The Sender Rewriting Scheme: a forwarded letter leaves with an envelope sender of ours, so
+ * that the next host's check of the sender's address (SPF) asks for our hosts and not for the
+ * author's, and a bounce comes back here, where it is sent on to the author.
  *
  *     alice@else.test                          SRS0=<hash>=<day>=else.test=alice@ours.test
  *     SRS0=<rest>@else.test                    SRS1=<hash>=else.test==<rest>@ours.test
  *     SRS1=<hash>=first.test=<rest>@else.test  SRS1=<our hash>=first.test=<rest>@ours.test
  *
  * An address of that form lets whoever knows it send one kind of letter through us: one with the
- * null sender, to the address in it. So it is signed (HMAC-SHA-256, 40 bits of it: hosts between may
- * be strict about the length) with a secret of the farm, and dated; and only the null sender may
- * write to it. Hosts on the way change the case of local parts, so that hash and day are compared
- * without it and signed in lower case; the local part of the author goes back as it came here.
+ * null sender, to the address in it. So it is signed (HMAC-SHA-256, 40 bits of it: hosts between
+ * may be strict about the length) with a secret of the farm, and dated; and only the null sender
+ * may write to it. Hosts on the way change the case of local parts, so that hash and day are
+ * compared without it and signed in lower case; the local part of the author goes back as it
+ * came here.
  *
  * Not rewritten: the null sender, and senders of the farm's own domains, for which its hosts speak.
  */

@@ -14,7 +14,7 @@ import { openFarm } from './testing.ts';
 
 const MEMBERS = 300;
 
-test('[S3-05] [S1-06] [S1-28] a list of 300 on two volumes: one file each, linked into 300 mailboxes; a direct copy is its own', async () => {
+test('[S3-05] [S1-06] [S1-28] a list of 300: a file for each volume, and for who is named', async () => {
   const disk = await temporaryVolumes('v1', 'v2');
   const accounts = Array.from({ length: MEMBERS }, (_, n) => {
     return memoryAccount({ login: `${n % 3 === 0 ? 'a' : 'z'}${n}@farm.test` });

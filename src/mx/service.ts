@@ -40,7 +40,7 @@ export interface MxServiceOptions {
   readonly hostName: string;
 }
 
-/** Mail from the world (SMTP) or from our own hosts (LMTP) into local mailboxes, and on where they lead. */
+/** Mail from the world (SMTP) or our own hosts (LMTP) into mailboxes, and on where they lead. */
 export function createMxService(given: MxServiceOptions): Service {
   const { options, clock, mode } = given;
   const rate = (max: number): RateLimit =>
