@@ -63,6 +63,8 @@ test.each([
   'me\0@farm.test',
   'me@farm\u0085.test',
   'me@"farm.test"',
+  'me@[a@b]',
+  'me@[<x@y>]',
   '(((((((((((((((((((((a)))))))))))))))))))))me@farm.test',
 ])('no list: %j', (value) => {
   expect(addressesOf(value)).toBeUndefined();

@@ -16,6 +16,8 @@ type Token =
 
 /** What ends an atom (RFC 5322 §3.2.3). */
 const SPECIALS = new Set('()<>[]:;@\\,."');
+/** What stands in brackets is an address of a host, or it is none. */
+const LITERAL = /^\[[A-Za-z0-9.:-]{1,64}\]$/;
 const MARKS = new Set<string>(['<', '>', ',', ';', ':', '@', '.']);
 // oxlint-disable-next-line no-control-regex -- control characters are what must not pass.
 const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029\ufffd]/u;
@@ -129,7 +131,7 @@ function isDotted(tokens: readonly Token[], other: 'quoted' | 'word'): boolean {
 
 const isDomain = (tokens: readonly Token[]): boolean =>
   tokens.length > 0 &&
-  ((tokens.length === 1 && tokens[0]?.kind === 'literal') || isDotted(tokens, 'word'));
+  ((tokens.length === 1 && LITERAL.test(tokens[0]?.text ?? '')) || isDotted(tokens, 'word'));
 
 function tokensOf(value: string): readonly Token[] | undefined {
   const tokens: Token[] = [];
