@@ -212,7 +212,9 @@ export class TreeFiles {
       if (shown === true) nfsLies.inc('rename');
       if (shown === true) return true;
       if (failed !== undefined) throw failed;
-      if (shown === false || attempt === 2) return false;
+      if (shown === false) return false;
+      // Nowhere to go to; somebody may remove it once more, being empty, before we are there.
+      if (attempt === ATTEMPTS) throw new StoreError('volume-busy', `${to}: no directory for it`);
       await this.makeDirectories(parentOf(to));
     }
   }
