@@ -1,10 +1,10 @@
 /**
- * Facts that nodes tell each other by empty files on the spool volumes: how much somebody sent, that
- * an address was seen a minute ago.
+ * Facts that nodes tell each other by empty files on the spool volumes: how much somebody sent,
+ * that an address was seen a minute ago.
  *
  *     <volume>/spool/marks/<kind>/<key>/<slot>,V=<value>,H=<holder>
  *
- * All of a mark is in names: the key's hash names a directory, a file in it says what one process
+ * All of a mark is in names: the key's hash names a directory, a file in it what one process
  * added within one slot of time, by the spool server's clock. To add is to rename one's own file to a
  * higher value, or to make it; a listing of the directory is the sum over all nodes.
  *
@@ -99,7 +99,8 @@ export class Marks {
   }
 
   /**
-   * The sum of what all nodes added within the last so many ms, which is at most `MARKS_KEPT_MS`.
+   * The sum of what all nodes added within the last so many ms: marks of one kind
+   * and key are kept for `MARKS_KEPT_MS`, or as long as who asks for them looks back.
    * @throws StoreError when no spool volume could be asked
    */
   async sum(mark: Mark, withinMs: number): Promise<number> {
@@ -146,7 +147,8 @@ export class Marks {
     const all = await listed(tree, directory);
     if (all.length === 0) return 0;
     const now = await tree.serverNow();
-    const old = all.filter(({ at }) => now - at > MARKS_KEPT_MS);
+    const kept = Math.max(MARKS_KEPT_MS, withinMs + SLOT_MS);
+    const old = all.filter(({ at }) => now - at > kept);
     if (old.length > 0) void forget(tree, directory, old, all.length === old.length);
     return all
       .filter(({ at }) => now - at - SLOT_MS < withinMs)

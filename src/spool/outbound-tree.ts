@@ -1,14 +1,14 @@
 /**
  * Mail that leaves, on one spool volume.
  *
- *     <volume>/spool/outbound/message/<bucket>/<id>          the letter, a link for each envelope
- *                            /draft/<bucket>/<id>            an envelope that nobody answers for yet
- *                            /version/<bucket>/<id>,V=…      what an envelope has become
- *                            /waiting/<lane>/<bucket>/<name> due now
- *                            /later/<slot>/<lane>/<name>     due when the slot is: its name is a time
- *                            /taken/<lane>/<name>            claimed; the name says by whom and when
- *                            /hold/<lane>/<bucket>/<name>    until somebody releases it
- *                            /aside/<bucket>/<id>,T=…        letters without envelope, before they go
+ *   <volume>/spool/outbound/message/<bucket>/<id>          the letter, a link for each envelope
+ *                          /draft/<bucket>/<id>            an envelope that nobody answers for yet
+ *                          /version/<bucket>/<id>,V=…      what an envelope has become
+ *                          /waiting/<lane>/<bucket>/<name> due now
+ *                          /later/<slot>/<lane>/<name>     due when the slot is: its name is a time
+ *                          /taken/<lane>/<name>            claimed; the name says by whom and when
+ *                          /hold/<lane>/<bucket>/<name>    until somebody releases it
+ *                          /aside/<bucket>/<id>,T=…        letters without envelope, before they go
  *
  * A state is a directory, a move is a rename, as in tree.ts, whose invariants hold here: a letter is
  * durable before its envelope is, that before the rename to `waiting`, which is the commit; an
@@ -279,7 +279,7 @@ export class OutboundTree {
     return this.#move(letter, at, letter, reasonIn(reason));
   }
 
-  /** To be tried again, by those who are left. False when the claim was lost. @throws StoreError */
+  /** To be tried again, for those who are left. False when it was lost. @throws StoreError */
   async postpone(
     claim: OutboundSpooled,
     envelope: OutboundEnvelope,
