@@ -5,7 +5,7 @@
  *
  * Who may: addresses of the farm's nodes and of `relay.networks`; who logged in over TLS, with a
  * sender address of his own; an address from which somebody read mail just now, where
- * POP-before-SMTP is on. Balancers (`farm.addresses`) are not among them: behind one may be anybody.
+ * POP-before-SMTP is on. No balancers (`farm.addresses`): behind one may be anybody.
  */
 import type { Authenticator } from '../auth/types.ts';
 import type { Clock } from '../base/clock.ts';

@@ -4,7 +4,7 @@ import type { FarmListener } from './own-farm.ts';
 /** A relay that is up answers at once; nobody waits longer for one that is not. */
 const TIMEOUT_MS = 10_000;
 
-/** Tells a relay to send what it has for a domain, and nobody else. @throws Error with its answer */
+/** Tells a relay to send what it has for a domain, by itself. @throws Error with its answer */
 export const tellRelay =
   (helo: string) =>
   async ({ node, host, port }: FarmListener, domain: string): Promise<void> => {

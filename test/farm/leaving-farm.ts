@@ -74,7 +74,7 @@ export async function startSendingFarm(
   return farm;
 }
 
-/** Changes settings and waits until the demo's node has taken them up; others look by themselves. */
+/** Changes settings and waits until the demo's node has taken them up; others look themselves. */
 export async function set(
   farm: Farm,
   settings: Readonly<Record<string, string | undefined>>,

@@ -110,7 +110,7 @@ test('a forward leaves, the letter of a stranger with it; nothing of it stays', 
   await asked(farm, ['forward', 'remove', BOB, 'bob@away.example']);
 });
 
-test('[S4-14] an MX that is this farm: refused with 5.4.6, no connection is made, the log has the code', async (ctx) => {
+test('[S4-14] an MX that is this farm: returned with 5.4.6, and the log has the code', async (ctx) => {
   needs(ctx, 'root');
   world.point('circle.example', '127.0.0.1');
   const to = ['x@circle.example'];
@@ -143,7 +143,7 @@ test('[N-12] [S4-03] [S4-08] an MX that is this farm behind a translated address
   }
 });
 
-test('[S1-13] [S2-12] [S2-14] [S4-04] [S4-11] smarthosts mount no mail, send from their own addresses, tell our users, keep nothing', async (ctx) => {
+test('[S1-13] [S2-12] [S2-14] [S4-04] [S4-11] smarthosts: no mail, own address, nothing kept', async (ctx) => {
   needs(ctx, 'root');
   const host = await world.host('world.example', {
     answers: { rcpt: (what) => (what.includes('bad@') ? '550 5.1.1 no' : undefined) },
