@@ -44,6 +44,8 @@ class SpoolSender implements Sender {
   readonly #hosts: HostsParts;
   readonly #lanes = new Map<string, Lane>();
   readonly #letters = new Set<Held>();
+  /** Claims on their way back to the spool. */
+  readonly #releases = new Set<Promise<void>>();
   /** Lane of the spool to that of a smarthost. */
   readonly #ways = new Map<string, string>();
   readonly #stop = new AbortController();
@@ -92,7 +94,7 @@ class SpoolSender implements Sender {
       for (const held of lane.queue.splice(0)) void this.#release(held);
       lane.quitIdle(Infinity);
     }
-    await Promise.race([this.#taking, this.#parts.clock.sleep(ms)]);
+    await Promise.race([this.#taking.then(() => this.#takeLast()), this.#parts.clock.sleep(ms)]);
     if (this.#active > 0) {
       await new Promise<void>((resolve) => {
         this.#onQuiet = resolve;
@@ -105,6 +107,8 @@ class SpoolSender implements Sender {
         await this.#release(held);
       }),
     );
+    // A process that ended before would keep them from others for the length of a lease.
+    await Promise.race([Promise.all(this.#releases), this.#parts.clock.sleep(ms)]);
     senders.delete(this.#having);
   }
 
@@ -151,6 +155,14 @@ class SpoolSender implements Sender {
       }
       for (const lane of this.#lanes.values()) this.#pump(lane);
     }
+  }
+
+  /** What the spool has claimed for this process and not handed over yet goes back. */
+  async #takeLast(): Promise<void> {
+    try {
+      const claims = await this.#parts.spools.take({ limit: Infinity, perRoute: () => 0 });
+      for (const claim of claims) void this.#giveUp(claim);
+    } catch {} // Their leases run out.
   }
 
   /** @param name of a lane of the spool */
@@ -405,8 +417,15 @@ class SpoolSender implements Sender {
   async #release(held: Held): Promise<void> {
     if (held.over) return;
     this.#drop(held);
+    await this.#giveUp(held.claim);
+  }
+
+  async #giveUp(claim: OutboundClaim): Promise<void> {
     letters.inc('released');
-    await held.claim.release();
+    const released = claim.release();
+    this.#releases.add(released);
+    await released;
+    this.#releases.delete(released);
   }
 
   #drop(held: Held): void {
