@@ -76,7 +76,7 @@ test('[S2-02] [N-01] the server stops and comes back during deliveries: no lette
   const { texts, refused, longestMs } = await work.stop();
   const report = `${texts.size} letters, ${refused.length} refused, longest ${Math.round(longestMs)} ms`;
   process.stdout.write(`   server restarted twice: ${report}\n`);
-  expect(texts.size).toBeGreaterThan(30);
+  expect(texts.size).toBeGreaterThan(10);
   expect(longestMs, 'nobody noticed that the server was away').toBeGreaterThan(1000);
   expect(refused).toEqual([]);
   await expectAll(box, texts);
@@ -103,7 +103,7 @@ test('[S2-02] [S2-05] an export goes and comes back: no letter lost, the other v
   const why = [...new Set(refused.map(({ message }) => message.replace(/'.*/, '')))];
   const counts = `${texts.size} letters, ${refused.length} refused`;
   process.stdout.write(`   re-export: ${counts} (${why.join('; ')})\n`);
-  expect(texts.size).toBeGreaterThan(30);
+  expect(texts.size).toBeGreaterThan(10);
   expect(refused.length).toBeGreaterThan(0);
   await expectAll(box, texts);
 });

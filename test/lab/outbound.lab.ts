@@ -13,7 +13,7 @@ const EVERY_MS = LONG ? 10_000 : 3_000;
 /** By --long nothing helps: those of the dead come when their leases are over. */
 const ALL_MS = LONG ? 1_200_000 : 120_000;
 /** The sink thinks about each letter: none of the senders may be done before it is killed. */
-const END_MS = LONG ? 500 : 700;
+const END_MS = LONG ? 800 : 1_500;
 const COMMITTERS = 8;
 
 let farm: OutboundFarm;
