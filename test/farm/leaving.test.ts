@@ -52,6 +52,8 @@ afterAll(async () => {
 
 const ALICE = 'alice@example.test';
 const BOB = 'bob@example.test';
+/** What a process logs of a mail volume that it opens. */
+const MAIL_VOLUME = /"volume":"mail\d"/;
 
 test('a user writes to a neighbour and to a Postfix elsewhere, in one letter, over TLS', async (ctx) => {
   needs(ctx, 'root', 'postfix');
@@ -155,7 +157,7 @@ test('[S1-13] [S2-12] [S2-14] [S4-04] [S4-11] smarthosts: no mail, own address, 
   });
   await set(farm, { 'relay.send': 'relays' });
   const addresses = [ownAddress(), ownAddress()];
-  // The mail volumes are not there for them: a FIFO hangs whoever opens it, and its node with it.
+  expect(farm.output()).toMatch(MAIL_VOLUME); // A node with mailboxes says so.
   const nodes = await Promise.all(
     addresses.map((address, i) =>
       addNode(farm, `relay${i}`, ['relay', 'health'], {
@@ -169,6 +171,8 @@ test('[S1-13] [S2-12] [S2-14] [S4-04] [S4-11] smarthosts: no mail, own address, 
       const [port = 0] = node.ports;
       expect((await give({ port }, ALICE, `u${i}@world.example`, `round ${i}`)).code).toBe(250);
       expect(opened(node.process.pid)).toEqual([]);
+      expect(node.process.output()).toContain('"volume":"spool1"');
+      expect(node.process.output()).not.toMatch(MAIL_VOLUME);
     }
     await until('both letters', () => host.letters.length === 2);
     for (const { session } of host.letters) {
