@@ -38,6 +38,18 @@ for pair in $files; do mount --bind "\${pair#*=}" "$root\${pair%%=*}"; done
 exec chroot --userspec="$user" "$root" env -C "$cwd" "$@"
 `;
 
+/**
+ * For a program that becomes another user: that would cancel its death with the test's process. As
+ * a child it ends with the shell, which is the first process of its namespace.
+ */
+export const asChild = (argv: readonly string[]): string[] => [
+  'sh',
+  '-c',
+  '"$@" & wait',
+  'sh',
+  ...argv,
+];
+
 /** Runs a program of the root to its end. */
 export const runInPeers = (
   argv: readonly string[],

@@ -1,7 +1,7 @@
 /** Postfix's smtp-sink and smtp-source: load without a mail system, and a few simple failures. */
 import { chownSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { MAIL_GID, MAIL_UID, runInPeers, startInPeers } from './in-peers.ts';
+import { asChild, MAIL_GID, MAIL_UID, runInPeers, startInPeers } from './in-peers.ts';
 import { type Running, type RunResult, freePort, waitForPort } from './process.ts';
 
 export interface SinkOptions {
@@ -45,7 +45,7 @@ export async function startSmtpSink(options: SinkOptions = {}): Promise<SmtpSink
     '1000',
   ];
   const bind = dumps === undefined ? [] : [dumps];
-  const running = startInPeers(argv, { bind });
+  const running = startInPeers(asChild(argv), { bind });
   await waitForPort(port, running, 20_000, host);
   const names = (): string[] =>
     dumps === undefined ? [] : readdirSync(dumps).filter((name) => name.startsWith('letter.'));
