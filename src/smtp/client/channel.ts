@@ -4,7 +4,7 @@
  * exception is 421, which a peer may say at any time (RFC 5321 §3.8).
  */
 import type { Duplex } from 'node:stream';
-import { ReplyReader, ReplySyntaxError, type PeerReply } from './replies.ts';
+import { ReplyReader, type PeerReply } from './replies.ts';
 import { ClientFault, type Phase } from './types.ts';
 
 interface Waiting {
@@ -123,16 +123,14 @@ export class Channel {
   }
 
   #onData = (chunk: Buffer): void => {
-    try {
-      for (const reply of this.#reader.push(chunk)) {
-        if (this.#fault) return;
-        this.#deliver(reply);
-      }
-    } catch (error) {
-      if (!(error instanceof ReplySyntaxError)) throw error;
-      const phase = this.#waiting[0]?.phase ?? 'hello';
-      this.fail(new ClientFault('protocol', phase, `the peer sent ${error.message}`));
+    for (const reply of this.#reader.push(chunk)) {
+      if (this.#fault) return;
+      this.#deliver(reply);
     }
+    const { broken } = this.#reader;
+    if (broken === undefined) return;
+    const phase = this.#waiting[0]?.phase ?? 'hello';
+    this.fail(new ClientFault('protocol', phase, `the peer sent ${broken.message}`));
   };
 
   #deliver(reply: PeerReply): void {

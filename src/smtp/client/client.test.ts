@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { Duplex } from 'node:stream';
 import { expect, test, type TestContext } from 'vitest';
 import {
   startStrangePeer,
@@ -179,6 +180,55 @@ test.each(['garbage', 'endless', 'half', 'reset', '250 yes?', '354 go'] as const
     await peer.stop();
   },
 );
+
+for (const announce of [undefined, [] as string[]]) {
+  test(`a yes with noise right behind it is a yes (${announce ? 'step by step' : 'pipelined'})`, async (ctx) => {
+    const { client, ready } = await talk(ctx, {
+      ...(announce ? { announce } : {}),
+      answers: { end: '250 queued\n' },
+    });
+    await ready();
+    const { replies, fault } = await client.send(letter());
+    expect(replies.map((reply) => reply?.code)).toEqual([250, 250]);
+    expect(fault?.kind).toBe('protocol');
+    expect(client.usable).toBe(false);
+  });
+}
+
+test('a verdict counts that a peer gives before it ends, whatever is still to be written', async () => {
+  const stream = new Reluctant();
+  const client = new SmtpClient({ stream, protocol: 'smtp', helo: 'me.test', options: OPTIONS });
+  stream.push('220 hi\r\n');
+  await client.greeted();
+  const hello = client.hello();
+  stream.push('250 me\r\n');
+  await hello;
+  const sent = client.send(letter({ recipients: [{ address: 'x@you.test' }] }));
+  stream.push('250 mail\r\n');
+  await turn();
+  stream.push('250 rcpt\r\n');
+  await turn();
+  stream.push('354 go\r\n');
+  await turn();
+  stream.push('250 queued\r\n');
+  await turn();
+  stream.push(null);
+  const { replies } = await sent;
+  expect(replies.map((reply) => reply?.code)).toEqual([250]);
+});
+
+const turn = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, 20));
+
+/** A peer whose side of the stream is full as soon as the message comes. */
+class Reluctant extends Duplex {
+  constructor() {
+    super({ writableHighWaterMark: 8 });
+  }
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    if (!chunk.includes('\r\n.\r\n')) done();
+  }
+}
 
 test('a yes in the middle of a message is none; a no counts', async (ctx) => {
   for (const [answer, code] of [

@@ -5,7 +5,9 @@ import { ReplyReader, ReplySyntaxError, type PeerReply } from './replies.ts';
 
 const read = (...pieces: readonly (string | Buffer)[]): PeerReply[] => {
   const reader = new ReplyReader();
-  return pieces.flatMap((piece) => reader.push(Buffer.from(piece as string)));
+  const replies = pieces.flatMap((piece) => reader.push(Buffer.from(piece as string)));
+  if (reader.broken) throw reader.broken;
+  return replies;
 };
 const simple = (...pieces: readonly string[]): unknown[] =>
   read(...pieces).map(({ code, enhanced, text }) => [code, enhanced, text]);
@@ -52,6 +54,14 @@ test.each([
   expect(() => read(text)).toThrow(ReplySyntaxError);
 });
 
+test('what was whole before a line that is no reply is read, and nothing behind it', () => {
+  const reader = new ReplyReader();
+  const codes = (text: string): number[] => reader.push(Buffer.from(text)).map(({ code }) => code);
+  expect(codes('250 queued\r\n354 go\r\n\r\n250 more\r\n')).toEqual([250, 354]);
+  expect(reader.broken).toBeInstanceOf(ReplySyntaxError);
+  expect(codes('250 more\r\n')).toEqual([]);
+});
+
 test('every split of the bytes gives the same replies, and memory is bounded (fast-check)', () => {
   const line = fc.oneof(
     fc
@@ -67,14 +77,8 @@ test('every split of the bytes gives the same replies, and memory is bounded (fa
   const cuts = fc.array(fc.nat({ max: 400 }), { maxLength: 6 });
   const outcome = (pieces: readonly Buffer[]): unknown => {
     const reader = new ReplyReader();
-    const replies: PeerReply[] = [];
-    try {
-      for (const piece of pieces) replies.push(...reader.push(piece));
-    } catch (error) {
-      if (!(error instanceof ReplySyntaxError)) throw error;
-      return { replies: 'broken' };
-    }
-    return { replies, partial: reader.partial };
+    const replies = pieces.flatMap((piece) => reader.push(piece));
+    return { replies, broken: reader.broken?.message, rest: !reader.broken && reader.partial };
   };
   fc.assert(
     fc.property(fc.array(line, { maxLength: 8 }), cuts, (lines, at) => {

@@ -3,6 +3,9 @@
  * waits to be read are bounded, and what is no reply ends the conversation. Looser than the grammar
  * in two things: LF ends a line without CR, and a line may be longer than 512 octets; such peers
  * exist, and neither makes one reply look like two.
+ *
+ * What was whole before a bad line counts, also where both came at once: a `250` to a message that
+ * is dropped for the noise behind it would have the letter sent again and again.
  */
 import { PEER_LINE_BYTES_MAX, PEER_REPLY_BYTES_MAX } from './options.ts';
 import type { ClientReply } from './types.ts';
@@ -26,15 +29,33 @@ export class ReplyReader {
   #lines: string[] = [];
   #code = 0;
   #bytes = 0;
+  #broken: ReplySyntaxError | undefined;
+
+  /** Why what came last is no reply; from then on nothing is read. */
+  get broken(): ReplySyntaxError | undefined {
+    return this.#broken;
+  }
 
   /** Whether part of a reply was read. */
   get partial(): boolean {
     return this.#rest !== undefined || this.#lines.length > 0;
   }
 
-  /** @returns replies that are whole now. @throws ReplySyntaxError; then it is of no more use */
+  /** @returns replies that are whole now; `broken` says whether something else followed them */
   push(chunk: Buffer): PeerReply[] {
     const replies: PeerReply[] = [];
+    if (this.#broken) return replies;
+    try {
+      this.#read(chunk, replies);
+    } catch (error) {
+      if (!(error instanceof ReplySyntaxError)) throw error;
+      this.#broken = error;
+    }
+    return replies;
+  }
+
+  /** @throws ReplySyntaxError */
+  #read(chunk: Buffer, replies: PeerReply[]): void {
     const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = undefined;
     let start = 0;
@@ -46,15 +67,15 @@ export class ReplyReader {
       }
       if (end < 0) {
         this.#rest = start === 0 ? bytes : bytes.subarray(start);
-        return replies;
+        return;
       }
       const reply = this.#line(bytes, start, end);
       if (reply !== undefined) replies.push(reply);
       start = end + 1;
     }
-    return replies;
   }
 
+  /** @throws ReplySyntaxError */
   #line(bytes: Buffer, start: number, lf: number): PeerReply | undefined {
     const end = lf > start && bytes[lf - 1] === CR ? lf - 1 : lf;
     const text = bytes.toString('utf8', start, end);

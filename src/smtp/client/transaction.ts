@@ -216,14 +216,17 @@ export class Transaction {
     let before: Uint8Array | undefined;
     for await (const piece of letter.content()) {
       if (before !== undefined && !channel.write(wire.encode(before, false))) {
-        await channel.drained('data', ms);
+        await channel.drained('data', ms).catch(() => {});
       }
-      if (channel.fault) throw channel.fault;
+      // A verdict counts also where the connection ended right behind it.
       if (state.early) return;
+      if (channel.fault) throw channel.fault;
       before = piece;
     }
     state.whole = true; // From here on it may arrive.
-    if (!channel.write(wire.encode(before ?? NOTHING, true))) await channel.drained('end', ms);
+    if (channel.write(wire.encode(before ?? NOTHING, true))) return;
+    // Whether the peer said yes before it ended is for those who wait for its reply.
+    await channel.drained('end', ms).catch(() => {});
   }
 
   #reply(phase: Phase): Promise<PeerReply> {
