@@ -18,6 +18,7 @@ const STEPS_FOR_EACH_LINK = 5;
 export interface ExpansionParts {
   readonly limits: ExpansionLimits;
   readonly sender: string | undefined;
+  readonly unproven?: boolean | undefined;
   readonly onLeftOut: ((what: LeftOut) => void) | undefined;
   readonly onStop?: ((stop: TracedStop) => void) | undefined;
 }
@@ -61,6 +62,7 @@ export class Expansion {
     );
     this.#sender = new SenderView(ask, {
       address: parts.sender,
+      unproven: parts.unproven === true,
       selectMax: parts.limits.destinations,
       visitsMax: this.#visitsMax,
     });

@@ -118,6 +118,15 @@ test.each(TABLE)('%s: %s from <%s>', async (_, address, sender, result) => {
   expect(await resolved(address, smallFarm(FARM), { context })).toBe(result);
 });
 
+test('a sender that nobody vouches for is no moderator, whatever it says', async () => {
+  for (const sender of ['moe@example.test', 'ed@else.test']) {
+    const resolve = (unproven: boolean): Promise<string> =>
+      resolved('news', smallFarm(FARM), { context: { sender, unproven } });
+    expect(await resolve(false)).not.toContain('moderators');
+    expect(await resolve(true)).toBe(NEWS);
+  }
+});
+
 test('who is left out is said, with the list that names them', async () => {
   const said: LeftOut[] = [];
   const onLeftOut = (what: LeftOut): void => void said.push(what);

@@ -13,12 +13,13 @@ export const LINKS_FOR_EACH_VISIT = 8;
 export type Passage = 'all' | 'moderators' | 'none';
 
 /**
- * The envelope sender, as lists see one. It is what the client says; who wants more asks for a
- * moderator. A user counts at each address that is his: aliases, site address, with a detail.
+ * The envelope sender, as lists see one. For members it is what the client says; who wants more asks
+ * for a moderator, who is one only where somebody vouches for the sender (a login). A user counts at each address that is his: aliases, site address, with a detail.
  */
 export class SenderView {
   readonly #ask: Lookups;
   readonly #key: AddressKey | undefined;
+  readonly #unproven: boolean;
   readonly #selectMax: number;
   readonly #visitsMax: number;
   #account: Promise<Account | undefined> | undefined;
@@ -27,12 +28,14 @@ export class SenderView {
     ask: Lookups,
     given: {
       readonly address: string | undefined;
+      readonly unproven: boolean;
       /** Users that a filter may select, addresses that may be looked at. */
       readonly selectMax: number;
       readonly visitsMax: number;
     },
   ) {
     this.#ask = ask;
+    this.#unproven = given.unproven;
     this.#selectMax = given.selectMax;
     this.#visitsMax = given.visitsMax;
     this.#key = given.address === undefined ? undefined : addressKey(given.address);
@@ -52,6 +55,7 @@ export class SenderView {
       case 'members':
         return (await this.#isMember(list)) ? 'all' : 'none';
       case 'moderated':
+        if (this.#unproven) return 'moderators';
         return (await this.#isAmong(list.moderators, list)) ? 'all' : 'moderators';
     }
   }

@@ -66,8 +66,9 @@ export async function resolveAddress(
   }
   const limits = { destinations: EXPANSION_MAX, depth: EXPANSION_DEPTH_MAX, ...options.limits };
   const { context, onLeftOut } = options;
-  const { sender, onStop } = context ?? {};
-  const expansion = new Expansion(eachDomainOnce(ask), { limits, sender, onLeftOut, onStop });
+  const { sender, unproven, onStop } = context ?? {};
+  const parts = { limits, sender, unproven, onLeftOut, onStop };
+  const expansion = new Expansion(eachDomainOnce(ask), parts);
   return await expansion.resolve({ text: keyText(key), written: address, meaning });
 }
 

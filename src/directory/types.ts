@@ -93,6 +93,8 @@ export type AddressOwner =
 export interface ResolveContext {
   /** Envelope sender; empty for the null sender. Undefined: nobody may be assumed. */
   readonly sender?: string | undefined;
+  /** Nobody logged in or is trusted: whatever the sender says, it makes nobody a moderator. */
+  readonly unproven?: boolean | undefined;
   /** Told of each address on the way, in the order of the way: for people who ask why. */
   readonly onStop?: (stop: TracedStop) => void;
 }

@@ -48,7 +48,7 @@ const CHECKED_AT_ONCE = 16;
 /** @throws ReplyError with the reply that fits. */
 export async function acceptRecipient(
   policy: RecipientPolicy,
-  session: Pick<SessionView, 'id'>,
+  session: Pick<SessionView, 'id' | 'mode'>,
   given: {
     readonly sender: Sender;
     readonly mailbox: Mailbox;
@@ -85,12 +85,15 @@ interface Given {
 
 async function place(
   policy: RecipientPolicy,
-  session: Pick<SessionView, 'id'>,
+  session: Pick<SessionView, 'id' | 'mode'>,
   { sender, mailbox, rcpt, taken, mayRelay }: Given,
 ): Promise<Places> {
   const author = await authorOf(policy, sender, mailbox);
   const way = new Way();
-  const resolution = await resolve(policy, sender, { mailbox, author, way, mayRelay });
+  // LMTP is of our own hosts, who know their users; at the MX anybody may say that he is anybody.
+  const unproven = session.mode !== 'lmtp';
+  const asked = { mailbox, author, way, mayRelay, unproven };
+  const resolution = await resolve(policy, sender, asked);
   if (resolution.kind === 'unknown-domain') {
     await requireWay(policy, sender.size);
     const origin = author === undefined ? 'relay' : 'forward';
@@ -150,12 +153,13 @@ async function resolve(
     readonly author: string | undefined;
     readonly way: Way;
     readonly mayRelay?: (() => Promise<boolean>) | undefined;
+    readonly unproven: boolean;
   },
 ): Promise<Accepted | { readonly kind: 'unknown-domain'; readonly author: string }> {
-  const { mailbox, author, way, mayRelay } = asked;
+  const { mailbox, author, way, mayRelay, unproven } = asked;
   // An address literal is a host, and no host of another name than its domains is ours.
   if (mailbox.literal) throw refusal('unknown-domain', 'relayDenied');
-  const context = { sender: sender.address?.address ?? '', onStop: way.onStop };
+  const context = { sender: sender.address?.address ?? '', unproven, onStop: way.onStop };
   const resolution = await directory.resolve(author ?? mailbox.address, context);
   switch (resolution.kind) {
     case 'account':
