@@ -148,10 +148,24 @@ class Try {
       }
     } catch (error) {
       connection.destroy('the letter cannot be read');
-      throw error;
+      const someHaveIt = [...this.#results.values()].some(({ kind }) => kind === 'sent');
+      if (!someHaveIt) throw error;
+      this.#putOff(error);
+      return undefined;
     }
     connection.letters += 1;
     return connection.client.usable ? connection : undefined;
+  }
+
+  /** Our own trouble, when some have the letter: they must not get it again with the others. */
+  #putOff(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    const why = { kind: 'later', status: '4.3.0', text, reply: undefined } as const;
+    const nobody = { remote: undefined, dsnPassedOn: false, code: undefined };
+    for (const recipient of this.#pending) {
+      this.#results.set(recipient, { recipient, ...why, ...nobody });
+    }
+    this.#pending = [];
   }
 
   /** @returns whether there is more to do over this connection */
