@@ -54,6 +54,44 @@ test('nothing in an address, ENVID or ORCPT ends a line or a path', () => {
   expect(rcptLine('x@y', { address: 'x@y', original }, dsn)).toBe('RCPT TO:<x@y>\r\n');
 });
 
+test.each([
+  '"x"@d.test> NOTIFY=NEVER RET=FULL',
+  '"x"@d.test>',
+  '"x" y@d.test',
+  '"x"y@d.test',
+  '"x@d.test',
+  '"x\\"@d.test',
+  '"x',
+  'x@d.test SIZE=1',
+  'x@d<.test',
+  'x@d>.test',
+  'x@d\t.test',
+  'x@d.te\u0085st',
+  'x@d\uff1e.test', // A full-width sign that an A-label makes a `>`.
+  'x@d\u2028.test',
+  'x\ud800@d.test',
+  'x@',
+  'x@-d.test',
+  'x@[d.test]',
+  'x@[127.0.0.1]>',
+  'x@[IPv6:fe80::1%a> SIZE=1]',
+  'x@@d.test',
+  'x',
+  `x@${'d'.repeat(64)}.test`,
+  `x@${'d.'.repeat(130)}test`,
+  `x@${'b\u00fc'.repeat(31)}.test`, // Too long as an A-label.
+  `${'x'.repeat(260)}@d.test`,
+])('%j cannot be sent: not one address', (address) => {
+  expect(wireAddress(address)).toBeUndefined();
+});
+
+test.each(['', 'x@d.test', 'a..b.@d.test', '"a b>\\""@d_1.test', 'x@[IPv6:::1]', 'postmaster'])(
+  '%j goes as it is',
+  (address) => {
+    expect(wireAddress(address)).toBe(address);
+  },
+);
+
 test('domains go in A-labels; only the local part needs SMTPUTF8', () => {
   expect(wireAddress('bob@bücher.test')).toBe('bob@xn--bcher-kva.test');
   expect(isInternational(wireAddress('bøb@bücher.test') ?? '')).toBe(true);

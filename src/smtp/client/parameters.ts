@@ -1,11 +1,15 @@
 /** What a peer announced, and the lines of MAIL and RCPT that fit it. */
 import { domainToASCII } from 'node:url';
+import { isDomain, parseMailbox } from '../address.ts';
+import { PATH_BYTES_MAX } from '../options.ts';
 import type { ClientRecipient, ClientTransaction } from './types.ts';
 
 /** Keywords of EHLO in upper case, each with its parameters. */
 export type Extensions = ReadonlyMap<string, readonly string[]>;
 
 const KEYWORDS_MAX = 100;
+/** Without its brackets. */
+const ADDRESS_BYTES_MAX = PATH_BYTES_MAX - 2;
 
 /** Reads the lines of an EHLO reply behind the first (RFC 5321 §4.1.1.1). */
 export function parseExtensions(lines: readonly string[]): Extensions {
@@ -29,20 +33,23 @@ export function sizeLimit(extensions: Extensions): number | undefined {
 }
 
 // eslint-disable-next-line no-control-regex
-const UNSENDABLE = /[\0-\x1f\x7f]/;
-// eslint-disable-next-line no-control-regex
 const NON_ASCII = /[^\0-\x7f]/;
 
-/** As it goes over the wire: the domain in A-labels. Undefined for what would end the line. */
+/**
+ * As it goes over the wire: the domain in A-labels; '' is the null sender. Undefined for what is not
+ * one address: an envelope may carry what somebody wrote into the directory, and what stands behind
+ * the address would be parameters, or a command.
+ */
 export function wireAddress(address: string): string | undefined {
-  if (UNSENDABLE.test(address)) return undefined;
-  if (!address.startsWith('"') && /[ <>]/.test(address)) return undefined;
-  if (!NON_ASCII.test(address)) return address;
-  const at = address.lastIndexOf('@');
-  const domain = address.slice(at + 1);
+  if (address === '') return address;
+  if (!address.isWellFormed() || Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return undefined;
+  const domain = parseMailbox(address)?.domain;
+  if (domain === undefined) return /^postmaster$/i.test(address) ? address : undefined;
   if (!NON_ASCII.test(domain)) return address;
   const ascii = domainToASCII(domain);
-  return ascii === '' ? undefined : `${address.slice(0, at)}@${ascii}`;
+  return isDomain(ascii) && !NON_ASCII.test(ascii)
+    ? `${address.slice(0, -domain.length)}${ascii}`
+    : undefined;
 }
 
 /** Whether only a peer with SMTPUTF8 understands it. */
