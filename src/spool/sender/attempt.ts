@@ -24,6 +24,8 @@ export interface RecipientResult {
   readonly dsnPassedOn: boolean;
   /** What an operator is told beside. */
   readonly code: string | undefined;
+  /** Our own trouble: the text names files and hosts of the farm, and goes to no sender. */
+  readonly inside?: boolean | undefined;
 }
 
 export interface Attempt {
@@ -161,7 +163,7 @@ class Try {
   #putOff(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     const why = { kind: 'later', status: '4.3.0', text, reply: undefined } as const;
-    const nobody = { remote: undefined, dsnPassedOn: false, code: undefined };
+    const nobody = { remote: undefined, dsnPassedOn: false, code: undefined, inside: true };
     for (const recipient of this.#pending) {
       this.#results.set(recipient, { recipient, ...why, ...nobody });
     }

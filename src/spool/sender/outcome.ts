@@ -33,7 +33,9 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
   const { claim, options, now } = parts;
   const { envelope } = claim;
   const expired = isExpired(envelope, now, options);
-  const results = expired ? tried.results.map((each) => givenUp(each, options)) : tried.results;
+  const results = expired
+    ? tried.results.map((each) => givenUp(forSender(each), options))
+    : tried.results;
   for (const [at, result] of results.entries()) log(result, tried.results[at], tried, parts);
   const of = (kind: RecipientResult['kind']): RecipientResult[] =>
     results.filter((each) => each.kind === kind);
@@ -44,7 +46,7 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
   if (left.length === 0) return { kind: 'done' };
   const delayDue = isDelayDue(envelope, now, options);
   const delayed = delayDue ? of('later').filter(wantsDelay) : [];
-  const delayTold = await tell(parts, 'delayed', delayed);
+  const delayTold = await tell(parts, 'delayed', delayed.map(forSender));
   const due = dueAt(tried, told, parts);
   return {
     kind: 'later',
@@ -83,6 +85,10 @@ function givenUp(result: RecipientResult, options: SenderParts['options']): Reci
   const text = `given up after ${age}; at last: ${result.text}`;
   return { ...result, kind: 'failed', status: '4.4.7', text };
 }
+
+/** Of a failure of ours its sender learns no more than that. */
+const forSender = (result: RecipientResult): RecipientResult =>
+  result.inside === true ? { ...result, text: 'a failure within the mail system' } : result;
 
 const wantsFailure = ({ recipient: { notify } }: RecipientResult): boolean =>
   notify === undefined || (notify !== 'never' && notify.includes('failure'));

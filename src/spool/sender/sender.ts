@@ -367,6 +367,7 @@ class SpoolSender implements Sender {
       remote: undefined,
       dsnPassedOn: false,
       code: undefined,
+      inside: true,
     }));
     await this.#settle(held, { tried: { results, last: undefined }, ms: 0, counts: false });
   }
