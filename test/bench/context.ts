@@ -11,6 +11,9 @@ export interface BenchContext {
   readonly dir: string;
   /** 1 for the whole, less for a quick look. */
   readonly scale: number;
+  /** Of `leaving`, where it was said. */
+  readonly letters?: number | undefined;
+  readonly waiting?: number | undefined;
 }
 
 export interface Measured {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- SECTION …] [--quick]`: ours beside the bare operation, Postfix and Dovecot, in
+ * `npm run bench [-- SECTION …] [--quick] [--letters N] [--waiting N]`: ours beside the bare operation, Postfix and Dovecot, in
  * one run on one disk. Times mean little on a shared machine; ratios and CPU per operation do. CPU
  * is that of all server processes of the one compared, from /proc; the load's own is not counted.
  */
@@ -28,8 +28,16 @@ const SECTIONS = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    // Of `leaving`: how many are measured, and how many wait in the second part (0: without it).
+    letters: { type: 'string' },
+    waiting: { type: 'string' },
+  },
 });
+const numberOf = (given: string | undefined): number | undefined =>
+  given === undefined ? undefined : Number(given);
+const [letters, waiting] = [numberOf(values.letters), numberOf(values.waiting)];
 
 const names = positionals.length > 0 ? positionals : Object.keys(SECTIONS);
 for (const name of names) {
@@ -43,7 +51,12 @@ for (const name of names) {
   const dir = mkdtempSync(join(process.env['MAILFARM_BENCH_DIR'] ?? '/var/tmp', 'mailfarm-bench-'));
   chmodSync(dir, 0o755); // Daemons of the peers run as users of their own.
   try {
-    await SECTIONS[name as keyof typeof SECTIONS]({ dir, scale: values.quick ? 0.2 : 1 });
+    await SECTIONS[name as keyof typeof SECTIONS]({
+      dir,
+      scale: values.quick ? 0.2 : 1,
+      letters,
+      waiting,
+    });
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
