@@ -4,7 +4,8 @@
  * never not at all.
  */
 import type { Logger } from '../../log/types.ts';
-import type { OutboundClaim, Settlement, Trouble } from '../outbound.ts';
+import { isToldOf } from '../../message/notice-rules.ts';
+import type { OutboundClaim, OutboundEnvelope, Settlement, Trouble } from '../outbound.ts';
 import type { Attempt, RecipientResult } from './attempt.ts';
 import { recipients as counted, ways } from './metrics.ts';
 import { withNotBefore } from './not-before.ts';
@@ -39,13 +40,14 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
   for (const [at, result] of results.entries()) log(result, tried.results[at], tried, parts);
   const of = (kind: RecipientResult['kind']): RecipientResult[] =>
     results.filter((each) => each.kind === kind);
-  const told = await tell(parts, 'failed', of('failed').filter(wantsFailure));
-  await tellSuccess(parts, of('sent').filter(wantsSuccess));
+  // All of them: whoever reports also says of which ones nobody is told.
+  const told = await tell(parts, 'failed', of('failed'));
+  await tellSuccess(parts, of('sent'));
   // Nobody was told that they failed: they stay, to fail again.
-  const left = told ? of('later') : [...of('later'), ...of('failed').filter(wantsFailure)];
+  const left = told ? of('later') : [...of('later'), ...toldOf('failed', of('failed'), envelope)];
   if (left.length === 0) return { kind: 'done' };
   const delayDue = isDelayDue(envelope, now, options);
-  const delayed = delayDue ? of('later').filter(wantsDelay) : [];
+  const delayed = delayDue ? toldOf('delayed', of('later'), envelope) : [];
   const delayTold = await tell(parts, 'delayed', delayed.map(forSender));
   const due = dueAt(tried, told, parts);
   return {
@@ -90,18 +92,24 @@ function givenUp(result: RecipientResult, options: SenderParts['options']): Reci
 const forSender = (result: RecipientResult): RecipientResult =>
   result.inside === true ? { ...result, text: 'a failure within the mail system' } : result;
 
-const wantsFailure = ({ recipient: { notify } }: RecipientResult): boolean =>
-  notify === undefined || (notify !== 'never' && notify.includes('failure'));
-const wantsDelay = ({ recipient: { notify } }: RecipientResult): boolean =>
-  notify === undefined || (notify !== 'never' && notify.includes('delay'));
-const wantsSuccess = ({ recipient: { notify }, dsnPassedOn }: RecipientResult): boolean =>
-  notify !== undefined && notify !== 'never' && notify.includes('success') && !dsnPassedOn;
+/** Results whose recipient's sender is told of such a thing (message/notice-rules.ts). */
+function toldOf(
+  event: Notice['kind'],
+  results: readonly RecipientResult[],
+  { sender, origin }: OutboundEnvelope,
+): readonly RecipientResult[] {
+  return results.filter(
+    ({ recipient: { notify } }) => isToldOf({ event, sender, origin, notify }).tell,
+  );
+}
 
 /** Over LMTP it is in the mailbox; over SMTP it was given to one that tells of nothing. */
 async function tellSuccess(parts: OutcomeParts, sent: readonly RecipientResult[]): Promise<void> {
-  const { route } = parts.claim.envelope;
-  const isFinal = route.kind === 'host' && route.protocol === 'lmtp';
-  await tell(parts, isFinal ? 'delivered' : 'relayed', sent);
+  const { envelope } = parts.claim;
+  const { route } = envelope;
+  const kind = route.kind === 'host' && route.protocol === 'lmtp' ? 'delivered' : 'relayed';
+  const here = sent.filter(({ dsnPassedOn }) => !dsnPassedOn);
+  await tell(parts, kind, toldOf(kind, here, envelope));
 }
 
 /** @returns false when it could not be told */

@@ -24,8 +24,9 @@ export interface NoticeRecipient {
 }
 
 /**
- * Something that a letter's sender may have to be told. The sender (this module) has left out what
- * NOTIFY does not ask for; whoever reports leaves out notices of the null sender's letters.
+ * Something that a letter's sender may have to be told. Delay and success are reported where
+ * somebody is told of it (message/notice-rules.ts), a failure always: whoever reports asks the same
+ * rules, and writes down what nobody hears of.
  */
 export interface Notice {
   /**

@@ -9,6 +9,7 @@ import { defaults } from '../../../src/config/options.ts';
 import { DNS_OPTIONS } from '../../../src/dns/options.ts';
 import { createResolver } from '../../../src/dns/resolver.ts';
 import { type Logger, silentLogger } from '../../../src/log/types.ts';
+import { isToldOf } from '../../../src/message/notice-rules.ts';
 import { SMTP_CLIENT_OPTIONS } from '../../../src/smtp/client/options.ts';
 import type { NewEnvelope, OutboundRecipient, Route } from '../../../src/spool/outbound.ts';
 import { SENDER_OPTIONS } from '../../../src/spool/sender/options.ts';
@@ -95,7 +96,13 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
     isOwn: () => false,
     cookie: () => undefined,
     farmHops: async () => [],
-    report: async (notice) => void notices.push(notice),
+    report: async (notice) => {
+      const { kind: event, envelope, recipients } = notice;
+      const told = recipients.filter(
+        ({ recipient: { notify } }) => isToldOf({ ...envelope, event, notify }).tell,
+      );
+      if (told.length > 0) notices.push({ ...notice, recipients: told });
+    },
     ...given.parts,
     network: { smtpPort: port, ...given.parts?.network },
   });
