@@ -33,6 +33,8 @@ const AT_ONCE = 16;
 /** So long one spool volume is waited for when another has answered. */
 const GRACE_MS = 250;
 const SWEEP_MS = 3_600_000;
+/** Half a lease: a claim that nobody took over until then goes back, or two would send it. */
+const READY_MS = 60_000;
 
 interface Place {
   readonly tree: OutboundTree;
@@ -40,10 +42,16 @@ interface Place {
   /** A look that has not answered yet. */
   taking: Promise<void> | undefined;
   /** Claims that came after their look was waited for. */
-  ready: OutboundClaim[];
+  ready: Ready[];
   failed: Error | undefined;
   /** When one bucket is to be swept. */
   sweepAt: number;
+}
+
+interface Ready {
+  readonly claim: OutboundClaim;
+  /** When it was claimed, ms by our clock. */
+  readonly at: number;
 }
 
 type TakeOptions = Parameters<OutboundSpools['take']>[0];
@@ -84,7 +92,7 @@ export class OutboundTrees implements OutboundSpools {
     const rooms = roomsOf(options.perRoute);
     const start = this.#turn++ % places.length;
     const inTurn = [...places.slice(start), ...places.slice(0, start)];
-    const claims = inTurn.flatMap((place) => place.ready.splice(0, options.limit));
+    const claims = inTurn.flatMap((place) => this.#handedOver(place, options.limit));
     const limit = Math.max(0, options.limit - claims.length);
     inTurn.forEach((place, index) => {
       const own = Math.floor((limit + places.length - 1 - index) / places.length);
@@ -97,10 +105,19 @@ export class OutboundTrees implements OutboundSpools {
     const failed = inTurn.find((place) => place.failed !== undefined)?.failed;
     for (const place of inTurn) {
       place.failed = undefined;
-      claims.push(...place.ready.splice(0, options.limit - claims.length));
+      claims.push(...this.#handedOver(place, options.limit - claims.length));
     }
     if (claims.length === 0 && failed !== undefined) throw failed;
     return claims;
+  }
+
+  #handedOver({ ready }: Place, limit: number): readonly OutboundClaim[] {
+    const now = this.#parts.clock.now();
+    return ready.splice(0, limit).flatMap(({ claim, at }) => {
+      if (now - at < READY_MS) return [claim];
+      void claim.release();
+      return [];
+    });
   }
 
   onCommitted(listener: () => void): void {
@@ -133,12 +150,13 @@ export class OutboundTrees implements OutboundSpools {
       for (let round = 0, left = limit; round < 2 && left > 0; round++) {
         const candidates = await look.pick(left, rooms);
         if (candidates.length === 0) return;
-        for (let at = 0; at < candidates.length; at += AT_ONCE) {
-          const some = candidates.slice(at, at + AT_ONCE);
+        for (let from = 0; from < candidates.length; from += AT_ONCE) {
+          const some = candidates.slice(from, from + AT_ONCE);
+          const at = this.#parts.clock.now();
           const claims = some.map(async (one) => {
             const claim = await this.#claim(place, one);
             if (claim === undefined) return rooms.give(one.letter.lane);
-            ready.push(claim);
+            ready.push({ claim, at });
             left -= 1;
           });
           const failed = (await Promise.allSettled(claims)).find(

@@ -12,7 +12,7 @@ import {
   type TemporaryVolumes,
 } from '../volumes/testing/volumes.ts';
 import { openOutboundSpools, type OutboundTrees } from './outbound-spools.ts';
-import { envelopeTo, post, TEXT } from './testing/letters.ts';
+import { envelopeTo, filesBelow, post, TEXT } from './testing/letters.ts';
 
 let disk: TemporaryVolumes;
 let volumes: Volumes<MailboxOwner>;
@@ -104,4 +104,32 @@ test('one of several envelopes cannot be committed: none is left to be sent', as
   await draft.discard();
   await systemClock.sleep(20);
   expect(await spools.take(all)).toEqual([]);
+});
+
+test('a claim that a slow volume made long ago is made anew before anybody sends by it', async () => {
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+  const common = { table: volumes.table, clock, random: systemRandom };
+  const options = { 'spool.look': 10, 'spool.slot': 60_000 };
+  const slow = openOutboundSpools({ ...common, node: 'mx2', options });
+  const bad = first();
+  await post(spools, ['example.net']);
+  const names = (): string[] =>
+    disk.entries.flatMap(({ path }) => filesBelow(path)).filter((path) => path.includes('/taken/'));
+  let open = (): void => {};
+  const hung = new Promise<void>((resolve) => (open = resolve));
+  strike = (call, path) => (call === 'rename' && path.includes(`${bad}/spool`) ? hung : undefined);
+  expect(await slow.take(all)).toEqual([]);
+  open();
+  await expect.poll(names).toHaveLength(1);
+  const [before] = names();
+  await systemClock.sleep(50);
+  aheadMs = 61_000;
+  const claims = [];
+  for (let round = 0; round < 200 && claims.length === 0; round++) {
+    claims.push(...(await slow.take(all)));
+    await systemClock.sleep(20);
+  }
+  expect([claims.length, names().length]).toEqual([1, 1]);
+  expect(names()[0]).not.toBe(before);
 });
