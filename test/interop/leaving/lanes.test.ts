@@ -139,6 +139,17 @@ test('DSN: what a peer passes on is not told here; never means never', async (ct
   expect(yard.spool.letters.every(({ state }) => state === 'done')).toBe(true);
 });
 
+test('SIZE tells the letter as it goes: with CR LF and what the signature adds', async (ctx) => {
+  const sign = async () => Buffer.from('DKIM-Signature: v=1;\n b=abc\nX-Second: one\n');
+  const yard = await openYard(ctx, { parts: { sign } });
+  const peer = await yard.peer('example.net', { announce: ['SIZE 1000'] });
+  await yard.put({ to: ['bob@example.net'], more: { sign: true } });
+  await yard.settled();
+  const [given] = peer.letters;
+  expect(given?.content.toString()).toMatch(/^DKIM-Signature: v=1;\r\n b=abc\r\nX-Second/);
+  expect(given?.parameters).toBe(`SIZE=${given?.content.length}`);
+});
+
 test('LMTP: a reply for each recipient, delivered where asked', async (ctx) => {
   const yard = await openYard(ctx);
   const peer = await yard.peer('lmtp.test', {
