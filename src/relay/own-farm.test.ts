@@ -34,6 +34,7 @@ function farmOf(nodes: readonly NodeEntry[] | Error, addresses: readonly string[
     logger: silentLogger,
     node: 'front1.example.test',
     addresses,
+    names: ['mail.example.test', 'localhost'],
     interfaces: () => ['127.0.0.1', 'fe80::1'],
   });
   return { farm, state };
@@ -56,7 +57,12 @@ test.each([
   ['somebody else', '203.0.113.1', false],
   ['a neighbour', '192.0.2.4', false],
   ['a star is no address', '*', false],
-])('[S4-14] own address: %s', async (_, address, own) => {
+  ['the name in greetings, in any case, with the dot of the root', 'Mail.Example.TEST.', true],
+  ['a node’s name', 'front1.example.test', true],
+  ['a node’s name without a dot is nobody’s in the world', 'front2', false],
+  ['a name that every machine has', 'localhost', false],
+  ['a name below', 'x.front1.example.test', false],
+])('[S4-14] own host: %s', async (_, address, own) => {
   const { farm } = farmOf(NODES, ['198.51.100.0/24']);
   await farm.known;
   expect(farm.isOwn(address)).toBe(own);

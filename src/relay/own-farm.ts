@@ -3,8 +3,10 @@
  * to the farm by MX, or it hops between its nodes until somebody counts the hops (S4-14, N-12).
  *
  * Addresses are those that the nodes say of their interfaces and where they listen, the setting
- * `farm.addresses` (a balancer, a translating router), and the interfaces of this machine. What no
- * address tells the cookie in EHLO does (smtp/farm-mark.ts), which the sender looks for itself.
+ * `farm.addresses` (a balancer, a translating router), and the interfaces of this machine. Names are
+ * those of nodes with a dot, and what this node calls itself: an MX record that has one is ours
+ * whatever it resolves to (RFC 5321 §5.1). What neither tells the cookie in EHLO does
+ * (smtp/farm-mark.ts), which the sender looks for itself.
  *
  * Before the directory said once who is in the farm nobody is known to be foreign, so nothing is
  * sent before `known`. The last answer counts while the directory is away: a node that came since
@@ -31,6 +33,8 @@ export interface OwnFarmParts {
   readonly node: string;
   /** `farm.addresses`. */
   readonly addresses: readonly string[];
+  /** `farm.host-name`, the name in EHLO; one without a dot is none. */
+  readonly names?: readonly string[];
   /** Of this machine; read anew with the nodes. */
   readonly interfaces?: () => readonly string[];
 }
@@ -45,6 +49,7 @@ const UNSPECIFIED = ['0.0.0.0', '::'];
 export class OwnFarm {
   readonly #parts: OwnFarmParts;
   readonly #ranges: AddressRanges;
+  #names: ReadonlySet<string>;
   readonly #stop = new AbortController();
   #addresses: ReadonlySet<string> = new Set();
   #ofNodes: ReadonlySet<string> = new Set();
@@ -56,6 +61,7 @@ export class OwnFarm {
   constructor(parts: OwnFarmParts) {
     this.#parts = parts;
     this.#ranges = addressRanges(parts.addresses);
+    this.#names = namesOf(parts.names ?? []);
     this.known = new Promise((resolve) => void this.#run(resolve));
   }
 
@@ -64,8 +70,10 @@ export class OwnFarm {
     return this.#nodes;
   }
 
-  isOwn(address: string): boolean {
-    return this.#addresses.has(canonicalAddress(address)) || this.#ranges.has(address);
+  /** Whether an address, or the name of a host, is of this farm. */
+  isOwn(host: string): boolean {
+    if (isIP(host) === 0) return this.#names.has(plainName(host));
+    return this.#addresses.has(canonicalAddress(host)) || this.#ranges.has(host);
   }
 
   /** Whether a node of ours has the address; no balancer, and not this machine's loopback. */
@@ -96,13 +104,14 @@ export class OwnFarm {
 
   /** @returns whether the directory answered */
   async #read(): Promise<boolean> {
-    const { directory, logger, interfaces = localAddresses } = this.#parts;
+    const { directory, logger, names = [], interfaces = localAddresses } = this.#parts;
     try {
       const nodes = await directory.nodes();
       const ofNodes = nodes.flatMap(addressesOf).map(canonicalAddress);
       const all = [...UNSPECIFIED, ...interfaces().map(canonicalAddress), ...ofNodes];
       this.#addresses = new Set(all);
       this.#ofNodes = new Set(ofNodes.filter((one) => !isAny(one) && !isLoopback(one)));
+      this.#names = namesOf([...names, ...nodes.map(({ name }) => name)]);
       this.#nodes = nodes;
       this.#told = false;
       return true;
@@ -154,6 +163,11 @@ export function addressesOf({ addresses, listen, server }: NodeEntry): readonly 
   });
   return [...addresses, ...hosts, server].filter((host) => isIP(host) !== 0);
 }
+
+const plainName = (name: string): string => name.toLowerCase().replace(/\.$/, '');
+
+const namesOf = (names: readonly string[]): ReadonlySet<string> =>
+  new Set(names.map(plainName).filter((name) => name.includes('.')));
 
 const localAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));

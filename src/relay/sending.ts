@@ -75,7 +75,7 @@ export function openSending(
     logger,
     options,
     source,
-    isOwn: (address) => farm.isOwn(address),
+    isOwn: (host) => farm.isOwn(host),
     cookie: () => mark,
     farmHops: async () => farm.listeners('mx'),
     report: (notice) => told.report(notice),

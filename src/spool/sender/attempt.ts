@@ -90,15 +90,22 @@ class Try {
       const next = await found.next();
       if (next.done === true) return this.#nobody(next.value, worst);
       if (!('client' in next.value)) {
+        if (next.value.kind === 'fail') {
+          await found.return(next.value);
+          return this.#atOurselves(next.value, worst);
+        }
         worst = next.value;
-        if (next.value.kind === 'fail') break;
         continue;
       }
       const good = await this.#over(next.value);
       if (this.#pending.length === 0) return this.#end(good);
     }
-    await found.return(worst);
-    return this.#nobody(worst, worst);
+  }
+
+  /** Nobody behind it is asked; the letter waits for a host in front of it, where there is one. */
+  #atOurselves(own: ConnectFault, before: ConnectFault | undefined): Attempt {
+    const { better } = own.target;
+    return better ? this.#nobody(better, before) : this.#nobody(own, own);
   }
 
   /** No target is left: what was seen last, or why there was none. */

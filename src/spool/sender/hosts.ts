@@ -35,6 +35,8 @@ export interface Target {
   /** Chosen by an administrator: may be of this farm. */
   readonly chosen: boolean;
   readonly login: string;
+  /** What to say of a letter where it turns out to be this farm, and a better host is not. */
+  readonly better?: Verdict | undefined;
 }
 
 /** What to say of a letter when no target is left. */
@@ -102,7 +104,7 @@ async function* ofHops(hops: readonly NextHop[], base: Base, parts: HostsParts):
   for (const { host, port } of hops.slice(0, HOSTS_MAX)) {
     const found = await addressesOf(host.replace(/^\[(?:IPv6:)?(.+)\]$/i, '$1'), parts);
     for (const address of found.addresses.slice(0, ADDRESSES_MAX)) {
-      if (!base.chosen && parts.isOwn(address, port)) own += 1;
+      if (!base.chosen && [host, address].some((one) => parts.isOwn(one, port))) own += 1;
       else yield { ...base, host, address, port };
     }
   }
@@ -149,8 +151,11 @@ async function* ofDomain(domain: string, parts: HostsParts): Targets {
     const hosts = await Promise.all(
       group.map(async (host) => ({ host, ...(await addressesOf(host, parts)) })),
     );
-    const own = hosts.find(({ all }) => all.some((each) => parts.isOwn(each, parts.smtpPort)));
+    const own = hosts.find(({ host, all }) =>
+      [host, ...all].some((each) => parts.isOwn(each, parts.smtpPort)),
+    );
     if (own) return notes.atOurselves(own.host);
+    const better = notes.better();
     for (const found of hosts) {
       notes.see(found);
       const security = await securityOf(found.host, { domain, sts, secure }, parts);
@@ -169,6 +174,7 @@ async function* ofDomain(domain: string, parts: HostsParts): Targets {
           address,
           port: parts.smtpPort,
           security,
+          better,
         };
       }
     }
@@ -286,9 +292,14 @@ class Notes {
   }
 
   atOurselves(host: string): Verdict {
-    if (this.given > 0 || this.blocked || this.#trouble !== undefined) return this.verdict();
     const text = `${host} of ${this.#domain} is this farm, which does not know the domain`;
-    return { ...fail('5.4.6', text), code: OWN };
+    return this.better() ?? { ...fail('5.4.6', text), code: OWN };
+  }
+
+  /** Why letters wait, when a host that was seen so far may take them some day. */
+  better(): Verdict | undefined {
+    const may = this.given > 0 || this.blocked !== undefined || this.#trouble !== undefined;
+    return may ? this.verdict() : undefined;
   }
 
   verdict(): Verdict {
