@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
+import type { Delivery } from '../delivery/types.ts';
 import type { StrictClient } from '../smtp/testing/client.ts';
 import { client, openSubmission, send, type TestOptions, type TestSubmission } from './testing.ts';
 
@@ -201,4 +202,26 @@ test('the log says who sent what to whom, and nothing of the message', async () 
     result: 'accepted',
   });
   expect(JSON.stringify(farm.logged)).not.toContain('secret words');
+});
+
+test('a letter that has been through the list: refused alone, not sent again beside others', async () => {
+  const through: Delivery = {
+    check: async () => {},
+    begin: ({ recipients }) => ({
+      left: [],
+      write: async () => {},
+      abort: async () => {},
+      commit: async () =>
+        recipients.map((recipient) => {
+          const nowhere = { name: undefined, volume: undefined, parkedOn: undefined };
+          const dropped = recipient.list === undefined ? undefined : ('loop' as const);
+          return { recipient, error: undefined, ...nowhere, dropped };
+        }),
+    }),
+  };
+  await open({ through });
+  const to = ['<team@farm.test>'];
+  expect((await send(chat, { to })).at(-1)).toBe('554 5.4.6');
+  expect((await send(chat, { to: [...to, '<alice@farm.test>'] })).at(-1)).toBe('250 2.6.0');
+  expect(farm.logged.at(-1)).toMatchObject({ fields: { loops: ['team@farm.test'] } });
 });

@@ -9,7 +9,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { together, type Places } from '../delivery/places.ts';
-import type { Delivered, Delivery, Incoming, Left } from '../delivery/types.ts';
+import type { Delivered, Delivery, Incoming, Left, ListCopy } from '../delivery/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { dateTime } from '../message/date.ts';
@@ -213,8 +213,15 @@ export class SubmittedMessage implements MessageSink {
     { octets }: ReceivedContent,
   ): Reply {
     const all = [...results, ...left];
-    const errors = all.flatMap(({ error }) => (error ? [error] : []));
-    const reply = replyOf(errors, all.length);
+    const loops = listsOf([
+      ...results.filter(({ dropped }) => dropped).map(({ recipient }) => recipient.list),
+      ...left
+        .filter(({ dropped }) => dropped)
+        .map(({ leaving }) => leaving.held?.list ?? leaving.list),
+    ]);
+    const going = all.filter(({ dropped }) => dropped === undefined);
+    const errors = going.flatMap(({ error }) => (error ? [error] : []));
+    const reply = going.length === 0 ? 'tooManyHops' : replyOf(errors, going.length);
     const result = resultOf(reply);
     messages.inc(result);
     const { id, sender, recipients } = this.#envelope;
@@ -229,16 +236,23 @@ export class SubmittedMessage implements MessageSink {
       leaving: left.length,
       octets,
       result,
+      ...(loops.length > 0 && { loops }),
     };
     const { logger } = this.#policy;
     const [first] = errors;
-    if (first === undefined) logger.info(fields, 'submitted');
+    if (going.length === 0) logger.warn(fields, 'not sent to its list again');
+    else if (first === undefined) logger.info(fields, 'submitted');
     else if (result === 'partial') {
       logger.warn({ code: 'MF-SUB-001', ...fields, err: first }, 'stored for some recipients only');
     } else logger.warn({ ...fields, err: first }, 'not submitted');
     return reply;
   }
 }
+
+/** Lists that have sent the letter before. */
+const listsOf = (lists: readonly (ListCopy | undefined)[]): readonly string[] => [
+  ...new Set(lists.flatMap((list) => list?.address ?? [])),
+];
 
 function replyOf(errors: readonly StoreError[], of: number): Reply {
   if (errors.length === 0) return 'delivered';

@@ -139,6 +139,29 @@ test('a forward leaves as the user’s whose it is', async () => {
   ]);
 });
 
+describe('whatever leads to a list makes copies of it, as at the MX', () => {
+  const copyOf = (address: string) => expect.objectContaining({ address }) as object;
+  const lists = () =>
+    letter()?.options.recipients.map(({ account, list }) => [account.login, list?.address]);
+
+  test('all@', async () => {
+    expect(await send(chat, { to: ['<all@farm.test>'] })).toEqual(TAKEN);
+    const named = new Set(lists()?.map(([, list]) => list));
+    expect(named).toEqual(new Set(['all@farm.test']));
+    expect(letter()?.leaving).toMatchObject([
+      { recipient: { address: 'carol@else.test' }, origin: 'list', list: copyOf('all@farm.test') },
+    ]);
+  });
+
+  test('a forward: its owner answers for the copies, and the own one is not marked', async () => {
+    expect(await send(chat, { to: ['<desk@farm.test>'] })).toEqual(TAKEN);
+    expect(lists()).toEqual([
+      ['desk@farm.test', undefined],
+      ['bob@farm.test', 'team@farm.test'],
+    ]);
+  });
+});
+
 test.each([
   ['<nobody@farm.test>', '550 5.1.1'],
   ['<nobody@alias.test>', '550 5.1.1'],

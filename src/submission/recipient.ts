@@ -8,7 +8,14 @@
  *
  * A mailbox of a list that takes nothing for its own reasons is left out, and the list goes on.
  */
-import { placeElsewhere, placeOf, placesOf, type Places, type Rcpt } from '../delivery/places.ts';
+import {
+  placeElsewhere,
+  placeOf,
+  placesOf,
+  Way,
+  type Places,
+  type Rcpt,
+} from '../delivery/places.ts';
 import type { Delivery, Outbound, Recipient } from '../delivery/types.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
 import type { Account, Directory, Resolution } from '../directory/types.ts';
@@ -27,8 +34,6 @@ export interface RecipientPolicy {
   readonly delivery: Pick<Delivery, 'check'>;
   /** Without it only mail for our own users is taken. */
   readonly outbound?: Outbound | undefined;
-  /** Envelope sender of what a user's forward sends on. */
-  readonly forwarder?: ((sender: string) => string) | undefined;
   readonly options: SubmissionOptions;
   readonly logger: Logger;
 }
@@ -101,12 +106,13 @@ async function lookUp(
 ): Promise<Places> {
   const { address } = mailbox;
   const { account } = author;
-  const { forwarder } = policy;
-  const from = sender.address?.address ?? '';
-  const rcpt: Rcpt = { address, sender: from, dsn, ...(forwarder && { forwarder }) };
+  const way = new Way();
+  // Senders are addresses of ours here, for which our hosts speak: no forward rewrites one.
+  const rcpt: Rcpt = { address, sender: sender.address?.address ?? '', dsn, way };
   const by = { origin: 'submission', owner: account.id, login: account.login } as const;
   // Lists ask who writes. That is who logged in, whichever own address stands in MAIL FROM.
-  const resolution = await policy.directory.resolve(address, { sender: account.login });
+  const context = { sender: account.login, onStop: way.onStop };
+  const resolution = await policy.directory.resolve(address, context);
   switch (resolution.kind) {
     case 'account': {
       const problem = await problemOf(policy, resolution.account, sender.size);

@@ -31,8 +31,6 @@ export interface SubmissionParts {
   readonly delivery: Delivery;
   /** Without it only mail for our own users is taken. */
   readonly outbound?: Outbound | undefined;
-  /** Envelope sender of what a user's forward sends on (SRS); by default as it came. */
-  readonly forwarder?: ((sender: string) => string) | undefined;
   readonly auth: Authenticator;
   /** With it XOAUTH2 is announced. */
   readonly verifyToken?: VerifyToken | undefined;

@@ -112,6 +112,7 @@ export const CONTENTS: MemoryContents = {
     memoryAccount({ login: 'carol@farm.test', forwards: ['carol@else.test'] }),
     memoryAccount({ login: 'sam@farm.test', suspended: ['submission'] }),
     memoryAccount({ login: 'nomail@farm.test', suspended: ['mail'] }),
+    memoryAccount({ login: 'desk@farm.test', forwards: ['team@farm.test'], keepsForwarded: true }),
   ],
   passwords: {
     'alice@farm.test': PASSWORD,
@@ -120,7 +121,7 @@ export const CONTENTS: MemoryContents = {
     'sam@farm.test': PASSWORD,
   },
   domains: [
-    'farm.test',
+    { name: 'farm.test', all: 'anyone' },
     'bücher.test',
     { name: 'alias.test', aliasOf: 'farm.test' },
     { name: 'north.farm.test', site: 'north' },
