@@ -8,7 +8,8 @@
  *
  * No backscatter. A stranger's letter that we took for a user who sends it on, and that its next
  * host refuses, is given to that user: the sender may be anybody's address, and the letter did
- * arrive. Whoever asked for a notice (NOTIFY) is told all the same. A list that nobody answers for
+ * arrive. Whoever asked for a notice (NOTIFY) is told all the same, with
+ * the letter's header only: anybody may ask in another's name. A list that nobody answers for
  * tells nobody but our own users. A notice about a notice there is none (message/notice-rules.ts).
  */
 import type { Clock } from '../base/clock.ts';
@@ -38,7 +39,7 @@ export interface NoticesParts {
 /** Where a notice goes. */
 type Reader =
   | { readonly kind: 'mailbox'; readonly account: Account; readonly address: string }
-  | { readonly kind: 'away'; readonly leaving: Leaving }
+  | { readonly kind: 'away'; readonly leaving: Leaving; readonly ret?: 'hdrs' }
   | { readonly kind: 'nobody'; readonly why: string };
 
 /** What the sender says of a letter that would have come back (RFC 3463 §3.5: routing loop). */
@@ -49,6 +50,8 @@ interface Where {
   readonly to: string;
   readonly recipient?: Recipient;
   readonly leaving?: Leaving;
+  /** Whatever was asked for, no more than the header goes back. */
+  readonly ret?: 'hdrs' | undefined;
 }
 
 const BY = { origin: 'notice', owner: '', login: '' } as const;
@@ -108,9 +111,10 @@ export class Notices {
       }
       this.#parts.logger.warn({ ...fields, to: account.login, err: error }, 'notice to the spool');
     }
-    const leaving = reader.kind === 'away' ? reader.leaving : toFarm(reader.address);
+    const { leaving, ret } =
+      reader.kind === 'away' ? reader : { leaving: toFarm(reader.address), ret: undefined };
     const to = leaving.recipient.address;
-    const error = await this.#put(notice, told, { to, leaving });
+    const error = await this.#put(notice, told, { to, leaving, ret });
     if (error !== undefined) throw error;
     notices.inc('spool');
     this.#parts.logger.info({ ...fields, to }, 'notice in the spool');
@@ -132,7 +136,9 @@ export class Notices {
     if (!isOurs && !asked && origin === 'list') {
       return { kind: 'nobody', why: 'a stranger\u2019s letter to a list without owner' };
     }
-    return this.#toSender(sender, resolution);
+    const reader = this.#toSender(sender, resolution);
+    const isStrangers = !isOurs && (origin === 'forward' || origin === 'list');
+    return reader.kind === 'away' && isStrangers ? { ...reader, ret: 'hdrs' } : reader;
   }
 
   #toSender(sender: string, resolution: Resolution): Reader {
@@ -195,7 +201,7 @@ export class Notices {
       acceptedAt: envelope.acceptedAt,
       expiresAt: notice.expiresAt,
       recipients: told.map((one) => reported(notice, one)),
-      ret: envelope.ret,
+      ret: where.ret ?? envelope.ret,
       envid: envelope.envid,
       smtpUtf8: envelope.smtpUtf8,
       letter: { octets: envelope.octets, read },

@@ -305,8 +305,11 @@ test('no backscatter: a forward’s stranger is not told, the user who forwards 
   expect(sent()).toEqual([]);
   // Who asked is told.
   const wished = [{ address: 'b@one.example', notify: ['failure'] }] as const;
-  await notices().report(notice({ ...forward, recipients: wished }));
+  await notices().report(notice({ ...forward, recipients: wished, ret: 'full' }));
   expect(sent()).toEqual([['', ['spam@two.example'], 'mx', 'notice']]);
+  // What he had us send is not sent on to whose name he used.
+  expect(front.outbound.letters[0]?.message.toString()).toContain('text/rfc822-headers');
+  expect(front.outbound.letters[0]?.message.toString()).not.toContain('the letter\n');
 });
 
 test('where nothing takes the notice the letter stays: the report fails', async () => {
