@@ -75,7 +75,7 @@ async function outcome({ kind, age, envelope: given, more, fails = false }: Case
     },
   );
   const told = notices.flatMap((one) => one.recipients.map(({ recipient }) => recipient));
-  return { settlement, told, kinds: notices.map((one) => one.kind) };
+  return { settlement, told, notices, kinds: notices.map((one) => one.kind) };
 }
 
 const toldOf = (event: Notice['kind'], given: Partial<OutboundEnvelope> = {}) => {
@@ -119,3 +119,15 @@ test('a peer that passes DSN on tells of success itself', async () => {
   const more = { dsnPassedOn: true };
   expect((await outcome({ kind: 'sent', age: HOUR, more })).told).toEqual([]);
 });
+
+test.each([5 * HOUR, 6 * DAY])(
+  'no notice names files or hosts of ours, the queue does',
+  async (age) => {
+    const more = { inside: true, text: '/spool1/spool/outbound/message/3f/1 cannot be read' };
+    const { notices, settlement } = await outcome({ kind: 'later', age, more });
+    expect(notices.flatMap(({ recipients }) => recipients).length).toBeGreaterThan(0);
+    expect(JSON.stringify(notices)).toContain('a failure within the mail system');
+    expect(JSON.stringify(notices)).not.toContain('/spool1');
+    if (settlement.kind === 'later') expect(settlement.troubles[0]?.text).toContain('/spool1');
+  },
+);
