@@ -7,6 +7,9 @@
  */
 export type NumberKind = 'count' | 'bytes' | 'duration';
 
+/** What items of a list are. */
+export type ListOf = 'address-range' | 'address-port' | 'text';
+
 export type OptionRow =
   | {
       readonly kind: NumberKind;
@@ -22,11 +25,14 @@ export type OptionRow =
       readonly doc: string;
     }
   | { readonly kind: 'text'; readonly default: string; readonly doc: string }
-  /** `of`: 'address-range' is an IPv4 or IPv6 address or CIDR range. */
+  /**
+   * `of`: 'address-range' is an IPv4 or IPv6 address or CIDR range; 'address-port' an address,
+   * with a port where it has one.
+   */
   | {
       readonly kind: 'list';
       readonly default: readonly string[];
-      readonly of: 'address-range' | 'text';
+      readonly of: ListOf;
       readonly doc: string;
     };
 

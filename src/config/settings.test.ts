@@ -25,6 +25,7 @@ const A = {
 const B = {
   'pop3.sessions': { kind: 'choice', default: 'shared', values: ['shared', 'exclusive'], doc: 'x' },
   'net.exempt': { kind: 'list', of: 'address-range', default: ['127.0.0.0/8'], doc: 'Exempt.' },
+  'net.peers': { kind: 'list', of: 'address-port', default: [], doc: 'Asked.' },
   'net.banner': { kind: 'text', default: '', doc: 'Shown.' },
 } as const satisfies OptionTable;
 
@@ -48,6 +49,8 @@ const GOOD: readonly [option: keyof typeof A | keyof typeof B, given: unknown, v
   ['net.exempt', '10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
   ['net.exempt', ['192.0.2.7', '::1'], ['192.0.2.7', '::1']],
   ['net.exempt', '', []],
+  ['net.peers', '192.0.2.1, 192.0.2.1:53 ::1', ['192.0.2.1', '192.0.2.1:53', '::1']],
+  ['net.peers', '[::1]:5353 [::1]', ['[::1]:5353', '[::1]']],
   ['net.banner', 'Welcome to the farm', 'Welcome to the farm'],
 ];
 
@@ -82,6 +85,9 @@ const BAD: readonly [option: string, given: unknown, message: RegExp][] = [
   ['pop3.sessions', 'Exclusive', /"Exclusive" is not one of shared, exclusive$/],
   ['net.exempt', '10.0.0.0/33', /is not a list of addresses or CIDR ranges \(10\.0\.0\.0\/33\)$/],
   ['net.exempt', ['localhost'], /\(localhost\)$/],
+  ['net.peers', 'dns.example.net', /is not a list of ADDRESS, ADDRESS:PORT .*\(dns\.example/],
+  ['net.peers', '192.0.2.1:0, 192.0.2.1:65536, [192.0.2.1]:53', /\(\S+, \S+, \S+\)$/],
+  ['net.peers', '[::1]:, ::1]:53, 1.2.3, [], :53', /\(\S+, \S+, \S+, \S+, \S+\)$/],
   ['net.exempt', 7, /is not a list/],
   ['net.banner', 'a\r\nb', /^net\.banner: "a\\r\\nb" is not a text on one line$/],
   ['net.banner', 5, /5 is not a text/],

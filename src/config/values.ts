@@ -5,7 +5,7 @@
  * KB is 1,000 octets and KiB 1,024: there is no third reading to argue about.
  */
 import { isIP } from 'node:net';
-import type { NumberKind, OptionRow } from './options.ts';
+import type { ListOf, NumberKind, OptionRow } from './options.ts';
 
 export type OptionValue = number | string | readonly string[];
 
@@ -101,15 +101,30 @@ function readDuration(text: string): number | undefined {
   return Number.isSafeInteger(sum) ? sum : undefined;
 }
 
-function parseList(of: 'address-range' | 'text', given: unknown): ParsedValue {
+function parseList(of: ListOf, given: unknown): ParsedValue {
   const items = typeof given === 'string' ? given.split(/[\s,]+/).filter(Boolean) : given;
   const isTexts = Array.isArray(items) && items.every((i) => typeof i === 'string');
   if (!isTexts) return { ok: false, expected: 'a list (items separated by commas)' };
   const list: readonly string[] = items;
-  const wrong = of === 'address-range' ? list.filter((item) => !isAddressRange(item)) : [];
+  const { is, what } = ITEMS[of];
+  const wrong = list.filter((item) => !is(item));
   return wrong.length === 0
     ? { ok: true, value: list }
-    : { ok: false, expected: `a list of addresses or CIDR ranges (${wrong.join(', ')})` };
+    : { ok: false, expected: `a list of ${what} (${wrong.join(', ')})` };
+}
+
+const ITEMS: Readonly<Record<ListOf, { is: (text: string) => boolean; what: string }>> = {
+  'address-range': { is: isAddressRange, what: 'addresses or CIDR ranges' },
+  'address-port': { is: isAddressPort, what: 'ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT' },
+  text: { is: () => true, what: 'texts' },
+};
+
+/** Whether a text is an address, or one with a port: 192.0.2.1, 192.0.2.1:53, ::1, [::1]:53. */
+function isAddressPort(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const [, v6, v4, port = '53'] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const family = isIP(v6 ?? v4 ?? '');
+  return family === (v6 === undefined ? 4 : 6) && Number(port) > 0 && Number(port) <= 65_535;
 }
 
 /** Whether a text is an IPv4 or IPv6 address, or a range of them such as 10.0.0.0/8 or fd00::/8. */

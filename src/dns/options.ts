@@ -4,7 +4,7 @@ import type { OptionTable, OptionValues } from '../config/options.ts';
 export const DNS_OPTIONS = {
   'dns.servers': {
     kind: 'list',
-    of: 'text',
+    of: 'address-port',
     default: [],
     doc: 'ADDRESS or ADDRESS:PORT of resolvers ([ADDRESS]:PORT for IPv6). Empty: the system’s.',
   },

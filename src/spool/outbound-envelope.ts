@@ -93,6 +93,7 @@ const troubleOf = (fields: Fields): Trouble => ({
   status: text(fields, 'status'),
   text: text(fields, 'text'),
   remote: optional(fields, 'remote'),
+  ...(fields['at'] !== undefined && { at: whole(fields, 'at') }),
 });
 
 function record(value: unknown): Fields {

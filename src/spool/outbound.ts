@@ -37,6 +37,8 @@ export interface Trouble {
   readonly text: string;
   /** Host name of the peer and its address; undefined when none was reached. */
   readonly remote?: string | undefined;
+  /** When, by the spool server's time, ms; undefined in envelopes of before. */
+  readonly at?: number | undefined;
 }
 
 /** Whose letter it is: quota of the spool, limits, names in the queue. */

@@ -13,6 +13,9 @@ const SLACK_MS = 90_000;
 export const withNotBefore = (text: string, dueAt: number): string =>
   `${text} (not again before ${new Date(dueAt).toISOString().slice(0, 19)}Z)`;
 
+/** The text alone. */
+export const withoutNotBefore = (text: string): string => text.replace(MARK, '');
+
 /** Whether somebody has woken it. */
 export function isWoken(envelope: OutboundEnvelope, now: number): boolean {
   const time = MARK.exec(envelope.troubles[0]?.text ?? '')?.[1];

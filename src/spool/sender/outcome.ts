@@ -54,7 +54,7 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
     kind: 'later',
     dueAt: due,
     recipients: left.map(({ recipient }) => recipient),
-    troubles: left.map((each) => troubleOf(each, due)),
+    troubles: left.map((each) => troubleOf(each, due, now)),
     delayTold: envelope.delayTold || (delayDue && delayTold),
     tried: tried.counts,
   };
@@ -72,11 +72,16 @@ function dueAt(tried: Tried, told: boolean, parts: OutcomeParts): number {
   return told ? due : Math.max(due, now + options['relay.retry.min']);
 }
 
-const troubleOf = ({ recipient, status, text, remote }: RecipientResult, due: number): Trouble => ({
+const troubleOf = (
+  { recipient, status, text, remote }: RecipientResult,
+  due: number,
+  at: number,
+): Trouble => ({
   address: recipient.address,
   status,
   text: withNotBefore(text, due),
   remote: remote && `${remote.host}${remote.address === undefined ? '' : ` [${remote.address}]`}`,
+  at,
 });
 
 /** RFC 3463 §3.5: 4.4.7, the time for delivery is over. */
