@@ -35,6 +35,16 @@ test.each([
   expect(claimsOf(headOf(text))).toEqual({ problem });
 });
 
+test('a From of more addresses than twenty is a problem: each would be looked up', () => {
+  const problem = (count: number): unknown => {
+    const from = Array.from({ length: count }, (_, at) => `a${at}@x.test`).join(',\n ');
+    return claimsOf(headOf(`From: ${from}\n\n`));
+  };
+  expect(problem(20)).toMatchObject({ from: { length: 20 } });
+  expect(problem(21)).toEqual({ problem: 'From has 21 addresses, at most 20 are taken' });
+  expect(problem(999)).toEqual({ problem: 'From has 999 addresses, at most 20 are taken' });
+});
+
 test('what is added is a line, whatever is in it', () => {
   const head = headOf('Subject: x\n\n');
   const hostile = 'a@b>\r\nBcc: <c@d\0';

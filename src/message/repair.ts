@@ -13,6 +13,8 @@ import { fieldValue, type HeaderField, type MessageHead } from './head.ts';
 const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path']);
 /** One at most: of two, each reader would take another one. */
 const SINGLE = new Set(['from', 'sender']);
+/** Authors of one letter. Each is a question to the directory, and a header has room for thousands. */
+const FROM_MAX = 20;
 
 /** What a header says of who wrote it. */
 export interface Claims {
@@ -41,6 +43,9 @@ export function claimsOf(head: MessageHead): Claims | HeaderProblem {
   }
   const from = addressesIn(seen.get('from'));
   if (from === 'unreadable' || from?.length === 0) return { problem: 'From has no valid address' };
+  if (from !== undefined && from.length > FROM_MAX) {
+    return { problem: `From has ${from.length} addresses, at most ${FROM_MAX} are taken` };
+  }
   const sender = addressesIn(seen.get('sender'));
   if (sender === 'unreadable' || (sender && sender.length !== 1)) {
     return { problem: 'Sender is not one valid address' };

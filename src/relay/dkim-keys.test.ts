@@ -98,6 +98,20 @@ test('a selector whose key is missing, or is none, makes letters wait, and no te
   expect(JSON.stringify([error, String(error), broken.state.lines])).not.toContain('SECRET');
 });
 
+test.each([
+  ['ec', generateKeyPairSync('ec', { namedCurve: 'P-256' })],
+  ['512', generateKeyPairSync('rsa', { modulusLength: 512 })],
+])('a key that cannot sign is told when it is read: %s', async (word, { privateKey }) => {
+  const text = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const { keys, state } = keysOf({
+    selectors: ['a'],
+    secrets: { 'a._domainkey.example.test': text },
+  });
+  const error = await keys.of('example.test').catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: 'MF-REL-003', message: expect.stringContaining(word) });
+  expect(state.lines).toMatchObject([{ code: 'MF-REL-003', domain: 'example.test' }]);
+});
+
 test('while the directory is away a key that was read goes on; one that never was makes letters wait', async () => {
   const { keys, state } = keysOf({
     selectors: ['a'],

@@ -1,5 +1,10 @@
 /** Commands for mail that leaves: customers' domains, keys, secrets, absence, nodes that send. */
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'ldapts';
@@ -13,6 +18,13 @@ const DATA = EXIT.data.code;
 const USAGE = EXIT.usage.code;
 const NONE = EXIT['no-user'].code;
 const MAY_NOT = EXIT.permission.code;
+
+/** Says that it has 4097 bits: to make a real one takes seconds. */
+function longKey(): KeyObject {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 512 });
+  const n = Buffer.alloc(513, 1).toString('base64url');
+  return createPrivateKey({ key: { ...privateKey.export({ format: 'jwk' }), n }, format: 'jwk' });
+}
 
 describe.each(TEST_SERVERS)('mail that leaves, on %s', (server) => {
   let cli: TestCli;
@@ -195,6 +207,15 @@ describe.each(TEST_SERVERS)('mail that leaves, on %s', (server) => {
     for (const bad of ['hunter2 is no key', '-----BEGIN PRIVATE KEY-----\nhunter2\n']) {
       const one = await run([...dkim, cli.file('bad.pem', bad), '--replace']);
       expect(one).toMatchObject({ code: DATA, err: expect.stringContaining('private key as PEM') });
+    }
+    for (const [key, text] of [
+      [generateKeyPairSync('rsa', { modulusLength: 512 }).privateKey, 'it has 512 bits'],
+      [longKey(), 'it has 4097 bits'],
+      [generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, 'it is of the type ec'],
+    ] as const) {
+      const unusable = key.export({ type: 'pkcs8', format: 'pem' }) as string;
+      const one = await run([...dkim, cli.file('unusable.pem', unusable), '--replace']);
+      expect(one).toMatchObject({ code: DATA, err: expect.stringContaining(text) });
     }
     for (const [words, around, text] of [
       [['secret', 'add', 'nonsense', 'x'], { secret: 'hunter2' }, 'is of a kind dkim, smarthost'],

@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
+import { dkimKeyProblem } from '../../message/dkim/keys.ts';
 import { valuesOf } from '../client/entries.ts';
 import { nameDn } from '../dn.ts';
 import { SECRET_BYTES_MAX, secretEntryName, secretOfEntry } from '../secret-name.ts';
@@ -129,8 +130,6 @@ function checkedSecret(kind: SecretKind, value: string): string {
   return value;
 }
 
-const RSA_BITS_MIN = 1_024; // RFC 8301 §3.2.
-
 /** As PKCS #8, whatever form it came in. */
 function checkedKey(pem: string): string {
   const key = (() => {
@@ -141,11 +140,7 @@ function checkedKey(pem: string): string {
       throw new AdminError('invalid', text);
     }
   })();
-  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  const usable =
-    key.asymmetricKeyType === 'ed25519' ||
-    (key.asymmetricKeyType === 'rsa' && bits >= RSA_BITS_MIN);
-  if (usable) return key.export({ type: 'pkcs8', format: 'pem' }) as string;
-  const text = `A key of dkim is RSA of ${RSA_BITS_MIN} bits or more, or Ed25519 (RFC 8463)`;
-  throw new AdminError('invalid', text);
+  const problem = dkimKeyProblem(key);
+  if (problem === undefined) return key.export({ type: 'pkcs8', format: 'pem' }) as string;
+  throw new AdminError('invalid', `This key cannot be one of dkim: ${problem}`);
 }

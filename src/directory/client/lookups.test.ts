@@ -1,10 +1,11 @@
 import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../../base/clock.ts';
 import type { Resolution } from '../types.ts';
 import type { SeedEntry } from '../frame.ts';
 import { embeddedRequests } from '../metrics.ts';
 import { startTestDirectory, TEST_SERVERS, userEntry } from '../testing.ts';
 import { DirectoryUnavailable, type Account, type Directory } from '../types.ts';
-import { ldapDirectory } from './directory.ts';
+import { ldapDirectory, type LdapDirectoryOptions } from './directory.ts';
 
 const TEST_MS = 60_000;
 
@@ -86,10 +87,13 @@ const logins = (resolution: Resolution): readonly string[] => {
 };
 
 for (const kind of TEST_SERVERS) {
-  async function open(entries: readonly SeedEntry[] = ENTRIES): Promise<Directory> {
+  async function open(
+    entries: readonly SeedEntry[] = ENTRIES,
+    options: Pick<LdapDirectoryOptions, 'clock'> = {},
+  ): Promise<Directory> {
     const server = await startTestDirectory({ server: kind, entries });
     toClose.push(() => server.close());
-    const directory = ldapDirectory(server.frontend);
+    const directory = ldapDirectory({ ...server.frontend, ...options });
     toClose.push(() => directory.close());
     return directory;
   }
@@ -179,7 +183,10 @@ for (const kind of TEST_SERVERS) {
     `an address costs one search, known or not (${kind})`,
     { timeout: TEST_MS },
     async () => {
-      const directory = await open();
+      // Now and then an answer "there is none" needs a new look at the server's state, two searches
+      // more (witness.ts). That goes by time: none passes here, however slow the machine is.
+      const clock = { ...systemClock, now: () => 0 };
+      const directory = await open(ENTRIES, { clock });
       await directory.resolve('nobody@example.test'); // Connected; domain and rules are known.
       for (const [name, each] of [
         ['no', 1],
@@ -187,8 +194,7 @@ for (const kind of TEST_SERVERS) {
       ] as const) {
         const before = embeddedRequests.value('search');
         for (let n = 0; n < 50; n += 1) await directory.resolve(`${n}${name}@example.test`);
-        const looks = 4;
-        expect(embeddedRequests.value('search') - before).toBeLessThanOrEqual(50 * each + looks);
+        expect(embeddedRequests.value('search') - before).toBe(50 * each);
       }
       const before = embeddedRequests.value('search');
       await directory.resolve('north@example.test');
