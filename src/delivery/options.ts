@@ -82,7 +82,7 @@ export const DELIVERY_OPTIONS = {
     values: ['off', 'on'],
     doc:
       'Whether forwards leave with a sender of our own (SRS), so that the next host does not take ' +
-      'them for forged (SPF). Needs forward.srs.domain and a secret: mailfarm secret set srs forward.',
+      'them for forged (SPF). Needs forward.srs.domain and a secret: mailfarm secret add srs forward.',
   },
   'forward.srs.domain': {
     kind: 'text',

@@ -89,7 +89,7 @@ export function openSrs(
 
 export type FarmSrs = Pick<Srs, 'isOurs' | 'reverse' | 'rewrite'>;
 
-/** `mailfarm secret set srs forward`; the second is believed while it is being replaced. */
+/** `mailfarm secret add srs forward`; the second is believed while it is being replaced. */
 const SECRET_NAMES = ['forward', 'forward-before'] as const;
 
 export class Srs {

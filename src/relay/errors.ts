@@ -42,6 +42,6 @@ export const RELAY_ERRORS = {
   'MF-REL-008': {
     what: 'The password for relay.next is not in the directory, or this node may not read it.',
     means: 'All that leaves waits.',
-    mend: '`mailfarm secret set smarthost HOST`, or let the node into the group of senders.',
+    mend: '`mailfarm secret add smarthost HOST`, or let the node into the group of senders.',
   },
 } as const;
