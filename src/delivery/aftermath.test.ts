@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { Vacation } from '../directory/types.ts';
 import type { RecipientDsn } from '../smtp/types.ts';
+import { ANSWERS_PER_HOUR } from './aftermath.ts';
 import { answers } from './metrics.ts';
 import { placeOf, placesOf, together, type Places, type Rcpt } from './places.ts';
 import { away, bodies, directory, front, useParkingFarm, user } from './testing.ts';
@@ -63,6 +64,17 @@ test('who is away answers, once for each sender and week', async () => {
   expect(text).toContain('\nI am away.\n');
   expect(front.outbound.letters[0]?.envelope.recipients[0]?.notify).toBe('never');
   expect(await bodies(alice)).toHaveLength(3);
+});
+
+test('forged senders make no storm: one with many details, and a hundred in an hour', async () => {
+  const alice = await user('alice', 'v1', { vacation: AWAY });
+  for (const sender of ['bob+1@else.test', 'bob@else.test', 'Bob+2+3@else.test']) {
+    await letter([to(alice)], { sender });
+  }
+  expect(sent().map((one) => one.to)).toEqual(['bob+1@else.test']);
+  for (let n = 0; n < ANSWERS_PER_HOUR + 5; n++)
+    await letter([to(alice)], { sender: `b${n}@x.test` });
+  expect(sent()).toHaveLength(ANSWERS_PER_HOUR);
 });
 
 test('an answer to a user of ours goes to the mailbox, and is answered by nobody', async () => {

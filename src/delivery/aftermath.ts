@@ -9,6 +9,9 @@
  * answer: one answer too many, where the other order would leave a sender without any after a
  * crash. Where no mark can be read or made, nobody is answered: in doubt a machine answers less.
  *
+ * Anybody may write in anybody's name: a sender is one whatever stands behind its plus, and a user
+ * answers so many in an hour and no more.
+ *
  * No answer where the letter came by a list, is parked, or a copy of somebody else's forward: then
  * the user's own address is not in it (vacation-rules.ts). Work is bounded: what comes while enough
  * is under way is left undone and counted; a flood deserves no answers.
@@ -48,6 +51,9 @@ export interface DurableLetter {
 
 /** How long a sender who was answered is not answered again (RFC 3834 §2). */
 export const ANSWERED_MS = 7 * 86_400_000;
+/** Answers of one user, over the whole farm: people who write to one person are fewer. */
+export const ANSWERS_PER_HOUR = 100;
+const HOUR_MS = 3_600_000;
 /** Under way at once, in this process. */
 const AT_ONCE_MAX = 64;
 
@@ -176,9 +182,11 @@ export class Aftermath {
       return log.debug({ ...line, why: decision.why }, 'no answer in absence');
     }
     const { to } = decision;
-    const mark = { kind: 'vacation', key: `${account.id} ${to.toLowerCase()}` };
+    const mark = { kind: 'vacation', key: `${account.id} ${withoutDetail(to)}` };
     if ((await marks.sum(mark, ANSWERED_MS)) > 0) return answers.inc('answered-before');
-    await marks.add(mark);
+    const all = { kind: 'vacation-all', key: account.id };
+    if ((await marks.sum(all, HOUR_MS)) >= ANSWERS_PER_HOUR) return answers.inc('busy');
+    await Promise.all([marks.add(mark), marks.add(all)]);
     const facts = { to, head: fields, at: clock.now(), host: hostName, random };
     const { text, subject } = vacation;
     const written = writeVacation({ ...facts, user: { address: account.login }, text, subject });
@@ -195,6 +203,10 @@ export class Aftermath {
     log.info({ ...line, to, id: written.messageId }, 'answered in absence');
   }
 }
+
+/** `Bob+shop@example.test` is Bob's. */
+const withoutDetail = (address: string): string =>
+  address.toLowerCase().replace(/(?<=.)\+.*(?=@[^@]*$)/s, '');
 
 function headOf(bytes: Buffer): MessageHead {
   const collector = new HeadCollector({ octetsMax: bytes.length + 1 });

@@ -22,7 +22,7 @@ export const answers = counter({
   name: 'mailfarm_delivery_answers_total',
   help: 'Notices of success, answers in absence, questions to moderators, or why there was none',
   label: 'result',
-  // nobody: the sender's address leads nowhere. busy: too many under way in this process.
+  // nobody: the sender's address leads nowhere. busy: too many at once, or of a user in an hour.
   values: [
     'notice',
     'vacation',
