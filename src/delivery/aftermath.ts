@@ -27,7 +27,7 @@ import type { Logger } from '../log/types.ts';
 import type { Marks } from '../spool/marks.ts';
 import { isAscii } from '../message/plain.ts';
 import { answers } from './metrics.ts';
-import { moderationNotice } from './moderation-notice.ts';
+import { moderationNotice } from './list-notices.ts';
 import { OwnLetters, type OwnLettersParts } from './own-letters.ts';
 import type { Delivered, IncomingOptions, Left, SuccessWish } from './types.ts';
 

@@ -78,6 +78,7 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
       ...own,
       lookMs: options['delivery.moderation.interval'],
       expiresMs: options['delivery.moderation.expires'],
+      hostName: parts.answering?.hostName,
     });
   const incoming: IncomingParts = {
     mailboxes,

@@ -1,4 +1,6 @@
-import { beforeEach, expect, test } from 'vitest';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { memoryList } from '../directory/memory.ts';
@@ -148,4 +150,88 @@ test.each(['', '../x', 'nothing', '1.M1P1Q1.x', '*'])('no letter has the id %j',
     await expect(withHeld((held) => held[way](id))).rejects.toThrow(/waits for a moderator/);
   }
   expect(await ids()).toHaveLength(1);
+});
+
+test('a claim that was lost on the way: nobody has it, and a moderator decides anew', async () => {
+  await post();
+  const [id = ''] = await ids();
+  await withHeld((held) => held.approve(id));
+  const root = join(disk.root, 'spool1/spool/moderation');
+  let lost = 0;
+  strikeBy((call, path) => {
+    if (call === 'read' && path.includes('/moderation/message/')) {
+      // As a process does that finds its lease over, while this one sleeps.
+      for (const name of readdirSync(join(root, 'taken/lists'))) {
+        const [bucket = ''] = readdirSync(join(root, 'failed/lists'));
+        const back = join(root, 'waiting/lists', bucket);
+        mkdirSync(back, { recursive: true });
+        renameSync(join(root, 'taken/lists', name), join(back, name.replace(/,C=.*$/, ',N=1')));
+        lost += 1;
+      }
+    }
+    return undefined;
+  });
+  expect(await look()).toBe(0);
+  strikeBy(() => undefined);
+  expect([lost, await bodies(alice), front.outbound.letters]).toEqual([1, [], []]);
+  expect(await ids()).toEqual([id]);
+});
+
+describe('what nobody decided over', () => {
+  const expired = async (): Promise<void> => {
+    const other = await frontEnd({ 'delivery.moderation.expires': 0 }, 'mx2');
+    await expect.poll(() => other.volumes.table.get('spool1')?.up).toBe(true);
+    await other.delivery.moderation?.look();
+  };
+  const list = (owner: string | undefined): void =>
+    directory.putList(
+      memoryList({
+        address: 'news@example.test',
+        posting: 'moderated',
+        moderators: ['mod@example.test'],
+        members: ['alice@example.test'],
+        owner,
+      }),
+    );
+
+  test('is removed, its owner is told in one letter, its sender is not', async () => {
+    const carol = await user('carol', 'v3');
+    list('carol@example.test');
+    await post();
+    await post('dave@else.test');
+    await expect.poll(() => bodies(mod)).toHaveLength(2);
+    await look();
+    expect(await ids(), 'its time is not over').toHaveLength(2);
+    await expired();
+    expect(await ids()).toEqual([]);
+    const [told = '', ...more] = await bodies(carol);
+    expect(more).toEqual([]);
+    expect(told).toMatch(/^Return-Path: <>\n/);
+    expect(told).toMatch(/^Subject: Removed, nobody decided: news@example\.test$/m);
+    expect(told.match(/Sender: .*/g)).toEqual([
+      'Sender:  bob@else.test',
+      'Sender:  dave@else.test',
+    ]);
+    expect([(await bodies(mod)).length, await bodies(alice)]).toEqual([2, []]);
+    expect(front.outbound.letters).toEqual([]);
+  });
+
+  test('its moderators are told where nobody owns it', async () => {
+    await post();
+    await expect.poll(() => bodies(mod)).toHaveLength(1);
+    await expired();
+    expect(await text(mod)).toContain('Subject: Removed, nobody decided');
+    expect(await ids()).toEqual([]);
+  });
+
+  test('stays where nobody can be told yet', async () => {
+    await post();
+    await expect.poll(() => bodies(mod)).toHaveLength(1);
+    strikeBy((call, path) =>
+      call === 'fsync' && path.includes('/v2/') ? systemError('ENOSPC', call, path) : undefined,
+    );
+    await expired();
+    strikeBy(() => undefined);
+    expect(await ids()).toHaveLength(1);
+  });
 });

@@ -17,8 +17,13 @@
  *   again, since from outside nobody can say how far it came; a moderator decides. Nobody gets it
  *   twice without a person's word.
  * - It dies between delivery and removal: the same; a second approval doubles it.
+ * - It sleeps beyond its lease, or a renewal fails: before the commit the claim is renewed once more,
+ *   and whose claim is lost gives the letter to nobody. Only a commit that itself takes longer than
+ *   a lease (120 s) may still be doubled, by a moderator who approves what is held again.
  * - The notice to the moderators fails, or the process dies before it: the letter is held and in
- *   `mailfarm list held`; it goes when its time is over, with a line in the log.
+ *   `mailfarm list held`; when its time is over it goes and somebody is told (held-expiry.ts).
+ *
+ * The moderators are asked and the list's owner is not: what he is told is what nobody moderates.
  *
  * Rejected: `hold` of the outbound tree (its letters have a route and go there when released, and
  * `queue release` is for operators, not for judging contents); the moderators' mailboxes alone (who
@@ -29,15 +34,16 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Logger } from '../log/types.ts';
-import { arrivedAt } from '../spool/names.ts';
 import type { OutboundDraft } from '../spool/outbound.ts';
 import type { Spools } from '../spool/spools.ts';
 import { sweepBucket } from '../spool/sweep.ts';
 import type { SpoolTree, Spooled } from '../spool/tree.ts';
 import { StoreError } from '../volumes/error.ts';
+import { expireHeld } from './held-expiry.ts';
 import { moderated } from './metrics.ts';
 import type { OwnLettersParts } from './own-letters.ts';
 import { placesOf, type Places } from './places.ts';
+import { Renewing } from './renewing.ts';
 import type { Leaving } from './types.ts';
 
 /** Name of the tree below `spool/`. */
@@ -55,17 +61,18 @@ export interface ModerationParts extends OwnLettersParts {
   readonly lookMs: number;
   /** Held longer, it is removed. */
   readonly expiresMs: number;
+  /** For notices of what was removed; without it there are none. */
+  readonly hostName?: string | undefined;
 }
 
 const PIECE = 262_144;
-const RENEW_MS = 30_000;
 const SWEEP_MS = 3_600_000;
 
 export class Moderation {
   readonly #parts: ModerationParts;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #sweepAt = 0;
+  readonly #sweepAt = new WeakMap<SpoolTree, number>();
 
   constructor(parts: ModerationParts) {
     this.#parts = parts;
@@ -115,11 +122,11 @@ export class Moderation {
   async #lookAt(tree: SpoolTree): Promise<number> {
     const { clock, random, log } = this.#parts;
     const now = clock.now();
-    if (now >= this.#sweepAt) {
-      this.#sweepAt = now + SWEEP_MS;
+    if (now >= (this.#sweepAt.get(tree) ?? 0)) {
+      this.#sweepAt.set(tree, now + SWEEP_MS);
       const bucket = Buffer.from(random.bytes(1)).toString('hex');
       await sweepBucket(tree, bucket);
-      await this.#expire(tree);
+      await expireHeld(this.#parts, tree, LANE);
     }
     const again = await tree.reclaim(LANE);
     if (again > 0) log.warn({ code: 'MF-DLV-007', count: again }, 'held letters are held again');
@@ -140,13 +147,15 @@ export class Moderation {
     const renewing = new Renewing(tree, claim, this.#parts.clock);
     const fields = { id: letter.id, spool: tree.volume.name };
     try {
-      await this.#send(tree, claim);
-      await tree.finish(await renewing.end());
+      await this.#send(tree, claim, renewing);
+      const done = await renewing.end();
+      if (done !== undefined) await tree.finish(done);
       moderated.inc('approved');
       this.#parts.log.info(fields, 'approved letter sent to its list');
       return true;
     } catch (error) {
-      await tree.fail(await renewing.end(), APPROVED).catch(() => {});
+      const back = await renewing.end();
+      if (back !== undefined) await tree.fail(back, APPROVED).catch(() => {});
       moderated.inc('failed');
       const line = { code: 'MF-DLV-007', ...fields, err: error };
       this.#parts.log.warn(line, 'approved letter not sent yet');
@@ -154,7 +163,7 @@ export class Moderation {
     }
   }
 
-  async #send(tree: SpoolTree, letter: Spooled): Promise<void> {
+  async #send(tree: SpoolTree, letter: Spooled, renewing: Renewing): Promise<void> {
     const envelope = await tree.envelope(letter);
     const first = await tree.read(letter, 0, PIECE);
     if (envelope === undefined || first === undefined) throw new Error('it cannot be read');
@@ -177,6 +186,7 @@ export class Moderation {
         await incoming.write(piece);
         at += piece.length;
       }
+      await renewing.require();
     } catch (error) {
       await incoming.abort();
       throw error;
@@ -200,45 +210,6 @@ export class Moderation {
       (one) => one.kind !== 'mailbox' || !one.account.suspended.includes('mail'),
     );
     return placesOf({ address, sender }, { ...found, destinations: mailboxes });
-  }
-
-  async #expire(tree: SpoolTree): Promise<void> {
-    const { expiresMs, log } = this.#parts;
-    const now = await tree.serverNow();
-    for (const bucket of await tree.buckets('waiting', LANE)) {
-      for (const letter of await tree.list('waiting', LANE, bucket)) {
-        if (now - arrivedAt(letter.id) < expiresMs) continue;
-        const claim = await tree.claim(letter);
-        if (claim === undefined || !(await tree.finish(claim))) continue;
-        moderated.inc('expired');
-        log.warn({ id: letter.id, spool: tree.volume.name }, 'held letter removed, nobody decided');
-      }
-    }
-  }
-}
-
-/** Keeps a claim while a long delivery runs. */
-class Renewing {
-  readonly #stop = new AbortController();
-  readonly #running: Promise<Spooled>;
-
-  constructor(tree: SpoolTree, claim: Spooled, clock: Clock) {
-    this.#running = this.#run(tree, claim, clock);
-  }
-
-  /** @returns the claim as it is named now */
-  async end(): Promise<Spooled> {
-    this.#stop.abort(new Error('done'));
-    return this.#running;
-  }
-
-  async #run(tree: SpoolTree, claim: Spooled, clock: Clock): Promise<Spooled> {
-    let now = claim;
-    for (;;) {
-      await clock.sleep(RENEW_MS, this.#stop.signal).catch(() => {});
-      if (this.#stop.signal.aborted) return now;
-      now = (await tree.renew(now).catch(() => undefined)) ?? now;
-    }
   }
 }
 
