@@ -22,7 +22,7 @@ const USAGE = `Usage: npm run lab:nfs -- [--machines] [--keep] [--long] [-t TITL
   -t TITLE   only tests whose title has it (no spaces)
   FILE       only test files whose path has it, such as budget
 `;
-const MINUTES = 20;
+const MINUTES = { short: 20, long: 60 };
 const KERNEL_WORDS = /^(epollctl|Core dump|Checking|Failed to initialize ubd|sysrq|reboot)/;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -91,7 +91,7 @@ async function main(argv: readonly string[]): Promise<number> {
     kernel,
     args: [...positionals, ...title],
     long: values.long,
-    ms: MINUTES * 60_000,
+    ms: MINUTES[values.long ? 'long' : 'short'] * 60_000,
     signal: interrupt.signal,
     onLine: (line) => {
       if (values.verbose || !KERNEL_WORDS.test(line)) say(line);

@@ -16,6 +16,8 @@ const ALL_MS = LONG ? 1_200_000 : 120_000;
 const END_MS = LONG ? 800 : 1_500;
 const COMMITTERS = 8;
 
+const say = (line: string): void => void process.stdout.write(`   ${line}\n`);
+
 let farm: OutboundFarm;
 beforeAll(async () => {
   farm = await OutboundFarm.open({ endMs: END_MS });
@@ -27,7 +29,10 @@ test(
   async () => {
     const next = Array.from({ length: LETTERS }, (_, n) => n).values();
     const commit = async (): Promise<void> => {
-      for (const n of next) await farm.commit(n);
+      for (const n of next) {
+        await farm.commit(n);
+        if (n % 1000 === 999) say(`${n + 1} letters are in the spool`);
+      }
     };
     await Promise.all(Array.from({ length: COMMITTERS }, commit));
     await Promise.all(CLIENTS.map((client) => farm.start(client)));
@@ -37,7 +42,9 @@ test(
       await sleep(EVERY_MS);
       const client = CLIENTS[kill % CLIENTS.length] ?? 'c1';
       if (LONG) await starts.at(-CLIENTS.length);
-      held.push(...(await farm.kill(client)));
+      const claims = await farm.kill(client);
+      held.push(...claims);
+      say(`${client} killed with ${claims.length} in hand, ${farm.arrived().size} have arrived`);
       starts.push(farm.start(client));
     }
     const before = farm.arrived().size;
@@ -48,9 +55,9 @@ test(
     const arrived = farm.arrived();
     const twice = [...arrived].filter(([, times]) => times > 1).map(([subject]) => subject);
     const inHand = new Set(held.map(({ subject }) => subject));
-    process.stdout.write(
-      `   ${LETTERS} letters, ${KILLS} senders killed with ${inHand.size} in their hands, ` +
-        `${before} had arrived by then; all arrived, ${twice.length} twice\n`,
+    say(
+      `${LETTERS} letters, ${KILLS} senders killed with ${inHand.size} in their hands, ` +
+        `${before} had arrived by then; all arrived, ${twice.length} twice`,
     );
     const all = Array.from({ length: LETTERS }, (_, n) => `letter-${n}`);
     expect(all.filter((subject) => !arrived.has(subject))).toEqual([]);
