@@ -24,8 +24,11 @@ export interface MxServiceOptions {
   readonly outbound?: Outbound | undefined;
   /** See delivery/srs.ts; undefined where no domain is set for it. */
   readonly srs?: FarmSrs | undefined;
-  /** Whether an address may send to anybody for now (POP-before-SMTP). Never rejects. */
-  readonly mayRelay?: ((address: string) => Promise<boolean>) | undefined;
+  /**
+   * Whether an address may send to anybody for now (POP-before-SMTP), from such a sender. Asked for
+   * each recipient elsewhere, which counts. @throws ReplyError, DirectoryUnavailable
+   */
+  readonly mayRelay?: ((address: string, sender: string) => Promise<boolean>) | undefined;
   /** ETRN (RFC 1985); without it the command is unknown. */
   readonly etrn?: SmtpPolicy<AcceptedRecipient>['etrn'];
   /** What our servers announce so that the farm knows itself (N-12). */
@@ -71,7 +74,8 @@ export function createMxService(given: MxServiceOptions): Service {
       try {
         const before = taken.get(sender) ?? 0;
         const mayRelay = async (): Promise<boolean> =>
-          (await given.mayRelay?.(session.peer.remoteAddress)) === true;
+          (await given.mayRelay?.(session.peer.remoteAddress, sender.address?.address ?? '')) ===
+          true;
         const asked = { sender, mailbox, dsn, taken: before, mayRelay };
         const accepted = await acceptRecipient(given, session, asked);
         taken.set(sender, before + accepted.mailboxes.length);

@@ -9,6 +9,7 @@ import { REPLY } from './replies.ts';
 import { Pop3Session } from './session.ts';
 import type { Authenticator } from '../auth/types.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { MailStore } from '../mailbox/types.ts';
 import type { Connection, Service, TlsContexts } from '../net/types.ts';
@@ -25,8 +26,8 @@ export interface Pop3ServiceOptions {
   readonly hostName: string;
   /** Asked when `pop3.sessions` is `exclusive`; see exclusive.ts. */
   readonly exclusive?: Exclusive;
-  /** Told of the address of every login that was let in. Must not throw. */
-  readonly onLogin?: (address: string) => void;
+  /** Told of the address and user of every login that was let in. Must not throw. */
+  readonly onLogin?: (address: string, account: Account) => void;
   /** Between two looks at the deadlines, in milliseconds; 1,000 unless told. */
   readonly sweepMs?: number;
 }

@@ -33,6 +33,14 @@ export const RELAY_OPTIONS = {
       'Addresses that may send anywhere through the relay service without a login, beside those ' +
       'of our own nodes.',
   },
+  'relay.networks.sign': {
+    kind: 'choice',
+    default: 'off',
+    values: ['off', 'on'],
+    doc:
+      'Whether what `relay.networks` send is signed (DKIM) for the domain in From, which nobody ' +
+      'checks there: on where all their hosts are ours. Our own nodes’ letters always are.',
+  },
   'relay.next': {
     kind: 'text',
     default: '',
@@ -94,8 +102,8 @@ export const RELAY_OPTIONS = {
     min: 0,
     max: 1440,
     doc:
-      'POP-before-SMTP: so long after a POP3 login its address may send anywhere without one, ' +
-      'on every node; 0 is off.',
+      'POP-before-SMTP: so long after a POP3 login its address may send anywhere as that user ' +
+      'without one, on every node, within the user’s limits and unsigned; 0 is off.',
   },
 } as const satisfies OptionTable;
 

@@ -1,9 +1,36 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import type { Account, AddressOwner } from '../directory/types.ts';
 import { silentLogger } from '../log/types.ts';
 import type { Mark } from '../spool/marks.ts';
 import { StoreError } from '../volumes/error.ts';
 import { PopMarks } from './pop-marks.ts';
+
+const account = (login: string, more: Partial<Account> = {}): Account => ({
+  id: `id-of-${login}`,
+  login,
+  dn: '',
+  uid: 1,
+  addresses: [],
+  suspended: [],
+  quotaBytes: 0,
+  volume: undefined,
+  path: undefined,
+  forwards: [],
+  keepsForwarded: false,
+  site: undefined,
+  vacation: undefined,
+  ...more,
+});
+const ANN = account('ann@example.test');
+const BOB = account('bob@example.test');
+const SUE = account('sue@example.test', { suspended: ['submission'] });
+const OWNERS = new Map<string, AddressOwner>([
+  ['ann@example.test', { kind: 'user', account: ANN }],
+  ['an+x@example.test', { kind: 'user', account: ANN }],
+  ['sue@example.test', { kind: 'user', account: SUE }],
+  ['bob@example.test', { kind: 'user', account: BOB }],
+]);
 
 /** What all nodes of a farm see: marks with their times; and calls that were made. */
 class Shared {
@@ -13,7 +40,7 @@ class Shared {
   sums = 0;
   readonly clock = { now: () => this.now, sleep: () => Promise.resolve() };
 
-  node(minutes = 20): PopMarks {
+  node(minutes = 20) {
     const marks = {
       add: async ({ kind, key }: Mark) => {
         if (this.down) throw new StoreError('volume-down', 'away');
@@ -26,7 +53,12 @@ class Shared {
         return this.added.filter((one) => one.key === key && this.now - one.at <= withinMs).length;
       },
     };
-    return new PopMarks({ marks, minutes, clock: this.clock, logger: silentLogger });
+    const directory = { ownerOf: async (from: string) => OWNERS.get(from) };
+    const { clock } = this;
+    const pop = new PopMarks({ directory, marks, minutes, clock, logger: silentLogger });
+    const allows = async (address: string, from = ANN.login): Promise<boolean> =>
+      (await pop.userAt(address, from)) !== undefined;
+    return Object.assign(pop, { allows });
   }
 }
 
@@ -36,7 +68,7 @@ test('[S0-24] a login at one node opens relaying for its address at every node, 
   const shared = new Shared();
   const [one, other] = [shared.node(), shared.node()];
   expect(await other.allows('192.0.2.7')).toBe(false);
-  one.seen('192.0.2.7');
+  one.seen('192.0.2.7', ANN);
   await turn();
   shared.now += 6_000;
   expect(await other.allows('192.0.2.7')).toBe(true);
@@ -48,11 +80,33 @@ test('[S0-24] a login at one node opens relaying for its address at every node, 
   expect(await other.allows('192.0.2.7')).toBe(false);
 });
 
+test('[S0-24] it is open to the user who logged in, by any address of his, and to nobody else there', async () => {
+  const shared = new Shared();
+  const [one, other] = [shared.node(), shared.node()];
+  one.seen('192.0.2.7', ANN);
+  await turn();
+  expect(await other.userAt('192.0.2.7', 'an+x@example.test')).toEqual({
+    id: ANN.id,
+    login: ANN.login,
+    byAddress: true,
+  });
+  expect(await other.allows('192.0.2.7', BOB.login)).toBe(false);
+  expect(await other.allows('192.0.2.7', 'x@stranger.test')).toBe(false);
+  one.seen('192.0.2.7', SUE);
+  await turn();
+  expect(await other.allows('192.0.2.7', SUE.login)).toBe(false);
+  // Each user of one address by himself.
+  one.seen('192.0.2.7', BOB);
+  await turn();
+  shared.now += 6_000;
+  expect(await other.allows('192.0.2.7', BOB.login)).toBe(true);
+});
+
 test('[S0-24] an IPv6 client is its /64, an IPv4 client itself in any spelling', async () => {
   const shared = new Shared();
   const marks = shared.node();
-  marks.seen('2001:db8:1:2:aaaa::1');
-  marks.seen('::ffff:192.0.2.7');
+  marks.seen('2001:db8:1:2:aaaa::1', ANN);
+  marks.seen('::ffff:192.0.2.7', ANN);
   await turn();
   expect(await marks.allows('2001:db8:1:2:bbbb::9')).toBe(true);
   expect(await marks.allows('2001:db8:1:3::1')).toBe(false);
@@ -62,11 +116,11 @@ test('[S0-24] an IPv6 client is its /64, an IPv4 client itself in any spelling',
 test('[S0-24] switched off, nothing is marked, nobody is asked and nobody let in', async () => {
   const shared = new Shared();
   const off = shared.node(0);
-  shared.node().seen('192.0.2.7');
+  shared.node().seen('192.0.2.7', ANN);
   await turn();
   shared.added.push({ key: 'x', at: 0 });
   const before = shared.added.length;
-  off.seen('192.0.2.9');
+  off.seen('192.0.2.9', ANN);
   await turn();
   expect(shared.added).toHaveLength(before);
   expect(await off.allows('192.0.2.7')).toBe(false);
@@ -77,7 +131,7 @@ test('a program that polls all the time costs a mark in a quarter of the time, a
   const shared = new Shared();
   const marks = shared.node();
   for (let i = 0; i < 20; i++) {
-    marks.seen('192.0.2.7');
+    marks.seen('192.0.2.7', ANN);
     await turn();
     await marks.allows('192.0.2.7');
     await marks.allows('203.0.113.9');
@@ -92,11 +146,11 @@ test('where no spool volume answers nobody is let in, and a login is marked by t
   const shared = new Shared();
   const marks = shared.node();
   shared.down = true;
-  marks.seen('192.0.2.7');
+  marks.seen('192.0.2.7', ANN);
   await turn();
   expect(await marks.allows('192.0.2.7')).toBe(false);
   shared.down = false;
-  marks.seen('192.0.2.7');
+  marks.seen('192.0.2.7', ANN);
   await turn();
   expect(await marks.allows('192.0.2.7')).toBe(true);
 });

@@ -3,6 +3,10 @@
  * minutes. What nodes tell each other is a mark on a spool volume (spool/marks.ts), so nothing has
  * to be there but the spool; where no spool volume answers, nobody is let in by it.
  *
+ * It is opened for the user who logged in, and no other: MAIL FROM has to be an address of his
+ * (the mark names address and account), so the null sender and strangers' addresses are not let in,
+ * and what is sent counts against the limits of that user.
+ *
  * An IPv6 client is its /64: it changes addresses within it from hour to hour, and whoever has one
  * of them has them all. An IPv4 address is itself, with all that are translated to it: that is what
  * the option buys, and why it is off.
@@ -12,11 +16,14 @@
  * both tables are bounded. So an address stays open for at most a quarter longer than the option.
  */
 import type { Clock } from '../base/clock.ts';
+import type { Account, Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { limitKey } from '../net/address.ts';
+import type { SessionAccount } from '../smtp/types.ts';
 import type { Marks } from '../spool/marks.ts';
 
 export interface PopMarksParts {
+  readonly directory: Pick<Directory, 'ownerOf'>;
   readonly marks: Pick<Marks, 'add' | 'sum'>;
   /** `relay.pop.minutes`; 0 is off. */
   readonly minutes: number;
@@ -27,14 +34,14 @@ export interface PopMarksParts {
 const MINUTE_MS = 60_000;
 /** How long an answer is kept. */
 const KEPT_MS = 5_000;
-/** Addresses in each table. */
+/** Addresses with their users, in each table. */
 const KNOWN_MAX = 50_000;
 
 export class PopMarks {
   readonly #parts: PopMarksParts;
   readonly #withinMs: number;
   readonly #againMs: number;
-  /** When this process marked an address last. */
+  /** When this process marked an address and user last. */
   readonly #marked = new Map<string, number>();
   readonly #answers = new Map<string, { readonly allowed: boolean; readonly until: number }>();
 
@@ -44,11 +51,11 @@ export class PopMarks {
     this.#withinMs = parts.minutes * MINUTE_MS + this.#againMs;
   }
 
-  /** Somebody logged in from there. Waits for nothing, never throws. */
-  seen(address: string): void {
+  /** A user logged in from there. Waits for nothing, never throws. */
+  seen(address: string, account: Pick<Account, 'id'>): void {
     const { minutes, clock, marks, logger } = this.#parts;
     if (minutes === 0) return;
-    const key = limitKey(address);
+    const key = keyOf(address, account);
     const now = clock.now();
     const before = this.#marked.get(key);
     if (before !== undefined && before <= now && now - before < this.#againMs) return;
@@ -59,11 +66,25 @@ export class PopMarks {
     });
   }
 
-  /** Whether an address may relay now. Never throws: who cannot be found is not let in. */
-  async allows(address: string): Promise<boolean> {
-    const { minutes, clock, marks, logger } = this.#parts;
-    if (minutes === 0) return false;
-    const key = limitKey(address);
+  /**
+   * The user whose address `from` is, where he may send from there now; undefined: nobody may so.
+   * Who cannot be found on the spool is not let in. @throws DirectoryUnavailable
+   */
+  async userAt(address: string, from: string): Promise<SessionAccount | undefined> {
+    const { minutes, directory } = this.#parts;
+    if (minutes === 0) return undefined;
+    const owner = await directory.ownerOf(from);
+    if (owner?.kind !== 'user') return undefined;
+    if (owner.account.suspended.includes('submission')) return undefined;
+    const { id, login } = owner.account;
+    return (await this.#allows(address, owner.account))
+      ? { id, login, byAddress: true }
+      : undefined;
+  }
+
+  async #allows(address: string, account: Pick<Account, 'id'>): Promise<boolean> {
+    const { clock, marks, logger } = this.#parts;
+    const key = keyOf(address, account);
     const known = this.#answers.get(key);
     const now = clock.now();
     if (known !== undefined && now < known.until && known.until - now <= KEPT_MS) {
@@ -79,6 +100,9 @@ export class PopMarks {
     }
   }
 }
+
+const keyOf = (address: string, { id }: Pick<Account, 'id'>): string =>
+  `${limitKey(address)} ${id}`;
 
 /** The oldest goes when there are too many. */
 function put<V>(table: Map<string, V>, key: string, value: V): void {

@@ -15,7 +15,7 @@ import type { OutboundEnvelope } from '../spool/outbound.ts';
 import type { Notice } from '../spool/sender/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { Notices } from './notices.ts';
-import { RELAY_OPTIONS } from './options.ts';
+import { RELAY_OPTIONS, type RelayOptions } from './options.ts';
 import { createRelayService } from './service.ts';
 import { tellRelay } from './tell.ts';
 
@@ -24,12 +24,14 @@ useParkingFarm();
 let alice: Recipient;
 let listener: TestListener | undefined;
 let allowed: string[];
+let options: Partial<RelayOptions>;
 let asked: string[];
 
 beforeEach(async () => {
   directory.putDomain('example.test');
   alice = await user('alice', 'v1', { addresses: ['al@example.test'] });
   allowed = [];
+  options = {};
   asked = [];
 });
 afterEach(async () => {
@@ -53,9 +55,15 @@ async function relay(peer: string): Promise<StrictClient> {
       asked.push(`${kind} ${name}`);
       return name === 'customer.test' ? { kind: 'started' } : { kind: 'unable' };
     },
-    pop: { allows: async (address) => allowed.includes(address) },
+    pop: {
+      userAt: async (address, from) => {
+        const isHers = allowed.includes(address) && from === 'alice@example.test';
+        const { id, login } = alice.account;
+        return isHers ? { id, login, byAddress: true } : undefined;
+      },
+    },
     tls: testTls(),
-    options: { ...defaults(SMTP_OPTIONS), ...defaults(RELAY_OPTIONS) },
+    options: { ...defaults(SMTP_OPTIONS), ...defaults(RELAY_OPTIONS), ...options },
     logger: silentLogger,
     clock,
     hostName: 'relay.example.test',
@@ -147,12 +155,29 @@ test.each([
   expect(await converse(await relay(peer), ['a@one.example'])).toEqual(said);
 });
 
-test('[S0-24] an address from which somebody read mail just now may; another may not', async () => {
+test('[S0-24] who read mail from an address just now may send from there as himself, nobody else', async () => {
   allowed.push('203.0.113.9');
-  const said = await converse(await relay('203.0.113.9'), ['a@one.example']);
+  const to = ['a@one.example'];
+  const said = await converse(await relay('203.0.113.9'), to, alice.address);
   expect(said.at(-1)).toBe('250 2.6.0');
+  const { id: owner, login } = alice.account;
+  expect(front.outbound.letters[0]?.envelope).toMatchObject({ owner, login, sign: false });
   await listener?.close();
-  expect(await converse(await relay('203.0.113.8'), ['a@one.example'])).toEqual(['530 5.7.0']);
+  for (const from of ['app@example.test', 'alice@other.test', '']) {
+    expect(await converse(await relay('203.0.113.9'), to, from)).toEqual(['530 5.7.0']);
+    await listener?.close();
+  }
+  expect(await converse(await relay('203.0.113.8'), to, alice.address)).toEqual(['530 5.7.0']);
+});
+
+test.each([
+  ['a node of ours', '192.0.2.1', {}, true],
+  ['a network that may send', '127.0.0.1', {}, false],
+  ['a network that is ours', '127.0.0.1', { 'relay.networks.sign': 'on' }, true],
+] as const)('whose letters without a login are signed: %s', async (_, peer, more, sign) => {
+  options = more;
+  await converse(await relay(peer), ['a@one.example']);
+  expect(front.outbound.letters[0]?.envelope.sign).toBe(sign);
 });
 
 test.each([

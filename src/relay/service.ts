@@ -4,8 +4,13 @@
  * the farm like everything else goes to its own, from the spool.
  *
  * Who may: addresses of the farm's nodes and of `relay.networks`; who logged in over TLS, with a
- * sender address of his own; an address from which somebody read mail just now, where
- * POP-before-SMTP is on. No balancers (`farm.addresses`): behind one may be anybody.
+ * sender address of his own; who read mail from this address just now, where POP-before-SMTP is on:
+ * as himself, by the rules and limits of a login. No balancers (`farm.addresses`): behind one may
+ * be anybody.
+ *
+ * A signature (DKIM) says that the domain answers for From. So it is for who logged in, whose From
+ * was judged, and for our own nodes; for `relay.networks` by option; never by POP-before-SMTP, since
+ * whoever shares the address could write as the user.
  */
 import type { Authenticator } from '../auth/types.ts';
 import type { Clock } from '../base/clock.ts';
@@ -28,6 +33,7 @@ import type {
   RecipientDsn,
   Sender,
   SessionView,
+  SessionAccount,
   SmtpPolicy,
 } from '../smtp/types.ts';
 import { StoreError, type StoreErrorKind } from '../volumes/error.ts';
@@ -42,7 +48,7 @@ export interface RelayServiceParts {
   readonly outbound: Outbound;
   readonly auth: Authenticator;
   readonly farm: Pick<OwnFarm, 'isNode'>;
-  readonly pop?: Pick<PopMarks, 'allows'> | undefined;
+  readonly pop?: Pick<PopMarks, 'userAt'> | undefined;
   /**
    * What who logged in may send: submission's own rules and limits, so that this door is no way
    * around them. Without it a login is only held to the addresses of its entry.
@@ -82,6 +88,8 @@ export function createRelayService(parts: RelayServiceParts): Service {
 class RelayPolicy implements SmtpPolicy<Places> {
   readonly #parts: RelayServiceParts;
   readonly #networks: ReturnType<typeof addressRanges>;
+  /** Of transactions of known users: the session as theirs. */
+  readonly #views = new WeakMap<Sender, SessionView>();
   readonly dsn = true;
   readonly authenticate: SmtpPolicy<Places>['authenticate'];
   readonly etrn: SmtpPolicy<Places>['etrn'];
@@ -99,20 +107,25 @@ class RelayPolicy implements SmtpPolicy<Places> {
   connect(): undefined {}
 
   async sender(session: SessionView, sender: Sender): Promise<void> {
-    const users = this.#usersFor(session);
-    if (users) return users.sender(session, sender);
-    if (session.account !== undefined) return this.#requireOwn(session, sender);
-    if (await this.#isKnown(session.peer.remoteAddress)) return;
+    const account = session.account ?? (await this.#reader(session, sender));
+    if (account !== undefined) {
+      const view = { ...plainView(session), account };
+      this.#views.set(sender, view);
+      const { users } = this.#parts;
+      return users ? users.sender(view, sender) : this.#requireOwn(view, sender);
+    }
+    if (this.#isOurs(session) || this.#networks.has(session.peer.remoteAddress)) return;
     recipients.inc('not-permitted');
     throw new ReplyError('authFirst');
   }
 
   async recipient(
-    session: SessionView,
+    given: SessionView,
     sender: Sender,
     mailbox: Mailbox,
     dsn: RecipientDsn,
   ): Promise<Places> {
+    const session = this.#views.get(sender) ?? given;
     try {
       const places = await this.#placesOf(session, sender, mailbox, dsn);
       await this.#usersFor(session)?.take(sender, mailbox);
@@ -124,9 +137,33 @@ class RelayPolicy implements SmtpPolicy<Places> {
     }
   }
 
-  message(session: SessionView, envelope: Envelope<Places>): MessageSink {
+  message(given: SessionView, envelope: Envelope<Places>): MessageSink {
+    const session = this.#views.get(envelope.sender) ?? given;
     const users = this.#usersFor(session);
-    return users?.message(session, envelope) ?? new RelayMessage(this.#parts, session, envelope);
+    if (users) return users.message(session, envelope);
+    const sign = session.account === undefined && this.#signsFor(session);
+    return new RelayMessage(this.#parts, session, { envelope, sign });
+  }
+
+  #signsFor(session: SessionView): boolean {
+    return this.#parts.options['relay.networks.sign'] === 'on' || this.#isOurs(session);
+  }
+
+  #isOurs({ peer }: SessionView): boolean {
+    return this.#parts.farm.isNode(peer.remoteAddress);
+  }
+
+  /** Who read mail from there just now and writes as himself. @throws ReplyError */
+  async #reader(session: SessionView, { address }: Sender): Promise<SessionAccount | undefined> {
+    const { pop } = this.#parts;
+    const { remoteAddress } = session.peer;
+    const isKnown = this.#isOurs(session) || this.#networks.has(remoteAddress);
+    if (isKnown || address === undefined) return undefined;
+    try {
+      return await pop?.userAt(remoteAddress, address.address);
+    } catch (error) {
+      throw this.#refusal(error, session);
+    }
   }
 
   #usersFor({ account }: SessionView): Users | undefined {
@@ -142,11 +179,6 @@ class RelayPolicy implements SmtpPolicy<Places> {
     if (verdict.kind !== 'accepted') return verdict;
     const { id, login: name } = verdict.account;
     return { kind: 'accepted', account: { id, login: name } };
-  }
-
-  async #isKnown(address: string): Promise<boolean> {
-    if (this.#networks.has(address) || this.#parts.farm.isNode(address)) return true;
-    return (await this.#parts.pop?.allows(address)) === true;
   }
 
   /** A login sends as himself only, or as nobody (notices of programs). */
@@ -210,6 +242,16 @@ class RelayPolicy implements SmtpPolicy<Places> {
   }
 }
 
+/** What can be told of a session with another account. */
+const plainView = ({ id, peer, mode, helo, extended, tls }: SessionView) => ({
+  id,
+  peer,
+  mode,
+  helo,
+  extended,
+  tls,
+});
+
 /** To the customer's own servers. */
 function transportOf(domain: DomainEntry | undefined): Leaving['route'] {
   const transport = domain?.transport;
@@ -233,7 +275,12 @@ class RelayMessage implements MessageSink {
   readonly #envelope: Envelope<Places>;
   readonly #incoming: Incoming;
 
-  constructor(parts: RelayServiceParts, session: SessionView, envelope: Envelope<Places>) {
+  constructor(
+    parts: RelayServiceParts,
+    session: SessionView,
+    given: { readonly envelope: Envelope<Places>; readonly sign: boolean },
+  ) {
+    const { envelope, sign } = given;
     this.#parts = parts;
     this.#session = session;
     this.#envelope = envelope;
@@ -246,7 +293,7 @@ class RelayMessage implements MessageSink {
     this.#incoming = parts.delivery.begin({
       id,
       ...together(envelope.recipients),
-      envelope: { sender: sender.address?.address ?? '', smtpUtf8, ret, envid, sign: true },
+      envelope: { sender: sender.address?.address ?? '', smtpUtf8, ret, envid, sign },
       header: () => received,
       leavingHeader: () => received,
     });

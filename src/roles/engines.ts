@@ -20,6 +20,7 @@ import { farmMark } from '../smtp/farm-mark.ts';
 import { Marks } from '../spool/marks.ts';
 import { openOutboundSpools } from '../spool/outbound-spools.ts';
 import { Spools } from '../spool/spools.ts';
+import { SendingLimits } from '../submission/sending-limits.ts';
 import { createSubmissionService, createUserPolicy } from '../submission/service.ts';
 import { exclusiveByLockFiles } from '../pop3/exclusive.ts';
 import { createPop3Service } from '../pop3/service.ts';
@@ -140,6 +141,15 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
   const hostName = hostNameOf(plan, values);
   const { outbound } = delivery;
   const { farm, pop, etrn, marks } = leaving;
+  const limits = new SendingLimits({ marks, options: values, clock, logger });
+  const mayRelay = async (address: string, sender: string): Promise<boolean> => {
+    const account = sender === '' ? undefined : await pop.userAt(address, sender);
+    if (account === undefined) return false;
+    // Each recipient is a message: nobody is here when the letter is whole.
+    await (await limits.begin(account)).take();
+    await limits.spend(account, 1);
+    return true;
+  };
   const smtp = {
     directory,
     logger,
@@ -153,7 +163,7 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
   };
   const mx = { ...smtp, outbound, srs: openSrs({ options: values, directory, clock }) };
   return {
-    mx: () => createMxService({ ...mx, mode: 'mx', etrn, mayRelay: (from) => pop.allows(from) }),
+    mx: () => createMxService({ ...mx, mode: 'mx', etrn, mayRelay }),
     lmtp: () => createMxService({ ...mx, mode: 'lmtp' }),
     submission: () => createSubmissionService({ ...smtp, outbound, auth, marks, etrn }),
     relay: () => {
@@ -170,7 +180,7 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
         logger,
         clock,
         hostName,
-        onLogin: (address) => pop.seen(address),
+        onLogin: (address, account) => pop.seen(address, account),
         exclusive: exclusiveByLockFiles(join(plan.file.data, 'sessions'), logger),
       }),
   };

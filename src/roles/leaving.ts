@@ -40,7 +40,13 @@ export function openLeaving(parts: LeavingParts): Leaving {
   const hostName = hostNameOf(plan, values);
   const helo = source.helo ?? (node.includes('.') ? node : hostName);
   const farm = new OwnFarm({ directory, clock, logger, node, addresses, names: [hostName, helo] });
-  const pop = new PopMarks({ marks, minutes: values['relay.pop.minutes'], clock, logger });
+  const pop = new PopMarks({
+    directory,
+    marks,
+    minutes: values['relay.pop.minutes'],
+    clock,
+    logger,
+  });
   const wake = new FarmWake({
     directory,
     spools,

@@ -35,6 +35,8 @@ export interface SessionAccount {
   /** Immutable identity. */
   readonly id: string;
   readonly login: string;
+  /** Nobody showed a password here: known by an address alone (POP-before-SMTP). */
+  readonly byAddress?: true;
 }
 
 /** What a client gave to show who it is. Neither password nor token reaches a log. */

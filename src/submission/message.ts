@@ -129,10 +129,12 @@ export class SubmittedMessage implements MessageSink {
       recipients: only && others.length === 0 ? [only.address] : [],
     };
     const { ret, envid, smtpUtf8 } = sender;
+    // Of who is known by an address alone we vouch for nothing.
+    const sign = session.account?.byAddress !== true;
     return policy.delivery.begin({
       id,
       ...together(envelope.recipients),
-      envelope: { sender: facts.sender, ret, envid, smtpUtf8, sign: true },
+      envelope: { sender: facts.sender, ret, envid, smtpUtf8, sign },
       failure: 'all',
       header: () => Buffer.from(traceHeader(facts)),
       leavingHeader: () => Buffer.from(receivedHeader(facts)),

@@ -88,6 +88,10 @@ test('[S0-24] a login by POP3 at one node opens relaying at another, for its add
   await chat.expect('QUIT');
   await until('relaying is open', async () => (await send(me)) === 250);
   expect(await send(other)).toBe(550);
+  // As himself: from there nobody sends as somebody else, and nothing is signed.
+  for (const from of ['bob@example.test', 'x@stranger.example']) {
+    expect((await give({ port: mx, from: me }, from, 'x@pop.example')).code).toBe(550);
+  }
   await until('the letter', () => host.letters.length > 0);
 });
 

@@ -114,7 +114,7 @@ async function open(session: Pop3Session, account: Account): Promise<void> {
     throw error; // The boundary answers.
   }
   shared.tally.login('accepted');
-  shared.onLogin?.(session.peer.remoteAddress);
+  shared.onLogin?.(session.peer.remoteAddress, account);
   session.enter(account, drop, release);
   session.say(opened(drop.count));
 }
