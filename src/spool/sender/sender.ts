@@ -101,12 +101,10 @@ class SpoolSender implements Sender {
         setTimeout(resolve, ms).unref();
       });
     }
-    await Promise.all(
-      [...this.#letters].map(async (held) => {
-        held.connection?.destroy('this node is stopping');
-        await this.#release(held);
-      }),
-    );
+    for (const held of this.#letters) {
+      held.connection?.destroy('this node is stopping');
+      void this.#release(held); // A spool that hangs has its time, too.
+    }
     // A process that ended before would keep them from others for the length of a lease.
     await Promise.race([Promise.all(this.#releases), this.#parts.clock.sleep(ms)]);
     senders.delete(this.#having);
