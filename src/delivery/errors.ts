@@ -39,7 +39,7 @@ export const DELIVERY_ERRORS = {
     what: 'A forward has to leave with a sender of ours, and there is no secret to make one with.',
     means: 'Mail to users who forward elsewhere, and bounces of forwards, are deferred (451).',
     mend:
-      'Write a secret (`mailfarm secret add srs forward`), let the node read it (`mailfarm node ' +
-      'set NAME --sends yes`), or turn forward.srs off.',
+      'Write a secret (`mailfarm secret add srs forward`), or turn ' +
+      'forward.srs off. Every node that has joined the directory reads secrets of this kind.',
   },
 } as const;

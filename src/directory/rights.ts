@@ -13,7 +13,8 @@
  * and reads nothing (slapd's `=w`): passwords are never read.
  *
  * `sender`: a node that is a member of cn=senders in ou=rights, where administrators put it; a node
- * that joins by itself is none. It alone reads secrets. Administrators may write them (`chief`) and
+ * that joins by itself is none. It alone reads secrets, but for those of the kind `srs`, which every
+ * node reads: all they are good for is bounces to those who wrote through us. Administrators may write them (`chief`) and
  * read none: what they print, export and look at has no key in it. Who administers nodes and
  * cn=admin, slapd's rootdn, could take one all the same.
  *
@@ -71,6 +72,8 @@ export interface RightsRow {
   readonly place: Place;
   /** Only entries that carry mwLevel: accounts of administrators. */
   readonly levelled?: true;
+  /** Only secrets of this kind, right below the place: the first part of their cn. */
+  readonly kind?: 'srs';
   /**
    * `entries`: adding, deleting and renaming entries right below the place (slapd: `children` of
    * the branch and `entry` of what stands in it). Else attributes; `all`: every other one.
@@ -96,6 +99,21 @@ const OWN_AFFAIRS = [
 ] as const;
 
 export const RIGHTS: readonly RightsRow[] = [
+  {
+    place: 'secrets',
+    kind: 'srs',
+    of: ['mwSecretValue'],
+    rights: { frontend: 'read' },
+    chief: 'put',
+    doc: 'Who takes mail in rewrites senders of forwards: every node, and no other key for it.',
+  },
+  {
+    place: 'secrets',
+    kind: 'srs',
+    of: 'all',
+    rights: { frontend: 'read' },
+    doc: 'Names of such secrets.',
+  },
   {
     place: 'everywhere',
     of: ['mwSecretValue'],

@@ -16,6 +16,7 @@ const secret = (name: string): string => `cn=${name},ou=secrets,${SUFFIX}`;
 const SENDERS = group('senders');
 const RELAY = secret('smarthost/relay.example.net');
 const KEY = secret('dkim/s1._domainkey.example.test');
+const SRS = secret('srs/forward');
 const PASSWORD = 'password of the relay';
 
 const LEVELLED = {
@@ -55,6 +56,7 @@ const ENTRIES: readonly SeedEntry[] = [
   nodeEntry('relay1', 21, { userPassword: 'key of relay1' }),
   nodeEntry('front1', 22, { userPassword: 'key of front1' }),
   secretEntry(RELAY, PASSWORD),
+  secretEntry(SRS, 'what senders of forwards are signed with'),
   secretEntry(KEY, '-----BEGIN PRIVATE KEY-----\nof example.test\n-----END PRIVATE KEY-----\n'),
 ];
 
@@ -62,10 +64,10 @@ const ENTRIES: readonly SeedEntry[] = [
 const QUESTIONS: readonly Deed[] = [
   reads(RELAY, 'mwSecretValue'),
   reads(KEY, 'mwSecretValue'),
-  finds('(mwSecretValue=*)'),
+  finds('(&(mwSecretValue=*)(!(cn=srs/forward)))'),
   finds(`(mwSecretValue=${PASSWORD})`),
   finds('(mwSecretValue=pass*)'),
-  finds('(!(mwSecretValue=nothing))'),
+  finds('(&(!(mwSecretValue=nothing))(!(cn=srs/forward)))'),
   compares(RELAY, PASSWORD),
 ];
 
@@ -136,8 +138,14 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
   ])('[S4-15] %s cannot read, find, guess, write or move a secret', async (_, who) => {
     await expectOf(who, [
       ...all('may not'),
-      ['may not', finds('(objectClass=mwSecret)')],
+      ['may not', finds('(&(objectClass=mwSecret)(!(cn=srs/*)))')],
       ['may not', reads(RELAY, 'cn')],
+      ['may not', replaces(SRS, 'mwSecretValue', 'mine')],
+      ['may not', deletes(SRS, 'mwSecretValue')],
+      ['may not', creates(secretEntry(secret('srs/mine'), 'x'))],
+      ['may not', removes(SRS)],
+      ['may not', moves(SRS, secret('smarthost/other'))],
+      ['may not', moves(RELAY, secret('srs/other'))],
       ['may not', replaces(RELAY, 'mwSecretValue', 'stolen')],
       ['may not', deletes(RELAY, 'mwSecretValue')],
       ['may not', creates(secretEntry(secret('smarthost/mine'), 'x'))],
@@ -163,6 +171,34 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
     ]);
   });
 
+  const SRS_QUESTIONS: readonly Deed[] = [
+    reads(SRS, 'mwSecretValue'),
+    finds('(&(objectClass=mwSecret)(cn=srs/forward))'),
+  ];
+  test.each([
+    ['the identity of front ends', frontend],
+    ['a node that does not send', [node('front1'), 'key of front1'] as const],
+    ['a sender', [node('relay1'), 'key of relay1'] as const],
+  ])('the secret that senders of forwards are signed with: %s reads it', async (_, who) => {
+    await expectOf(
+      who,
+      SRS_QUESTIONS.map((deed) => ['may', deed] as const),
+    );
+  });
+
+  test.each([
+    ['nobody', ['', ''] as const],
+    ['a user', person('tevie')],
+    ['an auditor', person('audrey')],
+    ['the helpdesk', person('helga')],
+    ['an operator', person('otto')],
+  ])('the secret that senders of forwards are signed with: %s does not', async (_, who) => {
+    await expectOf(
+      who,
+      SRS_QUESTIONS.map((deed) => ['may not', deed] as const),
+    );
+  });
+
   test('an administrator writes secrets and reads none, wherever they stand', async () => {
     const moved = `cn=smarthost/relay.example.net,ou=domains,${SUFFIX}`;
     await expectOf(person('boss'), [
@@ -172,6 +208,7 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
       ['may', creates(secretEntry(secret('srs/farm'), 'made by boss'))],
       ['may', replaces(secret('srs/farm'), 'mwSecretValue', 'made again')],
       ['may not', reads(secret('srs/farm'), 'mwSecretValue')],
+      ['may not', reads(SRS, 'mwSecretValue')],
       ['may', removes(secret('srs/farm'))],
     ]);
     // Moved to where others read, it is as unreadable as before, or is not moved at all.

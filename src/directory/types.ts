@@ -167,7 +167,7 @@ export const SECRET_KINDS = ['dkim', 'smarthost', 'srs', 'cookie'] as const;
 /**
  * Entries of ou=secrets, which only nodes in the group of senders read. `dkim`: a private key
  * (PEM, PKCS #8) under `dkimSecretName`; `smarthost`: a password, under a name the configuration
- * gives; `srs`: the key of forwards; `cookie`: keys of signed things.
+ * gives; `srs`: the key of forwards, which every node reads; `cookie`: keys of signed things.
  */
 export type SecretKind = (typeof SECRET_KINDS)[number];
 
@@ -313,7 +313,8 @@ export interface Directory {
   etrnDomains(argument: string): Promise<readonly DomainEntry[]>;
   /**
    * A secret of ou=secrets, in memory only. Undefined: there is none, or this node is not in the
-   * group of senders (`mailfarm node set NAME --sends yes`). A snapshot file has none: throws.
+   * group of senders (`mailfarm node set NAME --sends yes`), which it need not be for those of the
+   * kind `srs`. A snapshot file has none: throws.
    */
   secret(kind: SecretKind, name: string): Promise<string | undefined>;
   /** Forgets what is cached, so that the next question is asked afresh (a hint from the CLI). */

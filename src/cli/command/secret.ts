@@ -42,7 +42,7 @@ export const SECRET_COMMANDS: Group = {
     examples: [
       'mailfarm secret add smarthost relay.example.net --password-stdin < password',
       'mailfarm secret add dkim s1._domainkey.example.org --file s1.pem',
-      'mailfarm secret add srs farm --file srs.key --replace',
+      'mailfarm secret add srs forward --file srs.key --replace',
     ],
     options: {
       'password-stdin': { type: 'boolean', doc: 'It is read from standard input' },

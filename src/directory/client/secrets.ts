@@ -1,6 +1,6 @@
 /**
  * Secrets are read as the node itself: nodes search with the identity that all front ends share,
- * which may read none. Nothing is connected before the first secret is asked for, so that an MX
+ * which may read none but those of forwards (`srs`). Nothing is connected before the first secret is asked for, so that an MX
  * that never sends keeps no such connection; a node that has no key yet asks as it does otherwise,
  * and hears that there is none.
  */

@@ -33,6 +33,9 @@ const KEPT_FROM_ALL: ReadonlySet<string> = new Set(
   ),
 );
 
+/** Kinds of secrets that have rows of their own. */
+const KINDS = [...new Set(RIGHTS.flatMap(({ kind }) => kind ?? []))];
+
 /** From strong to weak: of two columns that fit somebody, the stronger counts. */
 const STRENGTH: readonly Right[] = ['write', 'put', 'add', 'read', 'auth'];
 const READS: ReadonlySet<Right | undefined> = new Set<Right>(['read', 'add', 'write']);
@@ -47,6 +50,8 @@ interface Situation {
   readonly below: Place | undefined;
   readonly direct: boolean;
   readonly levelled: boolean;
+  /** Of a secret, where some row asks for it. */
+  readonly kind: RightsRow['kind'];
 }
 
 const HEADS = ['farm', 'administrators'] as const satisfies readonly Place[];
@@ -238,8 +243,8 @@ export class Access {
   #rights(who: Identity, key: string, entry?: Entry): (attribute: string) => Right | undefined {
     const situation = this.#situation(key, entry);
     const actors: readonly Actor[] = key === who.key ? ['self', ...who.actors] : who.actors;
-    const { at, below, direct, levelled } = situation;
-    const group = `${at} ${below} ${direct} ${levelled} ${actors.join('+')}`;
+    const { at, below, direct, levelled, kind } = situation;
+    const group = `${at} ${below} ${direct} ${levelled} ${kind} ${actors.join('+')}`;
     const decided = this.#decided.get(group) ?? new Map<string, Right | undefined>();
     this.#decided.set(group, decided);
     return (attribute) => {
@@ -262,7 +267,9 @@ export class Access {
     const levelled =
       (below === 'users' || below === 'removed') &&
       ((entry?.get('mwlevel').length ?? 0) > 0 || this.#level(key) !== undefined);
-    return { at, below, direct: direct !== undefined, levelled };
+    const kind =
+      direct === 'secrets' ? KINDS.find((one) => key.startsWith(`cn=${one}/`)) : undefined;
+    return { at, below, direct: direct !== undefined, levelled, kind };
   }
 }
 
@@ -272,6 +279,7 @@ const DECIDED_MAX = 200;
 function rowFits(row: RightsRow, situation: Situation, attribute: string): boolean {
   const { at, below, direct, levelled } = situation;
   if (row.levelled && !levelled) return false;
+  if (row.kind !== undefined && row.kind !== situation.kind) return false;
   if (row.of === 'entries') {
     return (
       (attribute === CHILDREN && at === row.place) ||

@@ -40,7 +40,10 @@ function targets(row: RightsRow, names: Layout): readonly Target[] {
       { to: `dn.onelevel="${dn}"${filter} attrs=entry` },
     ];
   }
-  const what = `dn.${STYLES[row.place] ?? 'children'}="${dn}"`;
+  const what =
+    row.kind === undefined
+      ? `dn.${STYLES[row.place] ?? 'children'}="${dn}"`
+      : `dn.regex="^cn=${row.kind}/[^,]+,${dn.toLowerCase().replace(/[.*+?()|]/g, '[$&]')}$"`;
   if (row.of === 'all') return [{ to: `${what}${filter}` }];
   const attrs = ` attrs=${row.of.join(',')}`;
   if (!Object.values(row.rights).includes('add') || row.of.every(isSingle)) {
