@@ -49,10 +49,12 @@ export function parseGeneralizedTime(text: string): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** `2026-11-22 03:10` in UTC, from generalizedTime; text that is none as it stands. */
+/** `2026-11-22 03:10 UTC`, from ms. */
+export const humanMoment = (at: number): string =>
+  `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** `2026-11-22 03:10 UTC`, from generalizedTime; text that is none as it stands. */
 export function humanTime(text: string): string {
   const at = parseGeneralizedTime(text);
-  return at === undefined
-    ? text
-    : `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  return at === undefined ? text : humanMoment(at);
 }

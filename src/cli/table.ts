@@ -4,6 +4,8 @@ export interface Column {
   readonly title: string;
   /** Numbers stand at the right. */
   readonly align?: 'left' | 'right';
+  /** Never cut, so that it can be copied: on a narrow terminal it has a line of its own. */
+  readonly whole?: boolean;
 }
 
 const GAP = 2;
@@ -21,6 +23,35 @@ export function layTable(given: {
   readonly clean: (text: string) => string;
 }): readonly string[] {
   const columns = given.header.map((cell) => (typeof cell === 'string' ? { title: cell } : cell));
+  return isNarrow(columns, given) ? layStacked(columns, given) : layColumns(columns, given);
+}
+
+type Given = Parameters<typeof layTable>[0];
+
+/** More than this part of the terminal is too much for a column that cannot give way. */
+const WHOLE_PART = 1 / 3;
+const INDENT = '  ';
+
+/** Whether a first column that is whole leaves the others too little room. */
+function isNarrow(columns: readonly Column[], { rows, width, clean }: Given): boolean {
+  if (width === undefined || columns[0]?.whole !== true || rows.length === 0) return false;
+  const first = rows.reduce((most, [cell = '']) => Math.max(most, textWidth(clean(cell))), 0);
+  return first > width * WHOLE_PART;
+}
+
+/** The first column's cell on a line of its own, the others below it. */
+function layStacked(columns: readonly Column[], given: Given): readonly string[] {
+  const { rows, clean } = given;
+  const width = given.width === undefined ? undefined : given.width - INDENT.length;
+  const rest = rows.map((row) => row.slice(1));
+  const [header = '', ...lines] = layColumns(columns.slice(1), { ...given, rows: rest, width });
+  return [
+    `${columns[0]?.title}: ${header}`,
+    ...lines.flatMap((line, i) => [clean(rows[i]?.[0] ?? ''), `${INDENT}${line}`.trimEnd()]),
+  ];
+}
+
+function layColumns(columns: readonly Column[], given: Given): readonly string[] {
   const cells = [columns.map(({ title }) => title), ...given.rows].map((row) =>
     row.map(given.clean),
   );
@@ -48,8 +79,8 @@ function fitted(
   width: number,
 ): readonly number[] {
   const widths = [...natural];
-  const least = columns.map(({ title }, i) =>
-    Math.min(natural[i] ?? 0, Math.max(COLUMN_MIN, textWidth(title))),
+  const least = columns.map(({ title, whole = false }, i) =>
+    whole ? (natural[i] ?? 0) : Math.min(natural[i] ?? 0, Math.max(COLUMN_MIN, textWidth(title))),
   );
   let over = widths.reduce((sum, one) => sum + one + GAP, -GAP) - width;
   while (over > 0) {

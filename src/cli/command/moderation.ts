@@ -1,26 +1,25 @@
 import { systemClock } from '../../base/clock.ts';
 import { systemRandom as random } from '../../base/random.ts';
 import { HeldLetters, type HeldLetter } from '../../delivery/held.ts';
-import { AdminError } from '../../directory/admin/error.ts';
-import { LEVELS } from '../../directory/rights.ts';
 import { arrivedAt } from '../../spool/names.ts';
-import { requireOwner } from '../../volumes/make.ts';
 import { withAdmin } from '../administration.ts';
 import { done, flagOn, UsageError, word, type Call, type Group } from '../command.ts';
 import { humanAgo, humanBytes } from '../human.ts';
+import { noteAway, orAway, seenSpools, type SeenSpools } from '../spools.ts';
 
 /** Works on the spool volumes of this host; who may see other people's mail may. */
-async function withHeld<T>(call: Call, work: (held: HeldLetters) => Promise<T>): Promise<T> {
-  return await withAdmin(call, async ({ who, volumes }) => {
-    if (who.level === undefined || LEVELS[who.level] < LEVELS.operator) {
-      throw new AdminError('denied', `${who.name} may not decide over letters; an operator may`);
-    }
-    const entries = await volumes.list();
-    const spools = entries.filter(({ use, state }) => use === 'spool' && state !== 'offline');
-    for (const { path } of spools) await requireOwner(path);
-    const letters = new HeldLetters({ entries: spools, clock: call.clock ?? systemClock, random });
+async function withHeld<T>(
+  call: Call,
+  work: (held: HeldLetters, seen: SeenSpools) => Promise<T>,
+): Promise<T> {
+  return await withAdmin(call, async (admin) => {
+    const seen = await seenSpools(admin, 'decide over letters');
+    const clock = call.clock ?? systemClock;
+    const letters = new HeldLetters({ entries: seen.there, clock, random });
     try {
-      return await work(letters);
+      return await work(letters, seen);
+    } catch (error) {
+      throw orAway(error, seen);
     } finally {
       letters.close();
     }
@@ -37,19 +36,26 @@ const plain = ({ id, spool, octets, envelope }: HeldLetter): object => ({
   spool,
 });
 
-async function held(call: Call): Promise<void> {
+async function held(call: Call): Promise<number | void> {
   const [what] = call.args;
-  await withHeld(call, async (letters) => {
+  return await withHeld(call, async (letters, seen) => {
     if (flagOn(call, 'message')) {
       if (what === undefined) throw new UsageError('--message shows one letter: give its ID');
       for await (const piece of letters.message(what)) await call.out.bytes(piece);
       return;
     }
     const found = await letters.list(what);
-    if (call.json) return call.out.json(found.map(plain));
+    if (call.json) {
+      call.out.json(found.map(plain));
+      return noteAway(call, seen);
+    }
+    if (found.length === 0) {
+      call.out.line(`no letter${what === undefined ? '' : ` to ${what}`} waits for a moderator`);
+      return noteAway(call, seen);
+    }
     const now = (call.clock ?? systemClock).now();
     call.out.table(
-      ['id', 'list', 'sender', { title: 'size', align: 'right' }, 'came'],
+      [{ title: 'id', whole: true }, 'list', 'sender', { title: 'size', align: 'right' }, 'came'],
       found.map(({ id, octets, envelope }) => [
         id,
         envelope?.address ?? '?',
@@ -58,6 +64,7 @@ async function held(call: Call): Promise<void> {
         humanAgo(arrivedAt(id), now),
       ]),
     );
+    return noteAway(call, seen);
   });
 }
 

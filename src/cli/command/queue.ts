@@ -1,90 +1,53 @@
 import { systemClock } from '../../base/clock.ts';
 import { systemRandom as random } from '../../base/random.ts';
-import { arrivedAt } from '../../spool/names.ts';
-import type { OutboundEnvelope, Route, Trouble } from '../../spool/outbound.ts';
-import { Queue, type QueuedLetter } from '../../spool/queue.ts';
+import { domainKey } from '../../directory/address.ts';
+import type { Admin } from '../../directory/admin/admin.ts';
+import { isKind } from '../../directory/admin/error.ts';
+import { laneOf } from '../../spool/lane.ts';
+import { Queue, type PageOptions, type QueuedLetter } from '../../spool/queue.ts';
 import { QUEUE_STATES } from '../../spool/queue-trees.ts';
-import { requireOwner } from '../../volumes/make.ts';
-import { LEVELS } from '../../directory/rights.ts';
-import { AdminError } from '../../directory/admin/error.ts';
 import { withAdmin } from '../administration.ts';
 import {
   done,
   flagCount,
   flagOn,
   flagText,
+  quoted,
   UsageError,
   word,
   type Call,
   type Group,
 } from '../command.ts';
-import { counted, humanAgo, humanBytes, humanDuration } from '../human.ts';
+import { explain } from '../explain.ts';
+import { counted } from '../human.ts';
+import { letterFields, plainLetter, QUEUE_COLUMNS, queueRow } from '../queue-text.ts';
+import { noteAway, orAway, seenSpools, type SeenSpools } from '../spools.ts';
 
 const LIMIT = 50;
 const LIMIT_MAX = 1000;
-const TROUBLE_MAX = 100;
+const IDS_MAX = 5000;
 const KINDS = ['outbound', 'parked'] as const;
+const AFTER = /^[^/]+\/(?:outbound|parked)\/.+\/[^/]+$/;
+
+interface Place {
+  readonly queue: Queue;
+  readonly seen: SeenSpools;
+  readonly admin: Admin;
+}
 
 /** Works on the spool volumes of this host; who may see other people's mail may. */
-async function withQueue<T>(call: Call, work: (queue: Queue) => Promise<T>): Promise<T> {
-  return await withAdmin(call, async ({ who, volumes }) => {
-    if (who.level === undefined || LEVELS[who.level] < LEVELS.operator) {
-      throw new AdminError('denied', `${who.name} may not see mail that waits; an operator may`);
-    }
-    const entries = await volumes.list();
-    const spools = entries.filter(({ use, state }) => use === 'spool' && state !== 'offline');
-    for (const { path } of spools) await requireOwner(path);
-    const queue = new Queue({ entries: spools, clock: call.clock ?? systemClock, random });
+async function withQueue<T>(call: Call, work: (place: Place) => Promise<T>): Promise<T> {
+  return await withAdmin(call, async (admin) => {
+    const seen = await seenSpools(admin, 'see mail that waits');
+    const queue = new Queue({ entries: seen.there, clock: call.clock ?? systemClock, random });
     try {
-      return await work(queue);
+      return await work({ queue, seen, admin });
+    } catch (error) {
+      throw orAway(error, seen);
     } finally {
       queue.close();
     }
   });
-}
-
-/** As programs are given it. */
-const plain = (letter: QueuedLetter): object => ({
-  id: letter.id,
-  kind: letter.kind,
-  state: letter.state,
-  spool: letter.spool,
-  ...(letter.kind === 'parked' ? parkedFields(letter) : outboundFields(letter)),
-  octets: letter.octets,
-  arrived: new Date(arrivedAt(letter.id)).toISOString(),
-  tries: letter.tries,
-  reason: letter.reason,
-  holder: letter.lease?.holder,
-});
-
-const parkedFields = ({ lane, owner, envelope }: QueuedLetter): object => ({
-  volume: lane,
-  account: owner,
-  login: envelope?.login,
-  address: envelope?.address,
-  trace: envelope?.trace,
-  node: envelope?.node,
-});
-
-const outboundFields = ({ lane, owner, dueAt, outbound }: QueuedLetter): object => ({
-  lane,
-  route: outbound && routeText(outbound.route),
-  origin: outbound?.origin,
-  account: owner === '' ? undefined : owner,
-  login: outbound?.login,
-  sender: outbound?.sender,
-  recipients: outbound?.recipients.map(({ address }) => address),
-  next: dueAt === undefined ? undefined : new Date(dueAt).toISOString(),
-  delayTold: outbound?.delayTold,
-  troubles: outbound?.troubles,
-  trace: outbound?.trace,
-  node: outbound?.node,
-});
-
-function routeText(route: Route): string {
-  if (route.kind === 'farm') return 'this farm';
-  if (route.kind === 'mx') return route.domain;
-  return `${route.host}:${route.port} (${route.protocol})`;
 }
 
 function choice<T extends string>(call: Call, name: string, all: readonly T[]): T | undefined {
@@ -96,118 +59,152 @@ function choice<T extends string>(call: Call, name: string, all: readonly T[]): 
   return found;
 }
 
-/** What has several values has a row for each. */
-function fieldRows(name: string, value: unknown): readonly string[][] {
-  if (value === undefined) return [];
-  if (Array.isArray(value)) return value.flatMap((one) => fieldRows(name, one));
-  if (typeof value === 'string') return [[name, value]];
-  if (typeof value !== 'object') return [[name, JSON.stringify(value)]];
-  const { address, status, text, remote } = value as Trouble;
-  return [[name, `${address}: ${status} ${text}${remote === undefined ? '' : ` (${remote})`}`]];
+/**
+ * Lanes that letters for it wait in: that of the domain, for a customer's domain that is passed on
+ * to a host that of the host, first. What is no domain is the name of a lane or volume.
+ */
+async function lanesOf(admin: Admin, text: string): Promise<readonly string[]> {
+  if (text.includes('@') && !text.startsWith('@')) {
+    const domain = text.slice(text.lastIndexOf('@') + 1);
+    throw new UsageError(`${quoted(text)} is an address; letters wait by domain: ${domain}`);
+  }
+  if (text.trim() === '') throw new UsageError('A domain is missing');
+  const domain = domainKey(text) ?? text.toLowerCase();
+  const known = await admin.domains.get(domain).catch((error: unknown) => {
+    if (isKind(error, 'not-found') || isKind(error, 'invalid')) return undefined;
+    throw error;
+  });
+  const transport = known?.transport;
+  return transport?.kind === 'host' ? [laneOf(transport), domain] : [domain];
 }
 
-/** A domain as it is given, as the lane that its letters wait in. */
-function laneFlag(call: Call): string | undefined {
-  const text = flagText(call, 'for');
-  return text === undefined ? undefined : text.toLowerCase();
-}
-
-async function list(call: Call): Promise<void> {
+async function list(call: Call): Promise<number> {
   const limit = Math.min(flagCount(call, 'limit') ?? LIMIT, LIMIT_MAX);
   if (limit === 0) throw new UsageError('--limit is at least 1');
-  const options = {
-    limit,
-    after: flagText(call, 'after'),
+  const after = flagText(call, 'after');
+  if (after !== undefined && !AFTER.test(after)) {
+    throw new UsageError(`--after: ${quoted(after)} is not what the end of a page has said`);
+  }
+  const only: Omit<PageOptions, 'limit' | 'after'> = {
     kind: choice(call, 'kind', KINDS),
     state: choice(call, 'state', QUEUE_STATES),
-    lane: laneFlag(call),
     sender: flagText(call, 'sender'),
   };
-  const { letters, next } = await withQueue(call, (queue) => queue.page(options));
-  if (call.json) return call.out.json({ letters: letters.map(plain), next });
-  const now = (call.clock ?? systemClock).now();
-  const right = (title: string) => ({ title, align: 'right' }) as const;
-  call.out.table(
-    ['id', 'state', 'route', 'for', right('size'), 'came', right('tries'), 'next', 'trouble'],
-    letters.map((letter) => row(letter, now)),
-  );
-  if (next !== undefined) call.out.note(`more: --after ${next}`);
-}
-
-function row(letter: QueuedLetter, now: number): string[] {
-  const { outbound, envelope, dueAt } = letter;
-  return [
-    letter.id,
-    letter.state,
-    letter.kind === 'parked' ? letter.lane : outbound ? routeText(outbound.route) : letter.lane,
-    outbound ? recipientsText(outbound) : (envelope?.login ?? letter.owner),
-    humanBytes(letter.octets),
-    humanAgo(arrivedAt(letter.id), now),
-    String(letter.tries),
-    dueAt === undefined ? '' : dueAt <= now ? 'now' : `in ${humanDuration(dueAt - now)}`,
-    letter.reason ?? lastTrouble(outbound),
-  ];
-}
-
-function recipientsText({ recipients }: OutboundEnvelope): string {
-  const [first, ...others] = recipients;
-  return others.length === 0 ? (first?.address ?? '') : `${first?.address} and ${others.length}`;
-}
-
-/** What a peer said is a stranger's text: one line, and not a long one. */
-function lastTrouble(outbound: OutboundEnvelope | undefined): string {
-  const trouble = outbound?.troubles.at(-1);
-  if (trouble === undefined) return '';
-  const text = `${trouble.status} ${trouble.text}`.replaceAll(/\s+/g, ' ');
-  return text.length > TROUBLE_MAX ? `${text.slice(0, TROUBLE_MAX)}…` : text;
+  const given = flagText(call, 'for');
+  return await withQueue(call, async ({ queue, seen, admin }) => {
+    const [lane] = given === undefined ? [] : await lanesOf(admin, given);
+    const { letters, next } = await queue.page({ limit, after, lane, ...only });
+    if (call.json) {
+      call.out.json({ letters: letters.map(plainLetter), next, away: seen.away });
+    } else if (letters.length > 0) {
+      const now = (call.clock ?? systemClock).now();
+      call.out.table(
+        QUEUE_COLUMNS,
+        letters.map((letter) => queueRow(letter, now)),
+      );
+    } else {
+      const all = [given, ...Object.values(only)].every((one) => one === undefined);
+      call.out.line(after ? 'no more letters' : all ? 'no letter waits' : 'no such letter waits');
+    }
+    if (!call.json && next !== undefined) call.out.note(`more: --after '${next}'`);
+    return noteAway(call, seen);
+  });
 }
 
 async function show(call: Call): Promise<void> {
   const id = word(call, 0);
-  await withQueue(call, async (queue) => {
+  await withQueue(call, async ({ queue }) => {
     if (flagOn(call, 'message')) {
       for await (const piece of queue.message(id)) await call.out.bytes(piece);
       return;
     }
     const letter = await queue.show(id);
-    if (call.json) return call.out.json(plain(letter));
-    const rows = Object.entries(plain(letter)).flatMap(([name, value]) => fieldRows(name, value));
-    call.out.table(['field', 'value'], rows);
+    if (call.json) return call.out.json(plainLetter(letter));
+    const now = (call.clock ?? systemClock).now();
+    call.out.table(['field', 'value'], letterFields(letter, now));
   });
 }
 
-async function release(call: Call): Promise<void> {
-  const letter = await withQueue(call, (queue) => queue.release(word(call, 0)));
-  const when = letter.kind === 'parked' ? 'when its volume is up' : 'at the next look of a sender';
-  done(call, plain(letter), `${letter.id} is tried again ${when}`);
+type Step = (queue: Queue, id: string) => Promise<QueuedLetter>;
+
+/** One letter after the other: what cannot be done with one is said, and the others follow. */
+async function each(call: Call, step: Step, say: (one: QueuedLetter) => string): Promise<number> {
+  const ids = [...new Set(call.args)];
+  return await withQueue(call, async ({ queue, seen }) => {
+    const [only = ''] = ids;
+    if (ids.length === 1) {
+      const letter = await step(queue, only);
+      done(call, plainLetter(letter), say(letter));
+      return 0;
+    }
+    let code = 0;
+    const letters: object[] = [];
+    for (const id of ids) {
+      try {
+        const letter = await step(queue, id);
+        letters.push(plainLetter(letter));
+        if (!call.json) call.out.line(say(letter));
+      } catch (error) {
+        const problem = explain(orAway(error, seen));
+        call.out.note(`mailfarm: ${problem.text}`);
+        code = problem.code;
+      }
+    }
+    if (call.json) call.out.json(letters);
+    return code;
+  });
 }
 
-async function hold(call: Call): Promise<void> {
+const release = (call: Call): Promise<number> =>
+  each(
+    call,
+    (queue, id) => queue.release(id),
+    ({ id, kind }) => {
+      const when = kind === 'parked' ? 'when its volume is up' : 'at the next look of a sender';
+      return `${id} is tried again ${when}`;
+    },
+  );
+
+async function hold(call: Call): Promise<number> {
   const reason = flagText(call, 'reason') ?? 'by hand';
-  const letter = await withQueue(call, (queue) => queue.hold(word(call, 0), reason));
-  done(call, plain(letter), `${letter.id} is held until mailfarm queue release ${letter.id}`);
+  const say = ({ id }: QueuedLetter) => `${id} is held until mailfarm queue release ${id}`;
+  return await each(call, (queue, id) => queue.hold(id, reason), say);
 }
 
-async function flush(call: Call): Promise<void> {
-  const count = await withQueue(call, (queue) => queue.flush());
-  done(call, { letters: count }, `${counted(count, 'letter')} due now; what is held stays held`);
+async function flush(call: Call): Promise<number> {
+  return await withQueue(call, async ({ queue, seen }) => {
+    const letters = await queue.flush();
+    const none = 'no letter waits for its time; what is held stays held';
+    done(call, { letters }, letters === 0 ? none : `${dueNow(letters)}; what is held stays held`);
+    return noteAway(call, seen);
+  });
 }
 
-async function wake(call: Call): Promise<void> {
+async function wake(call: Call): Promise<number> {
   const domain = word(call, 0);
-  const count = await withQueue(call, (queue) => queue.wake(domain));
-  done(call, { letters: count }, `${counted(count, 'letter')} for ${domain} due now`);
+  return await withQueue(call, async ({ queue, seen, admin }) => {
+    let letters = 0;
+    for (const lane of await lanesOf(admin, domain)) letters += await queue.wake(lane);
+    const none = `no letter for ${domain} waits for its time`;
+    done(call, { letters }, letters === 0 ? none : `${dueNow(letters, ` for ${domain}`)}`);
+    return noteAway(call, seen);
+  });
 }
 
-async function remove(call: Call): Promise<void> {
-  const id = word(call, 0);
+const dueNow = (letters: number, whose = ''): string =>
+  `${counted(letters, 'letter')}${whose} ${letters === 1 ? 'is' : 'are'} due now`;
+
+async function remove(call: Call): Promise<number> {
+  const [id = '', ...more] = call.args;
   if (!flagOn(call, 'yes')) {
-    const yes = await call.confirm?.(`Delete the letter ${id}, which its sender was told we have?`);
+    const what = more.length === 0 ? `the letter ${id}` : `${1 + more.length} letters`;
+    const question = `Delete ${what} for good? Nobody is told, senders and recipients neither.`;
+    const yes = await call.confirm?.(question);
     if (yes === undefined) throw new UsageError('queue delete asks at a terminal, or needs --yes');
     if (!yes) throw new UsageError('Nothing was deleted');
   }
-  const letter = await withQueue(call, (queue) => queue.remove(id));
-  done(call, plain(letter), `${letter.id} is deleted`);
+  const say = (letter: QueuedLetter) => `${letter.id} is deleted`;
+  return await each(call, (queue, one) => queue.remove(one), say);
 }
 
 export const QUEUE_COMMANDS: Group = {
@@ -240,18 +237,18 @@ export const QUEUE_COMMANDS: Group = {
     run: show,
   },
   'queue hold': {
-    usage: 'ID [--reason TEXT]',
+    usage: 'ID… [--reason TEXT]',
     summary: 'Keeps a letter from being sent until it is released',
     examples: ['mailfarm queue hold ID', 'mailfarm queue hold ID --reason "asked the user"'],
     options: { reason: { type: 'string', value: 'TEXT', doc: 'Shown in the list; few words' } },
-    args: [1, 1],
+    args: [1, IDS_MAX],
     run: hold,
   },
   'queue release': {
-    usage: 'ID',
+    usage: 'ID…',
     summary: 'Gives back a letter that was held, or over which a process died; it is tried again',
     examples: ['mailfarm queue release ID'],
-    args: [1, 1],
+    args: [1, IDS_MAX],
     run: release,
   },
   'queue flush': {
@@ -269,18 +266,21 @@ export const QUEUE_COMMANDS: Group = {
     run: wake,
   },
   'queue retry': {
-    usage: 'ID',
+    usage: 'ID…',
     summary: 'Tries a letter again now, before its time or after it could not be delivered',
     examples: ['mailfarm queue retry ID'],
-    args: [1, 1],
+    args: [1, IDS_MAX],
     run: release,
   },
   'queue delete': {
-    usage: 'ID [--yes]',
-    summary: 'Deletes a letter that waits, for good',
-    examples: ['mailfarm queue delete ID --yes'],
+    usage: 'ID… [--yes]',
+    summary: 'Deletes letters that wait, for good; nobody is told',
+    examples: [
+      'mailfarm queue delete ID',
+      "mailfarm queue list --for spam.test --json | jq -r '.letters[].id' | xargs mailfarm queue delete --yes",
+    ],
     options: { yes: { type: 'boolean', doc: 'Does not ask' } },
-    args: [1, 1],
+    args: [1, IDS_MAX],
     run: remove,
   },
 };
