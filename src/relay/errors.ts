@@ -44,4 +44,16 @@ export const RELAY_ERRORS = {
     means: 'All that leaves waits.',
     mend: '`mailfarm secret add smarthost HOST`, or let the node into the group of senders.',
   },
+  'MF-REL-009': {
+    what: 'The directory did not answer at start: who is in the farm is what it said last.',
+    means:
+      'Mail goes out. A node that came since then is known by the cookie only; letters to be ' +
+      'signed wait until their keys can be read.',
+    mend: 'Bring a directory replica back; the node asks every few seconds.',
+  },
+  'MF-REL-010': {
+    what: 'The directory has not yet said who is in the farm, and nothing is kept from before.',
+    means: 'This node sends nothing: it could not tell its own farm from others. Others may.',
+    mend: 'Bring a directory replica back; the node asks every few seconds.',
+  },
 } as const;

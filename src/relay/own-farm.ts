@@ -9,14 +9,15 @@
  * (smtp/farm-mark.ts), which the sender looks for itself.
  *
  * Before the directory said once who is in the farm nobody is known to be foreign, so nothing is
- * sent before `known`. The last answer counts while the directory is away: a node that came since
- * then is known by its cookie.
+ * sent before `known`. The last answer counts while the directory is away, over a restart too
+ * (known-nodes.ts): a node that came since then is known by its cookie.
  */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { Directory, NodeEntry } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
+import type { KnownNodes } from './known-nodes.ts';
 import {
   addressRanges,
   canonicalAddress,
@@ -35,6 +36,8 @@ export interface OwnFarmParts {
   readonly addresses: readonly string[];
   /** `farm.host-name`, the name in EHLO; one without a dot is none. */
   readonly names?: readonly string[];
+  /** The last answer, kept for a start without the directory. */
+  readonly kept?: KnownNodes | undefined;
   /** Of this machine; read anew with the nodes. */
   readonly interfaces?: () => readonly string[];
 }
@@ -55,7 +58,9 @@ export class OwnFarm {
   #ofNodes: ReadonlySet<string> = new Set();
   #nodes: readonly NodeEntry[] = [];
   #told = false;
-  /** Resolves when the directory has answered once. */
+  /** What is kept on disk, by what counts of it. */
+  #written = '';
+  /** Resolves when the directory has answered once, or had before the node started. */
   readonly known: Promise<void>;
 
   constructor(parts: OwnFarmParts) {
@@ -97,29 +102,67 @@ export class OwnFarm {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const answered = await this.#read();
-      if (answered) onKnown();
+      if (answered || (await this.#remember())) onKnown();
       await clock.sleep(answered ? REFRESH_MS : RETRY_MS, signal).catch(() => {});
     }
   }
 
   /** @returns whether the directory answered */
   async #read(): Promise<boolean> {
-    const { directory, logger, names = [], interfaces = localAddresses } = this.#parts;
+    const { directory, logger } = this.#parts;
     try {
       const nodes = await directory.nodes();
-      const ofNodes = nodes.flatMap(addressesOf).map(canonicalAddress);
-      const all = [...UNSPECIFIED, ...interfaces().map(canonicalAddress), ...ofNodes];
-      this.#addresses = new Set(all);
-      this.#ofNodes = new Set(ofNodes.filter((one) => !isAny(one) && !isLoopback(one)));
-      this.#names = namesOf([...names, ...nodes.map(({ name }) => name)]);
-      this.#nodes = nodes;
+      this.#believe(nodes);
       this.#told = false;
+      void this.#keep(nodes);
       return true;
     } catch (error) {
-      if (!this.#told) logger.warn({ err: error }, 'nodes of the farm not read; the last count');
-      this.#told = true;
+      if (!this.#told && this.#nodes.length > 0) {
+        logger.warn({ err: error }, 'nodes of the farm not read; the last count');
+        this.#told = true;
+      }
       return false;
     }
+  }
+
+  /** While nobody is known: what was known before the start. @returns whether anybody is known */
+  async #remember(): Promise<boolean> {
+    if (this.#nodes.length > 0) return true;
+    const { kept, logger } = this.#parts;
+    const nodes = await kept?.read();
+    if (nodes !== undefined) this.#believe(nodes);
+    const [code, message] =
+      nodes === undefined
+        ? ['MF-REL-010', 'nothing is sent before the directory said who is in the farm']
+        : ['MF-REL-009', 'the directory is away; who is in the farm is what it said last'];
+    if (!this.#told) logger.warn({ code, nodes: nodes?.length }, message);
+    this.#told = true;
+    return nodes !== undefined;
+  }
+
+  async #keep(nodes: readonly NodeEntry[]): Promise<void> {
+    const { kept, logger } = this.#parts;
+    if (kept === undefined || nodes.length === 0) return;
+    const text = JSON.stringify(
+      nodes.map(({ beatAt: _, version: __, ...node }) => Object.entries(node)),
+    );
+    if (text === this.#written) return;
+    try {
+      await kept.write(nodes);
+      this.#written = text;
+    } catch (error) {
+      logger.warn({ err: error }, 'who is in the farm was not kept for the next start');
+    }
+  }
+
+  #believe(nodes: readonly NodeEntry[]): void {
+    const { names = [], interfaces = localAddresses } = this.#parts;
+    const ofNodes = nodes.flatMap(addressesOf).map(canonicalAddress);
+    const all = [...UNSPECIFIED, ...interfaces().map(canonicalAddress), ...ofNodes];
+    this.#addresses = new Set(all);
+    this.#ofNodes = new Set(ofNodes.filter((one) => !isAny(one) && !isLoopback(one)));
+    this.#names = namesOf([...names, ...nodes.map(({ name }) => name)]);
+    this.#nodes = nodes;
   }
 
   #listenersOf(node: NodeEntry, service: string): readonly FarmListener[] {

@@ -2,6 +2,7 @@
 import type { OpenedDelivery } from '../delivery/delivery.ts';
 import { createResolver } from '../dns/resolver.ts';
 import { FarmWake } from '../relay/wake.ts';
+import { knownNodesIn } from '../relay/known-nodes.ts';
 import { OwnFarm } from '../relay/own-farm.ts';
 import { PopMarks } from '../relay/pop-marks.ts';
 import { tellRelay } from '../relay/tell.ts';
@@ -39,7 +40,15 @@ export function openLeaving(parts: LeavingParts): Leaving {
   const addresses = values['farm.addresses'];
   const hostName = hostNameOf(plan, values);
   const helo = source.helo ?? (node.includes('.') ? node : hostName);
-  const farm = new OwnFarm({ directory, clock, logger, node, addresses, names: [hostName, helo] });
+  const farm = new OwnFarm({
+    directory,
+    clock,
+    logger,
+    node,
+    addresses,
+    names: [hostName, helo],
+    kept: knownNodesIn(plan.file.data),
+  });
   const pop = new PopMarks({
     directory,
     marks,
@@ -50,6 +59,7 @@ export function openLeaving(parts: LeavingParts): Leaving {
   const wake = new FarmWake({
     directory,
     spools,
+    woken: (lane) => sender?.wake(lane),
     reachesAll: () =>
       table.volumes.every(
         ({ entry, up }) => entry.use !== 'spool' || up || entry.state === 'offline',
