@@ -138,7 +138,7 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     await writeSnapshot({ directory: at.admin, output: next, withPasswords: true });
     await at.stop(); // From here on there is no directory.
     putAged(next, at.snapshot, HOUR_MS);
-    await expect.poll(() => reply(mx, LATER), { timeout: 10_000 }).toBe(250);
+    await expect.poll(() => reply(mx, LATER), { timeout: 60_000 }).toBe(250);
 
     expect(await reply(mx, PLACED)).toBe(250);
     expect(await login(pop3, PLACED)).toBe('1 messages');
@@ -149,14 +149,14 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     expect(await reply(mx, 'alice@example.test')).toBe(451);
 
     putAged(next, at.snapshot, 3 * HOUR_MS);
-    await expect.poll(() => reply(mx, 'nobody@example.test'), { timeout: 10_000 }).toBe(451);
+    await expect.poll(() => reply(mx, 'nobody@example.test'), { timeout: 60_000 }).toBe(451);
     expect(await reply(mx, PLACED)).toBe(250);
     expect(await login(pop3, PLACED)).toBe('2 messages');
     expect(await login(pop3, PLACED, 'wrong')).toBe('SYS/TEMP');
     putAged(next, at.snapshot, 25 * HOUR_MS);
-    await expect.poll(() => reply(mx, PLACED), { timeout: 10_000 }).toBe(451);
+    await expect.poll(() => reply(mx, PLACED), { timeout: 60_000 }).toBe(451);
     expect(await login(pop3, PLACED)).toBe('SYS/TEMP');
-  }, 60_000);
+  }, 240_000);
 });
 
 test('[S2-17] a node without logins does not start with a snapshot with hashes', async (ctx) => {
@@ -165,4 +165,4 @@ test('[S2-17] a node without logins does not start with a snapshot with hashes',
   const node = serve(ctx, at, '--roles', 'mx');
   expect(await node.exited, node.output()).toBe(78);
   expect(node.output()).toMatch(/MF-DIR-016/);
-}, 60_000);
+}, 240_000);
