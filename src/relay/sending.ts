@@ -55,7 +55,7 @@ export function sendsMail(
 /** Sends as soon as the farm is known, until it is drained. */
 export function openSending(
   parts: SendingParts,
-): Pick<Sender, 'drain'> & { readonly held: number } {
+): Pick<Sender, 'drain' | 'wake'> & { readonly held: number } {
   const { directory, farm, options, clock, random, logger, spools, resolver, source } = parts;
   const fullOctetsMax = options['relay.notice.full'];
   const told = new Notices({ ...parts, fullOctetsMax });
@@ -88,6 +88,7 @@ export function openSending(
     if (!draining) sender.start();
   });
   return {
+    wake: (lane) => sender.wake(lane),
     drain: (ms) => {
       draining = true;
       return sender.drain(ms);

@@ -18,7 +18,13 @@ function farm(given: { readonly reachesAll?: boolean } = {}) {
       },
     ],
   });
-  const state = { woken: [] as string[], told: [] as string[], failing: false, count: 3 };
+  const state = {
+    woken: [] as string[],
+    told: [] as string[],
+    ended: [] as string[],
+    failing: false,
+    count: 3,
+  };
   const wake = new FarmWake({
     directory,
     spools: {
@@ -28,6 +34,7 @@ function farm(given: { readonly reachesAll?: boolean } = {}) {
         return state.count;
       },
     },
+    woken: (lane) => void state.ended.push(lane),
     reachesAll: () => given.reachesAll ?? true,
     farm: {
       isNode: (address) => address === '198.51.100.1',
@@ -147,5 +154,6 @@ test('queue wake goes by the transport of a domain that is held, by MX for all o
   expect(await wake.wake('far.customer.test')).toBe(3);
   await wake.wake('Example.NET');
   expect(state.woken).toEqual(['host=in.far.test=2525=smtp', 'example.net']);
+  expect(state.ended).toEqual(state.woken); // Senders of this process rest no more.
   expect(state.told).toEqual(['relay2 far.customer.test', 'relay2 example.net']);
 });

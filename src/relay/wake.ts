@@ -26,6 +26,8 @@ import type { FarmListener, OwnFarm } from './own-farm.ts';
 export interface WakeParts {
   readonly directory: Pick<Directory, 'domain' | 'etrnDomains'>;
   readonly spools: Pick<OutboundSpools, 'wake'>;
+  /** Hears of each lane that was woken: who sends in this process lets it rest no more. */
+  readonly woken: (lane: string) => void;
   /** Whether all spool volumes of the farm can be reached from here now. */
   readonly reachesAll: () => boolean;
   readonly farm: Pick<OwnFarm, 'isNode' | 'listeners'>;
@@ -115,7 +117,10 @@ export class FarmWake {
   }
 
   async #wake({ route }: Target): Promise<number> {
-    return this.#parts.spools.wake(laneOf(route));
+    const lane = laneOf(route);
+    const count = await this.#parts.spools.wake(lane);
+    this.#parts.woken(lane);
+    return count;
   }
 
   async #tellOthers(domains: readonly string[]): Promise<void> {

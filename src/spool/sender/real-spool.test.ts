@@ -150,7 +150,7 @@ test('two senders share the work: each letter is sent once, and both send', asyn
   await expect.poll(files, { timeout: 60_000 }).toEqual([]);
   expect(peers.map(({ letters }) => letters.length)).toEqual([15, 15, 15, 15]);
   const greeted = peers.flatMap(({ sessions }) => sessions.map(({ commands }) => commands[0]));
-  expect([...new Set(greeted)].toSorted()).toEqual(['EHLO three.farm.test', 'EHLO two.farm.test']);
+  expect(new Set(greeted)).toEqual(new Set(['EHLO two.farm.test', 'EHLO three.farm.test']));
 }, 90_000);
 
 /** A process that can be stopped at once: from then on nothing that it does has any effect. */
