@@ -94,9 +94,10 @@ export class Parking {
   open(share: ParkedShare, why: StoreError): ParkedFile {
     const { spools } = this.#parts;
     if (spools.up.length === 0) throw why;
-    const [tree] = spools.withRoom(0);
-    if (tree === undefined) throw this.#full(why);
-    return new ParkedFile(tree, share, (owner, octets) => this.#parked(owner, octets), this.#parts);
+    const [first, ...others] = spools.withRoom(0);
+    if (first === undefined) throw this.#full(why);
+    const onParked = (owner: string, octets: number): void => this.#parked(owner, octets);
+    return new ParkedFile([first, ...others], share, { ...this.#parts, onParked });
   }
 
   async #parkable(account: Account, why: StoreError): Promise<Mailbox | undefined> {
@@ -144,31 +145,48 @@ export interface ParkedShare {
   readonly recipients: readonly Recipient[];
 }
 
+interface FileParts extends Pick<ParkingParts, 'clock' | 'log'> {
+  readonly onParked: (owner: string, octets: number) => void;
+}
+
 /** One letter on a spool volume, for some of the users of one volume. */
 export class ParkedFile {
-  readonly tree: SpoolTree;
   readonly #share: ParkedShare;
   readonly #ids: readonly string[];
-  readonly #onParked: (owner: string, octets: number) => void;
-  readonly #parts: Pick<ParkingParts, 'clock' | 'log'>;
+  readonly #parts: FileParts;
+  readonly #others: SpoolTree[];
+  #tree: SpoolTree;
   #envelopes: readonly Envelope[] = [];
 
-  constructor(
-    tree: SpoolTree,
-    share: ParkedShare,
-    onParked: (owner: string, octets: number) => void,
-    parts: Pick<ParkingParts, 'clock' | 'log'>,
-  ) {
-    this.tree = tree;
+  /** @param trees the best first; one that fails at the first piece is passed over */
+  constructor(trees: readonly [SpoolTree, ...SpoolTree[]], share: ParkedShare, parts: FileParts) {
+    const [first, ...others] = trees;
+    this.#tree = first;
+    this.#others = others;
     this.#share = share;
-    this.#ids = share.recipients.map(() => tree.newId());
-    this.#onParked = onParked;
+    this.#ids = share.recipients.map(() => first.newId());
     this.#parts = parts;
+  }
+
+  get tree(): SpoolTree {
+    return this.#tree;
   }
 
   /** Phase 1: the letter, by pieces. @throws StoreError */
   async write(offset: number, bytes: Uint8Array, last: boolean): Promise<void> {
-    await this.tree.write(this.#place(0), { offset, bytes, last });
+    for (;;) {
+      try {
+        return await this.#tree.write(this.#place(0), { offset, bytes, last });
+      } catch (error) {
+        // Nothing of it is anywhere else but in the hands of the caller.
+        const next = offset === 0 ? this.#others.shift() : undefined;
+        if (next === undefined || !(error instanceof StoreError)) throw error;
+        const fields = { trace: this.#share.trace, spool: this.#tree.volume.name, err: error };
+        this.#parts.log.warn(fields, 'letter not parked here; the next spool volume is tried');
+        void this.#tree.discard(this.#place(0)); // It may hang.
+        this.#tree = next;
+      }
+    }
   }
 
   /** Phase 1: an envelope for each recipient, durable and not visible. @throws StoreError */
@@ -198,7 +216,7 @@ export class ParkedFile {
     if (envelope === undefined) throw new Error('commit of a letter that is not sealed');
     await this.tree.commit(envelope);
     const { id, owner, octets, lane, login, trace } = envelope;
-    this.#onParked(owner, octets);
+    this.#parts.onParked(owner, octets);
     const spool = this.tree.volume.name;
     this.#parts.log.info({ trace, to: login, volume: lane, spool, id, octets }, 'letter parked');
     return id;

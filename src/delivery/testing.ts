@@ -40,10 +40,10 @@ export const strikeBy = (now: Strike): void => {
 const opened: { close(): void }[] = [];
 export let front: FrontEnd;
 
-/** To be called once by a file of tests: each begins with a farm of its own. */
-export function useParkingFarm(): void {
+/** Once in a file of tests: each begins with a farm of its own, and with more volumes if named. */
+export function useParkingFarm(...more: readonly string[]): void {
   beforeEach(async () => {
-    disk = await temporaryVolumes('v1', 'v2', 'v3', 'spool1');
+    disk = await temporaryVolumes('v1', 'v2', 'v3', 'spool1', ...more);
     directory = memoryDirectory({ volumes: disk.entries });
     strike = () => undefined;
     front = await frontEnd();
