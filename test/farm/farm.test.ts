@@ -71,7 +71,7 @@ test('[S0-08] [S2-01] [S2-02] a second front end on the same volumes: in at one,
   );
   const second = start([process.execPath, MAIN, 'serve', '--config', file], { cwd: ROOT });
   try {
-    await second.waitFor(/^mailfarm is ready/m, 30_000);
+    await second.waitFor(/^mailfarm is ready/m, 90_000);
     expect((await send(base, ['bob@example.test'])).code).toBe(250);
     expect((await send(farm.ports.smtp, ['bob@example.test'])).code).toBe(250);
     const one = await fetch(base + 1, 'bob@example.test');
@@ -338,7 +338,7 @@ test('[S2-26] the farm runs as an ordinary user, who then owns everything on the
   const place = ['--data', `${home}/farm`, '--port-base', String(base)];
   const running = start(['/usr/bin/setpriv', ...words, ...place], { cwd: '/', withParent: 'TERM' });
   try {
-    await running.waitFor(/^mailfarm is ready/m, 30_000);
+    await running.waitFor(/^mailfarm is ready/m, 90_000);
     expect((await send(base + 25, ['alice@example.test'])).code).toBe(250);
     expect(await fetch(base + 110, 'alice@example.test')).toHaveLength(1);
     for (const volume of ['mail1', 'mail2']) {

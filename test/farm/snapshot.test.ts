@@ -124,7 +124,7 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     ]);
     expect([first.code, first.stderr.toString()]).toEqual([0, '']);
     const node = serve(ctx, at);
-    await node.waitFor(/^mailfarm is ready/m, 30_000);
+    await node.waitFor(/^mailfarm is ready/m, 90_000);
     const [mx, pop3] = [at.base, at.base + 2];
     expect(listenOf(at.base)[2]).toBe(`pop3 127.0.0.1:${pop3}`);
 

@@ -69,7 +69,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     ...(options.env === undefined ? {} : { env: options.env }),
   });
   try {
-    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 30_000);
+    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 90_000);
   } catch (error) {
     await running.stop(2_000);
     throw error;

@@ -143,7 +143,7 @@ export async function startNode(options: {
     withParent: 'TERM',
   });
   try {
-    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 30_000);
+    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 90_000);
   } catch (error) {
     await running.stop(2_000);
     throw error;
