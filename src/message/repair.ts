@@ -13,7 +13,7 @@ import { fieldValue, type HeaderField, type MessageHead } from './head.ts';
 const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path']);
 /** One at most: of two, each reader would take another one. */
 const SINGLE = new Set(['from', 'sender']);
-/** Authors of one letter. Each is a question to the directory, and a header has room for thousands. */
+/** Authors of one letter: each is a question to the directory, and a header may have thousands. */
 const FROM_MAX = 20;
 
 /** What a header says of who wrote it. */
