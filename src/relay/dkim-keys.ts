@@ -46,6 +46,8 @@ interface Kept {
 const KEPT_MAX = 10_000;
 /** A fault is told and looked at again no more often than this, whatever waits for it. */
 const FAULT_KEPT_MS = 10_000;
+/** The first key of a domain signs at once. The directory keeps entries, and is told of changes. */
+const NONE_KEPT_MS = 1000;
 const FILE_OCTETS_MAX = 65_536;
 /** Anything that somebody else could read it by. */
 const OTHERS = 0o077;
@@ -73,7 +75,10 @@ export class DkimKeys {
     const keys = this.#read(domain);
     this.#keep(domain, { keys, at: now, until: now + refreshMs });
     try {
-      return await keys;
+      const found = await keys;
+      const until = now + Math.min(NONE_KEPT_MS, refreshMs);
+      if (found.length === 0) this.#keep(domain, { keys, at: now, until });
+      return found;
     } catch (error) {
       const isAway = error instanceof DirectoryUnavailable;
       // What was known goes on; a fault of ours is looked at again soon.

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { flagText, UsageError, type Call, type Command } from '../command.ts';
 import { keepRunning, type Child } from '../demo/children.ts';
-import { writeDemoEntries } from '../demo/entries.ts';
+import { makeDemoSender, writeDemoEntries } from '../demo/entries.ts';
 import { writeDemoFiles } from '../demo/files.ts';
 import {
   DEMO_DOMAIN,
@@ -57,6 +57,7 @@ async function start(
   await keepRunning({ args: directory, onNote, onStarted });
   await writeDemoEntries(demo);
   await keepRunning({ args: ['serve', '--config', demo.nodeFile], onNote, onStarted });
+  await makeDemoSender(demo);
   call.out.line(banner(demo));
 }
 

@@ -1,7 +1,8 @@
 import { systemClock as clock } from '../../base/clock.ts';
 import { systemRandom as random } from '../../base/random.ts';
 import { readNodeFile } from '../../config/node-file.ts';
-import { AdminError, openAdmin, type Admin } from '../../directory/admin/admin.ts';
+import { openAdmin, type Admin } from '../../directory/admin/admin.ts';
+import { isKind } from '../../directory/admin/error.ts';
 import { directoryAccess } from '../../roles/directory.ts';
 import { SERVICES } from '../../roles/services.ts';
 import { makeVolume } from '../../volumes/make.ts';
@@ -16,12 +17,41 @@ import {
   type DemoLayout,
 } from './layout.ts';
 
-/** Writes the demo's entries where they are missing, as an administrator would. */
-export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
+const KEY_TRIES = 40;
+const KEY_PAUSE_MS = 250;
+
+async function withDemoAdmin(demo: DemoLayout, work: (admin: Admin) => Promise<void>) {
   const read = await readNodeFile(demo.adminFile);
   if (!read.ok) throw new ConfigError(read.problems.map(({ message }) => message));
   const admin = await openAdmin({ ...directoryAccess(read.value), clock });
   try {
+    await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+/**
+ * The node may read keys, so that mail is signed as soon as its domain has one. It gives itself a
+ * key of its own after its start: before that nobody lets it.
+ */
+export async function makeDemoSender(demo: DemoLayout): Promise<void> {
+  await withDemoAdmin(demo, async (admin) => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await admin.nodes.set(DEMO_NODE, { sends: true });
+        return;
+      } catch (error) {
+        if (!isKind(error, 'invalid') || tries === KEY_TRIES) throw error;
+        await clock.sleep(KEY_PAUSE_MS);
+      }
+    }
+  });
+}
+
+/** Writes the demo's entries where they are missing, as an administrator would. */
+export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
+  await withDemoAdmin(demo, async (admin) => {
     await unlessThere(() => admin.domains.add(DEMO_DOMAIN));
     for (const { name, path, use } of demo.volumes) {
       const identity = await makeVolume({ path, name, random });
@@ -43,9 +73,7 @@ export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
       await admin.settings.set('postmaster', `admin@${DEMO_DOMAIN}`); // For RCPT TO:<postmaster>.
     }
     await writeNode(admin, demo);
-  } finally {
-    await admin.close();
-  }
+  });
 }
 
 async function writeNode(admin: Admin, demo: DemoLayout): Promise<void> {
@@ -61,6 +89,6 @@ async function unlessThere(add: () => Promise<unknown>): Promise<void> {
   try {
     await add();
   } catch (error) {
-    if (!(error instanceof AdminError) || error.kind !== 'exists') throw error;
+    if (!isKind(error, 'exists')) throw error;
   }
 }
