@@ -4,6 +4,9 @@ import type { OutboundTree } from './outbound-tree.ts';
 import { StoreError } from '../volumes/error.ts';
 import { isUnknown } from './tree-files.ts';
 
+/** A message that one read brought whole is read once, for signing and for sending. */
+const KEPT_OCTETS_MAX = 65_536;
+
 /**
  * A letter that this process has claimed. After a renewal whose result is unknown it has one of two
  * names; each step tries both, so that what was sent is not sent again for want of an answer.
@@ -11,11 +14,18 @@ import { isUnknown } from './tree-files.ts';
 export class SpoolClaim implements OutboundClaim {
   readonly envelope: OutboundEnvelope;
   readonly #tree: OutboundTree;
+  #text: Buffer | undefined;
   /** Names that may be the claim's, the likely one first; none when it was settled or lost. */
   #names: readonly OutboundSpooled[];
 
-  constructor(tree: OutboundTree, held: OutboundSpooled, envelope: OutboundEnvelope) {
+  constructor(
+    tree: OutboundTree,
+    held: OutboundSpooled,
+    envelope: OutboundEnvelope,
+    text: Buffer | undefined,
+  ) {
     this.#tree = tree;
+    this.#text = text?.length === held.octets ? text : undefined;
     this.#names = [held];
     this.envelope = envelope;
   }
@@ -46,7 +56,12 @@ export class SpoolClaim implements OutboundClaim {
 
   async read(offset: number, length: number): Promise<Buffer | undefined> {
     const [held] = this.#names;
-    return held && this.#tree.read(held, offset, length);
+    if (held === undefined) return undefined;
+    if (this.#text !== undefined) return this.#text.subarray(offset, offset + length);
+    const found = await this.#tree.read(held, offset, length);
+    const isWhole = offset === 0 && found?.length === held.octets;
+    if (isWhole && held.octets <= KEPT_OCTETS_MAX) this.#text = found;
+    return found;
   }
 
   settle(settlement: Settlement): Promise<boolean> {

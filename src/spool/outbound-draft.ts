@@ -8,6 +8,9 @@ import { isUnknown } from './tree-files.ts';
 /** Envelopes written or committed at once for one letter. */
 const AT_ONCE = 8;
 
+/** A message of so many octets is remembered: whoever sends it here soon needs not read it. */
+const KEPT_OCTETS_MAX = 32_768;
+
 /** One envelope on its way. `perhaps`: it may be visible, now or later. */
 interface Written {
   readonly envelope: OutboundEnvelope;
@@ -22,6 +25,8 @@ export interface DraftParts {
   readonly onCommitted: (
     tree: OutboundTree,
     letters: readonly (readonly [OutboundSpooled, OutboundEnvelope])[],
+    /** The message, where it is small. */
+    text: Buffer | undefined,
   ) => void;
 }
 
@@ -31,6 +36,7 @@ export class SpoolDraft implements OutboundDraft {
   readonly #id: string;
   #tree: OutboundTree;
   #written: readonly Written[] = [];
+  #text: Buffer | undefined;
 
   constructor(parts: DraftParts) {
     this.#parts = parts;
@@ -46,6 +52,8 @@ export class SpoolDraft implements OutboundDraft {
   }
 
   async write(offset: number, bytes: Uint8Array, last: boolean): Promise<void> {
+    const isKept = offset === 0 && last && bytes.length <= KEPT_OCTETS_MAX;
+    this.#text = isKept ? Buffer.from(bytes) : undefined;
     for (;;) {
       try {
         return await this.#tree.write(this.#id, { offset, bytes, last });
@@ -91,7 +99,7 @@ export class SpoolDraft implements OutboundDraft {
     const letters = this.#written.map(
       ({ letter, envelope }) => [letter as OutboundSpooled, envelope] as const,
     );
-    this.#parts.onCommitted(tree, letters);
+    this.#parts.onCommitted(tree, letters, this.#text);
   }
 
   async discard(): Promise<void> {

@@ -1,8 +1,8 @@
 /**
  * Which letters of one spool volume a process tries to claim next.
  *
- * What this process committed is known here at once, with its envelope: neither a listing nor a
- * read is spent on it. What others committed is found by listing `waiting` every `spool.look`, and then,
+ * What this process committed is known here at once, with its envelope and, where that is small, its
+ * message: neither a listing nor a read is spent on it. What others committed is found by listing `waiting` every `spool.look`, and then,
  * only of lanes that have room, their buckets one after another: one directory's names of a lane
  * are in memory at most, so that a hundred thousand letters cost no more than some hundred.
  *
@@ -27,6 +27,8 @@ export interface Candidate {
   readonly letter: OutboundSpooled;
   /** Known where this process committed it. */
   readonly envelope: OutboundEnvelope | undefined;
+  /** The message, where this process committed it and remembers it. */
+  readonly text: Buffer | undefined;
 }
 
 /** How many letters of a lane may be taken still. */
@@ -50,6 +52,8 @@ const RECLAIM_MS_PER_LANE = 250;
 const TIDY_MS = 30_000;
 /** Own letters that are remembered; others are found by listing. */
 const OWN_MAX = 1000;
+/** Octets of their messages that are remembered; others are read. */
+const TEXTS_OCTETS_MAX = 4_194_304;
 /** Letters of one directory that are remembered. */
 const LISTED_MAX = 1000;
 const OWN_IN_A_ROW = 3;
@@ -74,6 +78,7 @@ export class OutboundLook {
   readonly #emptySince = new Map<string, number>();
   readonly #start: number;
   #own = 0;
+  #texts = 0;
   #turn: number;
   #lookedAt = -Infinity;
   #slotsAt = -Infinity;
@@ -91,11 +96,14 @@ export class OutboundLook {
   }
 
   /** Remembers what this process committed. */
-  committed(letter: OutboundSpooled, envelope: OutboundEnvelope): void {
+  committed(letter: OutboundSpooled, envelope: OutboundEnvelope, message?: Buffer): void {
     if (this.#own >= OWN_MAX) return;
     const lane = this.#lane(letter.lane);
+    const octets = message?.length ?? 0;
+    const text = this.#texts + octets > TEXTS_OCTETS_MAX ? undefined : message;
     this.#own += 1;
-    lane.own.set(letter.id, { letter, envelope });
+    this.#texts += text?.length ?? 0;
+    lane.own.set(letter.id, { letter, envelope, text });
   }
 
   /** Up to `limit` letters, as there is room for their lanes. @throws StoreError */
@@ -166,13 +174,14 @@ export class OutboundLook {
     if (first === undefined) return undefined;
     own.delete(first.letter.id);
     this.#own -= 1;
+    this.#texts -= first.text?.length ?? 0;
     return first;
   }
 
   async #nextListed(name: string, lane: Lane): Promise<Candidate | undefined> {
     for (;;) {
       const letter = lane.listed.shift();
-      if (letter !== undefined) return { letter, envelope: undefined };
+      if (letter !== undefined) return { letter, envelope: undefined, text: undefined };
       const source = lane.sources.shift();
       if (source !== undefined) {
         lane.listed = await this.#listed(source, lane);

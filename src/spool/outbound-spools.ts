@@ -8,7 +8,7 @@ import type { Volume } from '../volumes/volume.ts';
 import { SPOOL_OPTIONS, type SpoolOptions } from './options.ts';
 import type { OutboundClaim, OutboundDraft, OutboundEnvelope, OutboundSpools } from './outbound.ts';
 import { SpoolClaim } from './outbound-claim.ts';
-import { SpoolDraft } from './outbound-draft.ts';
+import { SpoolDraft, type DraftParts } from './outbound-draft.ts';
 import { OutboundLook, type Candidate, type Rooms } from './outbound-look.ts';
 import type { OutboundSpooled } from './outbound-names.ts';
 import { OutboundTree } from './outbound-tree.ts';
@@ -77,7 +77,8 @@ export class OutboundTrees implements OutboundSpools {
 
   open(octets: number): OutboundDraft {
     const trees = this.#withRoom(octets);
-    return new SpoolDraft({ trees, onCommitted: (tree, all) => this.#committed(tree, all) });
+    const onCommitted: DraftParts['onCommitted'] = (...all) => this.#committed(...all);
+    return new SpoolDraft({ trees, onCommitted });
   }
 
   async requireRoom(octets: number): Promise<void> {
@@ -175,7 +176,7 @@ export class OutboundTrees implements OutboundSpools {
     look.tried(candidate, held === undefined ? 'lost' : 'claimed');
     if (held === undefined) return undefined;
     const envelope = candidate.envelope ?? (await tree.envelope(held));
-    if (envelope !== undefined) return new SpoolClaim(tree, held, envelope);
+    if (envelope !== undefined) return new SpoolClaim(tree, held, envelope, candidate.text);
     this.#log.error(
       { code: 'MF-SPL-001', spool: tree.volume.name, id: held.id, lane: held.lane },
       'an envelope cannot be read: the letter is held',
@@ -187,9 +188,10 @@ export class OutboundTrees implements OutboundSpools {
   #committed(
     tree: OutboundTree,
     letters: readonly (readonly [OutboundSpooled, OutboundEnvelope])[],
+    text: Buffer | undefined,
   ): void {
     const place = this.#all().find((one) => one.tree === tree);
-    for (const [letter, envelope] of letters) place?.look.committed(letter, envelope);
+    for (const [letter, envelope] of letters) place?.look.committed(letter, envelope, text);
     this.#tell();
   }
 

@@ -22,7 +22,7 @@
  * 6. A lane is a route (lane.ts). Lanes come and go: one that is empty for a while is removed.
  * 7. A letter that is not due is in the directory of a slot that nobody lists before its time.
  * 8. A bucket of `waiting` is chosen by whoever files: one process uses one, for some hundred
- *    letters, then the next. So a commit makes no directory, no directory gets large, and
+ *    letters of a lane, then the next. So a commit makes no directory, no directory gets large, and
  *    processes that begin to look at different buckets seldom meet. Slots are split the same way.
  *
  * Races
@@ -52,8 +52,9 @@
  * (removals are not fsynced; an NFS server commits them). No letter is lost.
  *
  * Cost: committed by 9 calls and fsync of two directories where the file system needs that; sent by
- * 6 (claim; open, read, close; two removals) in the process that took it, by 9 in another; tried
- * again later by 4 (5 with the removal of what it was) more than the rename. A test counts.
+ * 3 (claim, two removals) in the process that took it, if the message is small; by 9 in another
+ * (open, read, close of envelope and message, which is read once to be signed and to be sent);
+ * tried again later by 4 (5 with the removal of what it was) more than the rename. A test counts.
  *
  * Rejected: rewriting an envelope in place (a crash in the middle, two writers); state in the
  * envelope (each look would open each file); a log of what happened (append: two hosts); one slot
@@ -102,6 +103,7 @@ import { isOver, TreeFiles, type TreeParts } from './tree-files.ts';
 /** Letters that one process files into one directory before it begins another. */
 const FILED_MAX = 512;
 const SLOTS_KEPT_MAX = 1000;
+const LANES_KEPT_MAX = 10_000;
 const BUCKETS = 256;
 
 export type Later = Extract<Settlement, { readonly kind: 'later' }>;
@@ -115,7 +117,8 @@ export class OutboundTree {
   readonly #slotMs: number;
   readonly #random: OutboundTreeParts['random'];
   #bucket: number;
-  #filed = 0;
+  /** How many this process filed into `waiting` of a lane. */
+  readonly #filed = new Map<string, number>();
   /** How many this process filed into a lane of a slot. */
   readonly #slots = new Map<string, number>();
 
@@ -416,11 +419,14 @@ export class OutboundTree {
   }
 
   #waiting(lane: string): OutboundPlace {
-    if (++this.#filed > FILED_MAX) {
-      this.#filed = 0;
-      this.#bucket = (this.#bucket + 1) % BUCKETS;
+    if (this.#filed.size >= LANES_KEPT_MAX) {
+      this.#filed.clear();
+      this.#bucket += 1; // All begin another.
     }
-    const place = this.#bucket.toString(16).padStart(2, '0');
+    const filed = this.#filed.get(lane) ?? 0;
+    this.#filed.set(lane, filed + 1);
+    const bucket = (this.#bucket + Math.floor(filed / FILED_MAX)) % BUCKETS;
+    const place = bucket.toString(16).padStart(2, '0');
     return { state: 'waiting', lane, place };
   }
 

@@ -7,6 +7,7 @@
  * not there: in the state's directory, which was made once, so that an unmounted volume cannot get
  * one; that of the state, and what is above it, only between two readings of the sentinel.
  */
+import { closeSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
 import { DeadlineError } from '../base/deadline.ts';
 import type { Random } from '../base/random.ts';
@@ -20,6 +21,7 @@ import {
   listFresh,
   makeDirectory,
   moveOurs,
+  nodeFs,
   nodeToken,
   parentOf,
   removeDirectory,
@@ -46,6 +48,15 @@ const CLOCK_TAKES_MS = 10_000;
 const ATTEMPTS = 3;
 /** Of a file whose size is not known: most envelopes have less. */
 const FIRST_OCTETS = 16_384;
+/**
+ * On a file system of this machine close waits for nothing: what was written is synced before, a
+ * directory or what was read has nothing to write. A thread of the pool costs more than the call.
+ * Over NFS it may wait for the server, and goes to the pool as everything else does.
+ */
+const LOCAL_FS: Fs = {
+  ...nodeFs,
+  close: async (fd) => closeSync(fd),
+};
 
 export interface TreeParts {
   readonly volume: Volume;
@@ -298,12 +309,17 @@ export class TreeFiles {
 
   /** Runs a coarse operation on the volume. @throws StoreError */
   guard<T>(operation: VolumeOperation, where: string, work: (nfs: Nfs) => Promise<T>): Promise<T> {
-    const directorySync = directorySyncOf(this.volume.space);
+    const { space } = this.volume;
+    const directorySync = directorySyncOf(space);
+    const isLocal = space?.fileSystem === 'local';
     return this.volume.guard({
       operation,
       where,
       absent: 'mailbox-missing',
-      run: (fs) => work({ fs, directorySync, lie: (lie) => nfsLies.inc(lie) }),
+      run: (given) => {
+        const fs = isLocal && given === nodeFs ? LOCAL_FS : given;
+        return work({ fs, directorySync, lie: (lie) => nfsLies.inc(lie) });
+      },
     });
   }
 }

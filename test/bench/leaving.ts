@@ -198,6 +198,7 @@ export async function benchLeaving(context: BenchContext): Promise<void> {
       'relay.retry.min': '1h',
       'relay.retry.max': '2h',
       'spool.slot': '1m',
+      'spool.look': '1s', // As it is by default.
     },
   );
   try {
