@@ -1,5 +1,6 @@
 import { DELIVERY_MUTANTS } from './mutants-delivery.ts';
 import { PARKING_MUTANTS } from './mutants-parking.ts';
+import { RELAY_MUTANTS } from './mutants-relay.ts';
 import { SPOOL_MUTANTS } from './mutants-spool.ts';
 import { SENDER_MUTANTS } from './mutants-sender.ts';
 import { SUBMISSION_MUTANTS } from './mutants-submission.ts';
@@ -400,6 +401,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SPOOL_MUTANTS,
   ...DELIVERY_MUTANTS,
   ...SENDER_MUTANTS,
+  ...RELAY_MUTANTS,
   ...SUBMISSION_MUTANTS,
   {
     statement: 'N-07',
