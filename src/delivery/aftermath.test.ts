@@ -1,10 +1,20 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Vacation } from '../directory/types.ts';
 import type { RecipientDsn } from '../smtp/types.ts';
 import { ANSWERS_PER_HOUR } from './aftermath.ts';
 import { answers } from './metrics.ts';
 import { placeOf, placesOf, together, type Places, type Rcpt } from './places.ts';
-import { away, bodies, directory, front, useParkingFarm, user } from './testing.ts';
+import {
+  away,
+  back,
+  bodies,
+  directory,
+  front,
+  frontEnd,
+  land,
+  useParkingFarm,
+  user,
+} from './testing.ts';
 import type { Recipient } from './types.ts';
 
 /** What follows from a letter: answers in absence and notices, over real volumes. */
@@ -174,4 +184,80 @@ test('nothing is told of a letter that is not everywhere, nor to the null sender
   await away('spool1');
   await letter([to(alice, success)]);
   expect(sent()).toEqual([]);
+});
+
+test('a letter that came back to its list beside others: the list’s owner hears of it once a day', async () => {
+  const [alice, carol] = [await user('alice', 'v1'), await user('carol', 'v2')];
+  const list = { address: 'team@example.test', owner: 'carol@example.test' };
+  const [mailbox] = to(alice).mailboxes;
+  const team: Places = { ...to(alice), mailboxes: [{ ...mailbox!, list }] };
+  const head = ['X-Mailfarm-List: team@example.test', ...HEAD];
+  await letter([team], { head });
+  expect(await bodies(carol), 'alone: who sent it was told').toEqual([]);
+  const bob = await user('bob', 'v3');
+  for (let count = 0; count < 2; count += 1) await letter([team, to(bob)], { head });
+  expect([(await bodies(alice)).length, (await bodies(bob)).length]).toEqual([0, 2]);
+  const [told = '', ...more] = await bodies(carol);
+  expect(more).toEqual([]);
+  expect(told).toMatch(/^Return-Path: <>\n/);
+  expect(told).toMatch(/^Subject: Came back to its list: team@example\.test$/m);
+  expect(told).toContain('Subject: hello');
+  await letter(
+    [{ ...team, mailboxes: [{ ...mailbox!, list: { ...list, owner: undefined } }] }, to(bob)],
+    {
+      head,
+    },
+  );
+  expect(sent()).toEqual([]);
+});
+
+describe('a letter that was parked is answered when it lands', () => {
+  const parked = async (sender: string, head = HEAD): Promise<Recipient> => {
+    const alice = await user('alice', 'v1', { vacation: AWAY });
+    await away('v1');
+    const incoming = front.delivery.begin({
+      id: 'trace',
+      ...together([to(alice)]),
+      envelope: { sender },
+      header: () => Buffer.from(`Return-Path: <${sender}>\nDelivered-To: alice@example.test\n`),
+    });
+    await incoming.write(Buffer.from(`${head.join('\n')}\nbody\n`));
+    const [result] = await incoming.commit();
+    expect(result?.parkedOn).toBe('spool1');
+    expect([sent(), front.marks]).toEqual([[], []]);
+    await back('v1');
+    return alice;
+  };
+
+  test('once', async () => {
+    const alice = await parked('bob@else.test');
+    await land(front);
+    await front.delivery.close();
+    expect(sent().map((one) => [one.to, one.sender, one.origin])).toEqual([
+      ['bob@else.test', '', 'vacation'],
+    ]);
+    expect(await bodies(alice)).toHaveLength(1);
+  });
+
+  test.each([
+    ['a notice', '', HEAD],
+    ['a list’s copy', 'bob@else.test', ['List-Id: <x.example.test>', ...HEAD]],
+  ] as const)('not %s', async (_, sender, head) => {
+    const alice = await parked(sender, [...head]);
+    await land(front);
+    await front.delivery.close();
+    expect([sent(), front.marks]).toEqual([[], []]);
+    expect(await bodies(alice)).toHaveLength(1);
+  });
+
+  test('not when it is half a day old', async () => {
+    const alice = await parked('bob@else.test');
+    const late = await frontEnd({}, 'mx2', { now: () => Date.now() + 13 * 3_600_000 });
+    await expect.poll(() => late.volumes.table.get('v1')?.up).toBe(true);
+    await expect.poll(() => late.volumes.table.get('spool1')?.up).toBe(true);
+    await land(late);
+    await late.delivery.close();
+    expect([late.outbound.letters, late.marks]).toEqual([[], []]);
+    expect(await bodies(alice)).toHaveLength(1);
+  });
 });

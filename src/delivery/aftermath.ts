@@ -12,13 +12,14 @@
  * Anybody may write in anybody's name: a sender is one whatever stands behind its plus, and a user
  * answers so many in an hour and no more.
  *
- * No answer where the letter came by a list, is parked, or a copy of somebody else's forward: then
- * the user's own address is not in it (vacation-rules.ts). Work is bounded: what comes while enough
+ * No answer where the letter came by a list, or a copy of somebody else's forward: then the user's
+ * own address is not in it (vacation-rules.ts). What is parked is answered when it lands, unless
+ * that is half a day later. Work is bounded: what comes while enough
  * is under way is left undone and counted; a flood deserves no answers.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { HeadCollector, type MessageHead } from '../message/head.ts';
+import type { Account } from '../directory/types.ts';
 import { isToldOf } from '../message/notice-rules.ts';
 import { writeNotice } from '../message/notice.ts';
 import { vacationAnswer } from '../message/vacation-rules.ts';
@@ -27,9 +28,10 @@ import type { Logger } from '../log/types.ts';
 import type { Marks } from '../spool/marks.ts';
 import { isAscii } from '../message/plain.ts';
 import { answers } from './metrics.ts';
-import { moderationNotice } from './list-notices.ts';
+import { headIn } from './list-copy.ts';
+import { loopNotice, moderationNotice } from './list-notices.ts';
 import { OwnLetters, type OwnLettersParts } from './own-letters.ts';
-import type { Delivered, IncomingOptions, Left, SuccessWish } from './types.ts';
+import type { Delivered, IncomingOptions, Left, ListCopy, SuccessWish } from './types.ts';
 
 export interface AftermathParts extends OwnLettersParts {
   /** Whom somebody answered, on the spool volumes. */
@@ -48,6 +50,28 @@ export interface DurableLetter {
   /** Its header as it came; undefined where nothing can follow from it. */
   readonly head: Buffer | undefined;
 }
+
+/** For whom a letter is that may be answered. */
+interface Answerable extends Omit<LandedLetter, 'parked'> {
+  readonly sender: string;
+}
+
+/** A letter that was parked and is in its mailbox now, for somebody who is away. */
+export interface LandedLetter {
+  readonly account: Account;
+  /** As the client gave it. */
+  readonly address: string;
+  readonly trace: string;
+  /** ISO time. */
+  readonly parked: string;
+  /** Its header as it is stored, Return-Path first. */
+  readonly head: Buffer;
+}
+
+/** Later than that an answer says nothing any more, and a day's mail would be answered at once. */
+const ANSWERED_LATE_MS = 12 * 3_600_000;
+/** How often the owner of a list is told that letters come back to it. */
+const LOOP_TOLD_MS = 86_400_000;
 
 /** How long a sender who was answered is not answered again (RFC 3834 §2). */
 export const ANSWERED_MS = 7 * 86_400_000;
@@ -70,18 +94,32 @@ export class Aftermath {
   /** Returns at once. Never throws. */
   of(letter: DurableLetter): void {
     for (const one of letter.left) {
-      if (one.id !== undefined) this.#run(letter, () => this.#ask(letter, one));
+      if (one.id !== undefined) this.#run(letter.options.id, () => this.#ask(letter, one));
+    }
+    for (const list of loopsBesideOthers(letter)) {
+      this.#run(letter.options.id, () => this.#tellLoop(letter, list));
     }
     const sender = letter.options.envelope?.sender ?? '';
     if (letter.head === undefined || sender === '') return;
+    const { head } = letter;
     const wishes = this.#granted(letter);
-    if (wishes.length > 0) this.#run(letter, () => this.#notify(letter, wishes));
+    if (wishes.length > 0) this.#run(letter.options.id, () => this.#notify(letter, wishes));
     for (const one of letter.results) {
       const isHere = one.name !== undefined && one.parkedOn === undefined;
       const { account, list } = one.recipient;
       if (!isHere || list !== undefined || account.vacation === undefined) continue;
-      this.#run(letter, () => this.#answer(letter, one));
+      const { address } = one.recipient;
+      const asked = { account, address, sender, trace: letter.options.id, head };
+      this.#run(asked.trace, () => this.#answer(asked));
     }
+  }
+
+  /** The same for one that landed late. Returns at once. Never throws. */
+  ofLanded({ account, address, trace, parked, head }: LandedLetter): void {
+    const age = this.#parts.clock.now() - Date.parse(parked);
+    const sender = /^Return-Path: <(.*)>\n/.exec(head.toString('utf8'))?.[1] ?? '';
+    if (sender === '' || !(age < ANSWERED_LATE_MS)) return answers.inc('declined');
+    this.#run(trace, () => this.#answer({ account, address, sender, trace, head }));
   }
 
   /** Resolves when what runs has ended. */
@@ -89,12 +127,12 @@ export class Aftermath {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
 
-  #run({ options }: DurableLetter, work: () => Promise<void>): void {
+  #run(trace: string, work: () => Promise<void>): void {
     if (this.#running.size >= AT_ONCE_MAX) return answers.inc('busy');
     const running = work()
       .catch((error: unknown) => {
         answers.inc('failed');
-        this.#parts.log.warn({ trace: options.id, err: error }, 'answer or notice not sent');
+        this.#parts.log.warn({ trace, err: error }, 'answer or notice not sent');
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
@@ -151,7 +189,7 @@ export class Aftermath {
     if (held === undefined) return;
     const { clock, random, hostName } = this.#parts;
     const list = held.list.address;
-    const facts = { id, list, sender: leaving.sender, head: headOf(head ?? Buffer.alloc(0)) };
+    const facts = { id, list, sender: leaving.sender, head: headIn(head ?? Buffer.alloc(0)) };
     const at = clock.now();
     let told = 0;
     for (const to of held.moderators) {
@@ -162,21 +200,35 @@ export class Aftermath {
     answers.inc(told > 0 ? 'moderators' : 'nobody');
   }
 
-  async #answer({ options, head }: DurableLetter, { recipient }: Delivered): Promise<void> {
+  /** Who answers for the list, where one reply for all could not say it. */
+  async #tellLoop({ options, head }: DurableLetter, list: ListCopy): Promise<void> {
+    const { clock, random, marks, hostName: host } = this.#parts;
+    const { address, owner: to } = list;
+    if (to === undefined) return;
+    const mark = { kind: 'list-loop', key: address };
+    if ((await marks.sum(mark, LOOP_TOLD_MS)) > 0) return answers.inc('answered-before');
+    await marks.add(mark);
+    const sender = options.envelope?.sender ?? '';
+    const letter = { id: options.id, sender, head: headIn(head ?? Buffer.alloc(0)) };
+    const text = [loopNotice({ ...letter, to, list: address, at: clock.now(), host, random })];
+    const own = { to, trace: options.id, origin: 'notice', smtpUtf8: !isAscii(to), text } as const;
+    answers.inc((await this.#letters.send(own)) ? 'owner' : 'nobody');
+  }
+
+  async #answer({ account, address, sender, trace, head }: Answerable): Promise<void> {
     const { clock, random, marks, log, hostName } = this.#parts;
-    const { account, address } = recipient;
     const { vacation } = account;
-    if (vacation === undefined || head === undefined) return;
-    const fields = headOf(head);
+    if (vacation === undefined) return;
+    const fields = headIn(head);
     const decision = vacationAnswer({
-      sender: options.envelope?.sender ?? '',
+      sender,
       head: fields,
       addresses: [...account.addresses, address],
       from: vacation.from,
       until: vacation.until,
       now: clock.now(),
     });
-    const line = { trace: options.id, user: account.login };
+    const line = { trace, user: account.login };
     if (!decision.answer) {
       answers.inc('declined');
       return log.debug({ ...line, why: decision.why }, 'no answer in absence');
@@ -192,7 +244,7 @@ export class Aftermath {
     const written = writeVacation({ ...facts, user: { address: account.login }, text, subject });
     const sent = await this.#letters.send({
       to,
-      trace: options.id,
+      trace,
       origin: 'vacation',
       owner: account.id,
       login: account.login,
@@ -208,8 +260,15 @@ export class Aftermath {
 const withoutDetail = (address: string): string =>
   address.toLowerCase().replace(/(?<=.)\+.*(?=@[^@]*$)/s, '');
 
-function headOf(bytes: Buffer): MessageHead {
-  const collector = new HeadCollector({ octetsMax: bytes.length + 1 });
-  const step = collector.push(bytes);
-  return step.kind === 'head' ? step.head : collector.end().head;
+/** Lists that did not send the letter again, of which the client heard nothing: others have it. */
+function loopsBesideOthers({ results, left }: DurableLetter): readonly ListCopy[] {
+  const isSome = [...results, ...left].some((one) => !one.error && !one.dropped);
+  if (!isSome) return [];
+  const lists = [
+    ...results.filter(({ dropped }) => dropped).map(({ recipient }) => recipient.list),
+    ...left
+      .filter(({ dropped }) => dropped)
+      .map(({ leaving }) => leaving.held?.list ?? leaving.list),
+  ].filter((list) => list !== undefined);
+  return [...new Map(lists.map((list) => [list.address, list])).values()];
 }

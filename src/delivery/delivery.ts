@@ -5,7 +5,7 @@ import type { MaildirStore } from '../mailbox/store.ts';
 import type { OutboundSpools } from '../spool/outbound.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
-import { Aftermath, type AftermathParts } from './aftermath.ts';
+import { Aftermath, type AftermathParts, type LandedLetter } from './aftermath.ts';
 import { IncomingMessage, type IncomingParts } from './incoming.ts';
 import { Lander, type LanderParts } from './landing.ts';
 import { Moderation, type ModerationParts } from './moderation.ts';
@@ -50,8 +50,9 @@ export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
   const options = parts.options ?? defaults(DELIVERY_OPTIONS);
   const onDelivered = (account: Account, octets: number): void => store.added(account, octets);
   // Also where nothing is parked any more: what was has to land.
-  const lander =
-    parts.degraded && new Lander({ ...parts.degraded, mailboxes, options, log, onDelivered });
+  const onLanded = (letter: LandedLetter): void => aftermath?.ofLanded(letter);
+  const common = { mailboxes, options, log, onDelivered, onLanded };
+  const lander = parts.degraded && new Lander({ ...parts.degraded, ...common });
   const parking =
     parts.degraded && options['delivery.degraded'] === 'park'
       ? new Parking({

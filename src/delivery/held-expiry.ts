@@ -10,10 +10,10 @@
  * Told first, removed then: who dies between them tells it twice. Where it cannot be told, the
  * letters stay until the next look.
  */
-import { HeadCollector, type MessageHead } from '../message/head.ts';
 import { isAscii } from '../message/plain.ts';
 import type { Spooled, SpoolTree } from '../spool/tree.ts';
 import { arrivedAt } from '../spool/names.ts';
+import { headIn } from './list-copy.ts';
 import { EXPIRED_TOLD_MAX, expiryNotice, type ToldLetter } from './list-notices.ts';
 import { moderated } from './metrics.ts';
 import type { ModerationParts } from './moderation.ts';
@@ -98,11 +98,5 @@ async function toldOf(tree: SpoolTree, claim: Spooled): Promise<ToldLetter> {
   const envelope = await tree.envelope(claim);
   const bytes = (await tree.read(claim, 0, HEAD_OCTETS)) ?? Buffer.alloc(0);
   const sender = envelope?.login ?? '';
-  return { id: claim.id, sender: sender === '<>' ? '' : sender, head: headOf(bytes) };
-}
-
-export function headOf(bytes: Buffer): MessageHead {
-  const collector = new HeadCollector({ octetsMax: bytes.length + 1 });
-  const step = collector.push(bytes);
-  return step.kind === 'head' ? step.head : collector.end().head;
+  return { id: claim.id, sender: sender === '<>' ? '' : sender, head: headIn(bytes) };
 }

@@ -6,7 +6,10 @@ import type { Mailbox } from '../volumes/mailboxes.ts';
 import type { LanderParts } from './landing.ts';
 import { parkedLetters } from './metrics.ts';
 
-type Shared = Pick<LanderParts, 'directory' | 'mailboxes' | 'onDelivered' | 'options' | 'log'>;
+type Shared = Pick<
+  LanderParts,
+  'directory' | 'mailboxes' | 'onDelivered' | 'onLanded' | 'options' | 'log'
+>;
 
 export interface Parts extends Shared {
   /** Aborted: nothing more is begun, what is held and not landed is given back. */
@@ -138,8 +141,16 @@ async function landOne(
   const { trace, parked } = envelope;
   const fields = { trace, to: account.login, volume: volume.name, name: result.name, parked };
   parts.log.info({ ...fields, spool: tree.volume.name, octets }, 'letter landed');
+  const head = account.vacation && parts.onLanded && (await headOf(tree, one.claim));
+  if (head) parts.onLanded?.({ account, address: envelope.address, trace, parked, head });
   await finish(parts, tree, one, 'landed');
 }
+
+const HEAD_OCTETS = 65_536;
+
+/** Undefined where it cannot be read: then nobody is answered. */
+const headOf = (tree: SpoolTree, claim: Spooled): Promise<Buffer | undefined> =>
+  tree.read(claim, 0, HEAD_OCTETS).catch(() => undefined);
 
 /** From the spool into tmp/. @returns false when the message is not what the envelope says */
 async function stageParked(

@@ -43,6 +43,7 @@ import { arrivedAt } from '../spool/names.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
 import type { VolumeTable } from '../volumes/table.ts';
+import type { LandedLetter } from './aftermath.ts';
 import { Landed, landLetters } from './land.ts';
 import { landing, parkedLetters, setParkingClock, waiting } from './metrics.ts';
 import type { DeliveryOptions } from './options.ts';
@@ -54,6 +55,8 @@ export interface LanderParts {
   readonly directory: Pick<Directory, 'accountById'>;
   /** A message of so many octets is in the account's mailbox. */
   readonly onDelivered: (account: Account, octets: number) => void;
+  /** A letter for somebody who is away is in the mailbox. */
+  readonly onLanded?: ((letter: LandedLetter) => void) | undefined;
   readonly options: DeliveryOptions;
   readonly clock: Clock;
   readonly random: Random;

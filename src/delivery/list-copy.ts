@@ -57,7 +57,7 @@ const mailto = (address: string): string => {
 };
 
 /** The header at the start of a piece, as far as it is there. */
-function headIn(piece: Buffer): MessageHead {
+export function headIn(piece: Buffer): MessageHead {
   const collector = new HeadCollector({ octetsMax: piece.length });
   const step = collector.push(piece);
   return step.kind === 'head' ? step.head : collector.end().head;

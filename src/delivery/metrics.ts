@@ -20,13 +20,14 @@ export const departed = counter({
 
 export const answers = counter({
   name: 'mailfarm_delivery_answers_total',
-  help: 'Notices of success, answers in absence, questions to moderators, or why there was none',
+  help: 'Notices of success and of lists, answers in absence, questions to moderators, or why none',
   label: 'result',
   // nobody: the sender's address leads nowhere. busy: too many at once, or of a user in an hour.
   values: [
     'notice',
     'vacation',
     'moderators',
+    'owner',
     'declined',
     'answered-before',
     'nobody',

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
-import { systemClock } from '../base/clock.ts';
+import { systemClock, type Clock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
 import { memoryAccount, memoryDirectory, type MemoryDirectory } from '../directory/memory.ts';
@@ -67,6 +67,7 @@ export interface FrontEnd {
 export async function frontEnd(
   set: Partial<DeliveryOptions> = {},
   node = 'mx1',
+  time: Partial<Clock> = {},
 ): Promise<FrontEnd> {
   const fs = strikingFs((call, path) => strike(call, path));
   // Room for a busy machine: a probe that is slow is no volume that is down.
@@ -99,7 +100,8 @@ export async function frontEnd(
     sum: async ({ kind, key }: Mark): Promise<number> =>
       known().filter((one) => one === `${kind} ${key}`).length,
   };
-  const answering = { directory, marks, hostName: 'mx.example.test', clock, random };
+  const own = { ...systemClock, ...time };
+  const answering = { directory, marks, hostName: 'mx.example.test', clock: own, random };
   const held = new Spools({ table, clock, random, node, tree: MODERATION_TREE });
   const moderated = { spools: held, directory, clock, random };
   const leaving = { outbound, answering, moderated };
