@@ -37,6 +37,7 @@ import type {
   SmtpPolicy,
 } from '../smtp/types.ts';
 import { StoreError, type StoreErrorKind } from '../volumes/error.ts';
+import { Domains } from './elsewhere.ts';
 import { messages, recipients } from './metrics.ts';
 import type { RelayOptions } from './options.ts';
 import type { OwnFarm } from './own-farm.ts';
@@ -88,6 +89,7 @@ export function createRelayService(parts: RelayServiceParts): Service {
 class RelayPolicy implements SmtpPolicy<Places> {
   readonly #parts: RelayServiceParts;
   readonly #networks: ReturnType<typeof addressRanges>;
+  readonly #domains: Domains;
   /** Of transactions of known users: the session as theirs. */
   readonly #views = new WeakMap<Sender, SessionView>();
   readonly dsn = true;
@@ -96,6 +98,7 @@ class RelayPolicy implements SmtpPolicy<Places> {
 
   constructor(parts: RelayServiceParts) {
     this.#parts = parts;
+    this.#domains = new Domains(parts.directory, parts.clock);
     this.#networks = addressRanges(parts.options['relay.networks']);
     this.etrn = parts.etrn;
     this.authenticate = {
@@ -201,12 +204,11 @@ class RelayPolicy implements SmtpPolicy<Places> {
     mailbox: Mailbox,
     dsn: RecipientDsn,
   ): Promise<Places> {
-    const { directory } = this.#parts;
     const sender = from?.address ?? '';
     const by = { origin: 'relay', owner: account?.id ?? '', login: account?.login ?? '' } as const;
     const rcpt = { address: mailbox.address, sender, dsn };
     const isName = mailbox.domain !== undefined && !mailbox.literal;
-    const domain = isName ? await directory.domain(mailbox.domain ?? '') : undefined;
+    const domain = isName ? await this.#domains.of(mailbox.domain ?? '') : undefined;
     if (mailbox.domain !== undefined && domain === undefined) {
       const places = placeElsewhere(rcpt, by);
       if (places === undefined) throw new ReplyError('badRecipient');
