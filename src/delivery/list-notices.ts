@@ -72,7 +72,8 @@ export function loopNotice(facts: Common & ToldLetter): Buffer {
     ...linesOf(facts),
     '',
     'A member forwards to the list, or two lists are members of each other. The Received lines',
-    'of the letter name the way back, and who is on it has to take it out. This is told once a day.',
+    'of the letter name the way back, and who is on it has to take it out. This is told once',
+    'a day.',
     '',
   ]);
 }

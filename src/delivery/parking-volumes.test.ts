@@ -59,7 +59,7 @@ test('[N-03] the first hangs: the next has it, once', async () => {
   expect(await bodies(alice)).toEqual(['H: 1\nx']);
 });
 
-test('[N-03] a later piece that fails is refused: the first is not in memory any more', async () => {
+test('[N-03] a later piece that fails is refused: the first is gone from memory', async () => {
   const alice = await user('alice', 'v1');
   await allUp();
   await away('v1');

@@ -13,10 +13,10 @@
  * and reads nothing (slapd's `=w`): passwords are never read.
  *
  * `sender`: a node that is a member of cn=senders in ou=rights, where administrators put it; a node
- * that joins by itself is none. It alone reads secrets, but for those of the kind `srs`, which every
- * node reads: all they are good for is bounces to those who wrote through us. Administrators may write them (`chief`) and
- * read none: what they print, export and look at has no key in it. Who administers nodes and
- * cn=admin, slapd's rootdn, could take one all the same.
+ * that joins by itself is none. It alone reads secrets, but for those of the kind `srs`, which all
+ * nodes read: all they are good for is bounces to those who wrote through us. Administrators may
+ * write them (`chief`) and read none: what they print, export and look at has no key in it. Who
+ * administers nodes and cn=admin, slapd's rootdn, could take one all the same.
  *
  * Why an entry with `mwLevel` has rows of its own: whoever may set passwords could otherwise set an
  * administrator's and become one.

@@ -1,8 +1,8 @@
 /**
  * Secrets are read as the node itself: nodes search with the identity that all front ends share,
- * which may read none but those of forwards (`srs`). Nothing is connected before the first secret is asked for, so that an MX
- * that never sends keeps no such connection; a node that has no key yet asks as it does otherwise,
- * and hears that there is none.
+ * which may read none but those of forwards (`srs`). Nothing is connected before the first secret
+ * is asked for, so that an MX that never sends keeps no such connection; a node that has no key yet
+ * asks as it does otherwise, and hears that there is none.
  */
 import type { Layout } from '../schema.ts';
 import { secretEntryName } from '../secret-name.ts';
