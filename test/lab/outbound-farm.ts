@@ -5,6 +5,7 @@
  */
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -206,9 +207,22 @@ export class OutboundFarm {
   }
 
   #names(state: string): string[] {
-    const names = readdirSync(AT_SERVER, { recursive: true, encoding: 'utf8' });
-    return names.filter((name) => name.startsWith(`${state}/`) && /\/\d+\.[^/]*,S=/.test(name));
+    // Of one state only: the sink is in this process and answers nobody while names are read.
+    const names = namesBelow(join(AT_SERVER, state)).map((name) => `${state}/${name}`);
+    return names.filter((name) => /\/\d+\.[^/]*,S=/.test(name));
   }
+}
+
+/** None of a directory that nobody has made yet; anew when one went away meanwhile. */
+function namesBelow(path: string): string[] {
+  while (existsSync(path)) {
+    try {
+      return readdirSync(path, { recursive: true, encoding: 'utf8' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return [];
 }
 
 function readOrNothing(path: string): string {

@@ -50,7 +50,7 @@ test(
     const before = farm.arrived().size;
     await Promise.all(starts);
     if (!LONG) await farm.letLeasesEnd(held);
-    const options = { timeout: ALL_MS, interval: 1_000 };
+    const options = { timeout: ALL_MS, interval: LONG ? 5_000 : 1_000 };
     await expect.poll(() => farm.left().length, options).toBe(0);
     const arrived = farm.arrived();
     const twice = [...arrived].filter(([, times]) => times > 1).map(([subject]) => subject);
