@@ -74,7 +74,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
     statement: 'promise 5',
     why: 'an approved letter that could not be delivered is thrown away',
     file: 'src/delivery/moderation.ts',
-    find: 'await tree.fail(await renewing.end(), APPROVED).catch(() => {});',
+    find: 'if (back !== undefined) await tree.fail(back, APPROVED).catch(() => {});',
     replace: 'await tree.finish(await renewing.end()).catch(() => {});',
     test: MODERATION,
     title: 'what cannot be delivered stays approved',
