@@ -77,9 +77,9 @@ export const PARKING_MUTANTS: readonly Mutant[] = [
   {
     statement: 'N-03',
     why: 'a letter is deleted under the hands of a lander',
-    file: 'src/spool/queue.ts',
-    find: "  if (state !== 'taken') return;",
-    replace: "  if (state !== 'failed') return;",
+    file: 'src/spool/queue-trees.ts',
+    find: "  if (state !== 'taken' || lease === undefined) return undefined;",
+    replace: "  if (state !== 'failed' || lease === undefined) return undefined;",
     test: 'src/spool/queue.test.ts',
     title: 'somebody is at work on is neither taken away',
   },

@@ -13,8 +13,9 @@ export const LINKS_FOR_EACH_VISIT = 8;
 export type Passage = 'all' | 'moderators' | 'none';
 
 /**
- * The envelope sender, as lists see one. For members it is what the client says; who wants more asks
- * for a moderator, who is one only where somebody vouches for the sender (a login). A user counts at each address that is his: aliases, site address, with a detail.
+ * The envelope sender, as lists see one. For members it is what the client says; who wants more
+ * asks for a moderator, who is one only where somebody vouches for the sender (a login). A user
+ * counts at each address that is his: aliases, site address, with a detail.
  */
 export class SenderView {
   readonly #ask: Lookups;

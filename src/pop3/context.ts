@@ -45,7 +45,9 @@ export interface Pop3Shared {
   ) => void;
   /** Set when `pop3.sessions` is `exclusive`. */
   readonly exclusive: Exclusive | undefined;
-  /** Told of the address and user of every login that was let in (POP-before-SMTP). Never throws. */
+  /**
+   * Told of the address and user of every login that was let in (POP-before-SMTP). Never throws.
+   */
   readonly onLogin: ((address: string, account: Account) => void) | undefined;
   readonly loginDelay: LoginDelay;
   readonly tally: Tally;

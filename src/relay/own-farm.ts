@@ -3,8 +3,8 @@
  * to the farm by MX, or it hops between its nodes until somebody counts the hops (S4-14, N-12).
  *
  * Addresses are those that the nodes say of their interfaces and where they listen, the setting
- * `farm.addresses` (a balancer, a translating router), and the interfaces of this machine. Names are
- * those of nodes with a dot, and what this node calls itself: an MX record that has one is ours
+ * `farm.addresses` (a balancer, a translating router), and the interfaces of this machine. Names
+ * are those of nodes with a dot, and what this node calls itself: an MX record that has one is ours
  * whatever it resolves to (RFC 5321 §5.1). What neither tells the cookie in EHLO does
  * (smtp/farm-mark.ts), which the sender looks for itself.
  *
@@ -90,7 +90,9 @@ export class OwnFarm {
   listeners(service: string): readonly FarmListener[] {
     const up = (node: NodeEntry): number => Number(!node.status.includes('M'));
     const nodes = this.#nodes.toSorted((a, b) => up(a) - up(b));
-    return nodes.flatMap((node) => this.#listenersOf(node, service));
+    const { node: name } = this.#parts;
+    const here = { name, server: nodes.find((node) => node.name === name)?.server };
+    return nodes.flatMap((node) => listenersOf(node, service, here));
   }
 
   close(): void {
@@ -164,29 +166,6 @@ export class OwnFarm {
     this.#names = namesOf([...names, ...nodes.map(({ name }) => name)]);
     this.#nodes = nodes;
   }
-
-  #listenersOf(node: NodeEntry, service: string): readonly FarmListener[] {
-    const isHere = node.name === this.#parts.node;
-    return node.listen.flatMap((text) => {
-      const parsed = parseListen(text);
-      if (typeof parsed === 'string' || parsed.service !== service) return [];
-      const { port } = parsed;
-      const hosts = isAny(parsed.host)
-        ? [...node.addresses, ...(isHere ? ['127.0.0.1'] : [])]
-        : [parsed.host];
-      // Loopback of another machine is here, and nothing of that node.
-      const usable = hosts.filter(
-        (host) => isHere || !isLoopback(host) || this.#isThisMachine(node),
-      );
-      return usable.map((host) => ({ node: node.name, host, port }));
-    });
-  }
-
-  /** Whether another node is on this machine too: the demo, a test. */
-  #isThisMachine({ server }: NodeEntry): boolean {
-    const own = this.#nodes.find(({ name }) => name === this.#parts.node);
-    return own !== undefined && own.server === server;
-  }
 }
 
 /** A place where a node takes connections. */
@@ -194,6 +173,29 @@ export interface FarmListener {
   readonly node: string;
   readonly host: string;
   readonly port: number;
+}
+
+/**
+ * Where a node listens with a service, as seen from a node or, without its name, from a machine.
+ * Loopback of another machine is here, and nothing of that node.
+ */
+export function listenersOf(
+  node: NodeEntry,
+  service: string,
+  here: { readonly name?: string; readonly server: string | undefined },
+): readonly FarmListener[] {
+  const isHere = node.name === here.name;
+  const isThisMachine = isHere || (here.server !== undefined && node.server === here.server);
+  return node.listen.flatMap((text) => {
+    const parsed = parseListen(text);
+    if (typeof parsed === 'string' || parsed.service !== service) return [];
+    const { port } = parsed;
+    const hosts = isAny(parsed.host)
+      ? [...node.addresses, ...(isHere ? ['127.0.0.1'] : [])]
+      : [parsed.host];
+    const usable = hosts.filter((host) => isThisMachine || !isLoopback(host));
+    return usable.map((host) => ({ node: node.name, host, port }));
+  });
 }
 
 const isAny = (host: string): boolean => host === '*' || UNSPECIFIED.includes(host);

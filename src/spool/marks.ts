@@ -5,8 +5,8 @@
  *     <volume>/spool/marks/<kind>/<key>/<slot>,V=<value>,H=<holder>
  *
  * All of a mark is in names: the key's hash names a directory, a file in it what one process
- * added within one slot of time, by the spool server's clock. To add is to rename one's own file to a
- * higher value, or to make it; a listing of the directory is the sum over all nodes.
+ * added within one slot of time, by the spool server's clock. To add is to rename one's own file to
+ * a higher value, or to make it; a listing of the directory is the sum over all nodes.
  *
  * Invariants: a process changes only its own files, whose names nobody else makes, so there is no
  * lock, no append and no lost update. Values only grow, and are forgotten by the age of their slot.

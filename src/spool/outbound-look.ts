@@ -1,10 +1,11 @@
 /**
  * Which letters of one spool volume a process tries to claim next.
  *
- * What this process committed is known here at once, with its envelope and, where that is small, its
- * message: neither a listing nor a read is spent on it. What others committed is found by listing `waiting` every `spool.look`, and then,
- * only of lanes that have room, their buckets one after another: one directory's names of a lane
- * are in memory at most, so that a hundred thousand letters cost no more than some hundred.
+ * What this process committed is known here at once, with its envelope and, where that is small,
+ * its message: neither a listing nor a read is spent on it. What others committed is found by
+ * listing `waiting` every `spool.look`, and then, only of lanes that have room, their buckets one
+ * after another: one directory's names of a lane are in memory at most, so that a hundred thousand
+ * letters cost no more than some hundred.
  *
  * Fairness: lanes have their turn one letter at a time. Within a lane the buckets go round, each
  * process beginning at another, and within a bucket at another letter; one in four is of those that
@@ -14,8 +15,8 @@
  * call. Some of that in a row say that the listing is old: it is dropped.
  *
  * Cost while nothing happens: one listing each `spool.look` for each process and spool volume;
- * every 15 seconds one of `later` and each slot that is due; every 30 seconds, or more seldom where there
- * are many lanes, `taken` and its lanes, for claims whose holder died.
+ * every 15 seconds one of `later` and each slot that is due; every 30 seconds, or more seldom where
+ * there are many lanes, `taken` and its lanes, for claims whose holder died.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';

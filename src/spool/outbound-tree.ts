@@ -10,8 +10,8 @@
  *                          /hold/<lane>/<bucket>/<name>    until somebody releases it
  *                          /aside/<bucket>/<id>,T=…        letters without envelope, before they go
  *
- * A state is a directory, a move is a rename, as in tree.ts, whose invariants hold here: a letter is
- * durable before its envelope is, that before the rename to `waiting`, which is the commit; an
+ * A state is a directory, a move is a rename, as in tree.ts, whose invariants hold here: a letter
+ * is durable before its envelope is, that before the rename to `waiting`, which is the commit; an
  * envelope is in one state, and goes before its message; whoever works on a letter holds a name
  * that nobody else makes and that never comes again; leases run by the server's time in the name.
  *
@@ -174,7 +174,7 @@ export class OutboundTree {
       await this.#files.making('stage', message, (nfs) => linkOurs(nfs, from, message));
     }
     await this.#files.making('stage', path, async (nfs) => {
-      const named = this.#files.sync(nfs, parentOf(message));
+      const named = this.#files.syncNames(nfs, parentOf(message));
       const written = writePiece(nfs, path, { offset: 0, bytes, last: true });
       // Both have ended when this does: nothing of it happens after a failure was told.
       const failed = (await Promise.allSettled([named, written])).find(isRejected);
@@ -301,7 +301,7 @@ export class OutboundTree {
     await this.#files
       .guard('remove', this.root, async (nfs) => {
         // Undone by a power cut it would be sent again to those who have it.
-        await this.#files.sync(nfs, `${this.root}/${pathOf(at)}`).catch(() => {});
+        await this.#files.syncNames(nfs, `${this.root}/${pathOf(at)}`).catch(() => {});
         if (claim.version !== '') await removeIfThere(nfs, this.#version(claim, claim.version));
       })
       .catch(() => {}); // It is done; the sweep removes what is left.
@@ -309,8 +309,8 @@ export class OutboundTree {
   }
 
   /**
-   * Claims of a lane whose lease is over go back to be tried again: another attempt, of which nobody
-   * knows how it ended. @returns how many there were and how many stay. @throws StoreError
+   * Claims of a lane whose lease is over go back to be tried again: another attempt, of which
+   * nobody knows how it ended. @returns how many there were and how many stay. @throws StoreError
    */
   async reclaim(lane: string): Promise<{ readonly back: number; readonly left: number }> {
     const taken = await this.list({ state: 'taken', lane, place: '' });
@@ -413,7 +413,7 @@ export class OutboundTree {
     const bytes = envelopeBytes(envelope);
     await this.#files.making('stage', path, async (nfs) => {
       await writePiece(nfs, path, { offset: 0, bytes, last: true });
-      await this.#files.sync(nfs, parentOf(path));
+      await this.#files.syncNames(nfs, parentOf(path));
     });
     return version;
   }

@@ -28,7 +28,9 @@ export interface OutboundRecipient {
   readonly notify?: readonly NotifyOn[] | 'never' | undefined;
 }
 
-/** Why a recipient has no letter yet, or never gets it; stands in notices, logs and `queue show`. */
+/**
+ * Why a recipient has no letter yet, or never gets it; stands in notices, logs and `queue show`.
+ */
 export interface Trouble {
   readonly address: string;
   /** RFC 3463, such as 4.4.1. */

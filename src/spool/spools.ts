@@ -13,7 +13,9 @@ export interface SpoolsParts {
   readonly tree?: string | undefined;
 }
 
-/** The tree of mail that is parked, or held, on each spool volume of the table, as they come and go. */
+/**
+ * The tree of mail that is parked, or held, on each spool volume of the table, as they come and go.
+ */
 export class Spools {
   readonly #parts: SpoolsParts;
   readonly #trees = new Map<Volume, SpoolTree>();

@@ -161,7 +161,7 @@ export class TreeFiles {
     for (let attempt = 1; ; attempt++) {
       const how = await this.guard('publish', to, async (nfs) => {
         const moved = await moveOurs(nfs, from, to);
-        if (moved === 'moved') await this.sync(nfs, parentOf(to));
+        if (moved === 'moved') await this.syncNames(nfs, parentOf(to));
         return moved;
       });
       if (how === 'moved') return;
@@ -288,7 +288,7 @@ export class TreeFiles {
   }
 
   /** Makes names in a directory durable; who asks while that is under way shares the next. */
-  sync(nfs: Nfs, directory: string): Promise<void> {
+  syncNames(nfs: Nfs, directory: string): Promise<void> {
     if (nfs.directorySync === 'never') return Promise.resolve();
     return this.#syncs.run(directory, () => syncDirectory(nfs, directory));
   }

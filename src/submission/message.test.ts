@@ -24,7 +24,7 @@ const sent = async (message: string, given: object = {}): Promise<string> =>
 const letter = () => farm.letters.at(-1);
 const header = (): string => letter()?.header ?? '';
 
-test('Date and Message-ID are added where missing, and left where they are', async () => {
+test('RFC 6409 §8: Date and Message-ID are added where missing, and left where they are', async () => {
   await open();
   expect(await sent(`${FROM}Subject: x\n\nhello\n`)).toBe('250 2.6.0');
   const [from, subject, date, id, ...rest] = header().split('\n');

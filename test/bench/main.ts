@@ -1,7 +1,8 @@
 /**
- * `npm run bench [-- SECTION …] [--quick] [--letters N] [--waiting N]`: ours beside the bare operation, Postfix and Dovecot, in
- * one run on one disk. Times mean little on a shared machine; ratios and CPU per operation do. CPU
- * is that of all server processes of the one compared, from /proc; the load's own is not counted.
+ * `npm run bench [-- SECTION …] [--quick] [--letters N] [--waiting N]`: ours beside the bare
+ * operation, Postfix and Dovecot, in one run on one disk. Times mean little on a shared machine;
+ * ratios and CPU per operation do. CPU is that of all server processes of the one compared, from
+ * /proc; the load's own is not counted.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

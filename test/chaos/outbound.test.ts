@@ -1,7 +1,7 @@
 /**
- * Outbound mail killed before each of its system calls, with and without a power cut that keeps every
- * possible share of the names still unwritten; put to sleep at each; lied to at each. Whatever
- * happens, an envelope is in one state, whole, and what was acknowledged is sent.
+ * Outbound mail killed before each of its system calls, with and without a power cut that keeps
+ * every possible share of the names still unwritten; put to sleep at each; lied to at each.
+ * Whatever happens, an envelope is in one state, whole, and what was acknowledged is sent.
  */
 import { expect, test } from 'vitest';
 import { killedAfter } from '../../maildir/test/call-fs.ts';
@@ -124,7 +124,7 @@ for (const power of ['stays', 'cut'] as const) {
   }, 120_000);
 
   for (const [name, act] of Object.entries(ACTS)) {
-    test(`[N-15] [S1-13] ${name}: killed before any call, power ${power}: the letter is in one state, or sent`, async () => {
+    test(`[N-15] [S1-13] ${name}: killed before any call, power ${power}: one state, or sent`, async () => {
       const work = (fs: Fs): Promise<unknown> => takeAnd(fs, act);
       const calls = await killedAnywhere(withOneLetter, work, power, async (ended) => {
         const { killed, fs, result } = ended;
@@ -174,7 +174,8 @@ test('[N-15] a sender that sleeps past its lease, at any call, changes nothing w
       const left = await lettersOn(fs);
       await releaseHeld(fs);
       const sent = [...others, ...(await recovered(fs))];
-      const what = `${name} asleep at call ${call}: ${String(result)} ${left.map(({ name: file, state }) => `${state}/${file}`).join()}`;
+      const where = left.map(({ name: file, state }) => `${state}/${file}`).join();
+      const what = `${name} asleep at call ${call}: ${String(result)} ${where}`;
       if (name !== 'done') expect(sent, what).toContain('eve@before.example');
       expect(new Set(sent).size).toBe(sent.length);
       expect(await swept(fs)).toEqual([]);

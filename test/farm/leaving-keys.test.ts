@@ -1,4 +1,6 @@
-/** A DKIM key that cannot be used: letters wait where everybody sees it, for as long as any other. */
+/**
+ * A DKIM key that cannot be used: letters wait where everybody sees it, for as long as any other.
+ */
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
@@ -10,7 +12,7 @@ import { openYard } from '../interop/leaving/yard.ts';
 
 const DAY = 86_400_000;
 
-test('a key that is missing: nothing is sent unsigned, the queue says why, the code is logged, it expires', async (ctx) => {
+test('a key that is missing: nothing is sent unsigned, the queue says why, it expires', async (ctx) => {
   let ahead = 0;
   let secret: string | undefined;
   const clock = { ...systemClock, now: () => systemClock.now() + ahead };

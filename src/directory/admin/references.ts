@@ -25,7 +25,10 @@ export class References {
     this.#session = session;
   }
 
-  /** Lists, forwards of others, catch-alls, who may send ETRN, and the setting `postmaster` that name an address. */
+  /**
+   * Lists, forwards of others, catch-alls, who may send ETRN, and the setting `postmaster` that
+   * name an address.
+   */
   async to(address: string): Promise<readonly Reference[]> {
     const key = addressKey(address);
     if (!key) return [];

@@ -36,9 +36,9 @@ export function sizeLimit(extensions: Extensions): number | undefined {
 const NON_ASCII = /[^\0-\x7f]/;
 
 /**
- * As it goes over the wire: the domain in A-labels; '' is the null sender. Undefined for what is not
- * one address: an envelope may carry what somebody wrote into the directory, and what stands behind
- * the address would be parameters, or a command.
+ * As it goes over the wire: the domain in A-labels; '' is the null sender. Undefined for what is
+ * not one address: an envelope may carry what somebody wrote into the directory, and what stands
+ * behind the address would be parameters, or a command.
  */
 export function wireAddress(address: string): string | undefined {
   if (address === '') return address;

@@ -1,4 +1,6 @@
-/** An outbound spool in memory, for tests of those who put letters in and of those who send them. */
+/**
+ * An outbound spool in memory, for tests of those who put letters in and of those who send them.
+ */
 import type { Clock } from '../../base/clock.ts';
 import { StoreError } from '../../volumes/error.ts';
 import { laneOf } from '../lane.ts';
