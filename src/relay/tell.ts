@@ -13,3 +13,30 @@ export const tellRelay =
     const [, , etrn = replies.at(-1) ?? 'nothing'] = replies;
     if (!etrn.startsWith('25')) throw new Error(`${node} said to ETRN: ${etrn}`);
   };
+
+/** One that was not told. */
+export interface Missed {
+  readonly node: string;
+  readonly error: unknown;
+}
+
+/**
+ * Relays that may have a spool of their own, each at the first of its addresses, all at once: what
+ * ETRN at a node and `mailfarm queue wake` do beyond the volumes they reach. Never rejects.
+ */
+export async function tellRelays(
+  relays: readonly FarmListener[],
+  domains: readonly string[],
+  tell: (relay: FarmListener, domain: string) => Promise<void>,
+): Promise<readonly Missed[]> {
+  const first = new Map(relays.toReversed().map((relay) => [relay.node, relay]));
+  const asked = [...first.values()].map(async (relay): Promise<readonly Missed[]> => {
+    try {
+      for (const domain of domains) await tell(relay, domain);
+      return [];
+    } catch (error) {
+      return [{ node: relay.node, error }];
+    }
+  });
+  return (await Promise.all(asked)).flat();
+}

@@ -22,6 +22,7 @@ import type { OutboundSpools, Route } from '../spool/outbound.ts';
 import { StoreError } from '../volumes/error.ts';
 import { wakes } from './metrics.ts';
 import type { FarmListener, OwnFarm } from './own-farm.ts';
+import { tellRelays } from './tell.ts';
 
 export interface WakeParts {
   readonly directory: Pick<Directory, 'domain' | 'etrnDomains'>;
@@ -126,19 +127,11 @@ export class FarmWake {
   async #tellOthers(domains: readonly string[]): Promise<void> {
     const { farm, reachesAll, tell, node, logger } = this.#parts;
     if (reachesAll()) return;
-    const relays = new Map<string, FarmListener>();
-    for (const relay of farm.listeners('relay')) {
-      if (relay.node !== node && !relays.has(relay.node)) relays.set(relay.node, relay);
+    const others = farm.listeners('relay').filter((relay) => relay.node !== node);
+    for (const missed of await tellRelays(others, domains, tell)) {
+      const fields = { code: 'MF-REL-006', node: missed.node, domains, err: missed.error };
+      logger.warn(fields, 'a relay was not told what to send');
     }
-    const asked = [...relays.values()].map(async (relay) => {
-      try {
-        for (const domain of domains) await tell(relay, domain);
-      } catch (error) {
-        const fields = { code: 'MF-REL-006', node: relay.node, domains, err: error };
-        logger.warn(fields, 'a relay was not told what to send');
-      }
-    });
-    await Promise.all(asked);
   }
 }
 

@@ -1,8 +1,11 @@
+import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock.ts';
 import { systemRandom as random } from '../../base/random.ts';
 import { domainKey } from '../../directory/address.ts';
 import type { Admin } from '../../directory/admin/admin.ts';
 import { isKind } from '../../directory/admin/error.ts';
+import { listenersOf } from '../../relay/own-farm.ts';
+import { tellRelay, tellRelays } from '../../relay/tell.ts';
 import { laneOf } from '../../spool/lane.ts';
 import { Queue, type PageOptions, type QueuedLetter } from '../../spool/queue.ts';
 import { QUEUE_STATES } from '../../spool/queue-trees.ts';
@@ -187,8 +190,19 @@ async function wake(call: Call): Promise<number> {
     for (const lane of await lanesOf(admin, domain)) letters += await queue.wake(lane);
     const none = `no letter for ${domain} waits for its time`;
     done(call, { letters }, letters === 0 ? none : `${dueNow(letters, ` for ${domain}`)}`);
+    if (seen.amiss) await wakeElsewhere(call, admin, domain);
     return noteAway(call, seen);
   });
+}
+
+/** A spool that is not here may be a relay's own disk: it is told, as by ETRN at a node. */
+async function wakeElsewhere(call: Call, { nodes }: Admin, domain: string): Promise<void> {
+  const server = hostname();
+  const relays = (await nodes.list()).flatMap((node) => listenersOf(node, 'relay', { server }));
+  const name = domainKey(domain) ?? domain;
+  for (const { node, error } of await tellRelays(relays, [name], tellRelay(server))) {
+    call.out.note(`${node} was not told: ${(error as Error).message}: MF-REL-006`);
+  }
 }
 
 const dueNow = (letters: number, whose = ''): string =>
