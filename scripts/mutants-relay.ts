@@ -59,7 +59,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     find: '    if (isTrusted && request',
     replace: '    if (request',
     test: WAKE,
-    title: 'who may not hears the same',
+    title: 'from elsewhere',
   },
   {
     statement: 'S0-24',
