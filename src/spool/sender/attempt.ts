@@ -34,6 +34,8 @@ export interface Attempt {
   readonly reached: boolean;
   /** It has enough of us: 421, or a connection that broke. */
   readonly overloaded: boolean;
+  /** Nothing was tried: no connection was to be had there. */
+  readonly busy: boolean;
   /** The connection, if it is still good. */
   readonly connection: Connection | undefined;
   /** The last one that there was, for the log. */
@@ -70,6 +72,7 @@ class Try {
   #header: Uint8Array | undefined;
   #reached = false;
   #overloaded = false;
+  #busy = false;
   #last: Connection | undefined;
 
   constructor(parts: AttemptParts) {
@@ -111,6 +114,7 @@ class Try {
   /** No target is left: what was seen last, or why there was none. */
   #nobody(verdict: Verdict, fault: ConnectFault | undefined): Attempt {
     const why = fault !== undefined && verdict.kind === 'later' ? fault : verdict;
+    this.#busy = verdict.busy === true && fault === undefined && this.#results.size === 0;
     const remote = fault && { host: fault.target.host, address: fault.target.address };
     for (const recipient of this.#pending) {
       // A peer that broke off said more than one that was not there.
@@ -136,6 +140,7 @@ class Try {
       results: recipients.flatMap((recipient) => this.#results.get(recipient) ?? []),
       reached: this.#reached,
       overloaded: this.#overloaded,
+      busy: this.#busy,
       connection,
       last: this.#last,
     };

@@ -18,7 +18,8 @@ import { SmtpClient } from '../../smtp/client/client.ts';
 import { ClientFault } from '../../smtp/client/types.ts';
 import { FARM_KEYWORD } from '../../smtp/farm-mark.ts';
 import { daneFault } from './dane.ts';
-import type { Target, Verdict } from './hosts.ts';
+import type { Target, Targets, Verdict } from './hosts.ts';
+import { connections as counted } from './metrics.ts';
 import type { SenderParts } from './types.ts';
 
 export type TlsState = 'none' | 'encrypted' | 'verified' | 'dane';
@@ -53,11 +54,19 @@ export type ConnectParts = Pick<
 const PLAIN_MS = 3_600_000;
 const PLAIN_MAX = 1000;
 
+const BUSY: Verdict = {
+  kind: 'later',
+  status: '4.4.5',
+  text: 'its hosts have as many connections of ours as they may',
+  busy: true,
+};
+
 export class Connector {
   readonly #parts: ConnectParts;
   readonly #plain = new Map<string, number>();
   #context: SecureContext | undefined;
   #open = 0;
+  readonly #openTo = new Map<string, number>();
 
   constructor(parts: ConnectParts) {
     this.#parts = parts;
@@ -68,12 +77,40 @@ export class Connector {
     return this.#open;
   }
 
-  /** Never rejects. */
-  async connect(target: Target): Promise<Connection | ConnectFault> {
-    const first = await this.#try(target, this.#wantsTls(target));
+  /** Whether there are as many to its address as there may be. */
+  isBusy({ address, chosen }: Target): boolean {
+    const max = this.#parts.options['relay.connections.address'];
+    return !chosen && (this.#openTo.get(address) ?? 0) >= max;
+  }
+
+  /** Connections to targets, in their order. @param makeRoom is called before each */
+  async *connectAll(
+    targets: Targets,
+    signal: AbortSignal,
+    makeRoom: () => void,
+  ): AsyncGenerator<Connection | ConnectFault, Verdict, void> {
+    let busy: Verdict | undefined;
+    for (;;) {
+      const next = await targets.next();
+      if (signal.aborted) return { ...BUSY, text: String(signal.reason), busy: false };
+      if (next.done === true) return busy ?? next.value;
+      if (this.isBusy(next.value)) {
+        busy = BUSY;
+        continue;
+      }
+      makeRoom();
+      const made = await this.connect(next.value, signal);
+      counted.inc('client' in made ? 'made' : 'failed');
+      yield made;
+    }
+  }
+
+  /** Never rejects. @param signal ends it, and only that: not the connection once it is there */
+  async connect(target: Target, signal: AbortSignal): Promise<Connection | ConnectFault> {
+    const first = await this.#try(target, this.#wantsTls(target), signal);
     if (!(first instanceof HandshakeFailed)) return first;
     this.#rememberPlain(target.address);
-    const second = await this.#try(target, false);
+    const second = await this.#try(target, false, signal);
     return second instanceof HandshakeFailed ? second.fault : second;
   }
 
@@ -87,16 +124,26 @@ export class Connector {
     this.#plain.set(address, this.#parts.clock.now() + PLAIN_MS);
   }
 
-  async #try(target: Target, tls: boolean): Promise<Connection | ConnectFault | HandshakeFailed> {
+  async #try(
+    target: Target,
+    tls: boolean,
+    signal: AbortSignal,
+  ): Promise<Connection | ConnectFault | HandshakeFailed> {
     let socket: Socket | undefined;
+    const cut = (): void => void socket?.destroy();
     try {
       socket = await this.#dial(target);
+      signal.addEventListener('abort', cut);
+      if (signal.aborted) cut();
       return await this.#converse(socket, target, tls);
     } catch (error) {
       socket?.destroy();
-      const fault = faultOf(error, target);
+      const fault = faultOf(signal.aborted ? signal.reason : error, target);
+      if (signal.aborted) return fault;
       const isHandshake = error instanceof ClientFault && error.kind === 'tls';
       return isHandshake && target.security.kind === 'may' ? new HandshakeFailed(fault) : fault;
+    } finally {
+      signal.removeEventListener('abort', cut);
     }
   }
 
@@ -111,8 +158,8 @@ export class Connector {
         noDelay: true,
         ...(local === undefined || local === '' ? {} : { localAddress: local }),
       });
-      this.#open += 1;
-      socket.once('close', () => (this.#open -= 1));
+      this.#count(address, 1);
+      socket.once('close', () => this.#count(address, -1));
       const fail = (text: string): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -128,6 +175,13 @@ export class Connector {
         resolve(socket);
       });
     });
+  }
+
+  #count(address: string, one: 1 | -1): void {
+    this.#open += one;
+    const there = (this.#openTo.get(address) ?? 0) + one;
+    if (there > 0) this.#openTo.set(address, there);
+    else this.#openTo.delete(address);
   }
 
   async #converse(socket: Socket, target: Target, tls: boolean): Promise<Connection> {

@@ -44,6 +44,8 @@ export interface Verdict extends Omit<Trouble, 'address'> {
   readonly kind: 'fail' | 'later';
   /** What an operator is told, such as MF-REL-001: it would have come back to this farm. */
   readonly code?: string;
+  /** Its addresses have as many connections of ours as they may: nothing was tried. */
+  readonly busy?: boolean;
 }
 
 export interface HostsParts extends Pick<

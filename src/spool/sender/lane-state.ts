@@ -20,6 +20,9 @@ const PREFETCH = 4;
 const WAKE_MS = 60_000;
 /** Of a lane that rests, put off at a time. */
 const PUT_OFF_BATCH = 50;
+/** How often a lane that rests looks at some letters: one may have been woken elsewhere. */
+const PROBE_MS = 3000;
+const PROBE_BATCH = 3;
 
 export class LaneState {
   readonly name: string;
@@ -28,6 +31,7 @@ export class LaneState {
   #failures = 0;
   #restUntil = 0;
   #wokenAt = -Infinity;
+  #probedAt = -Infinity;
   /** Why it rests: told to letters that are put off. */
   trouble: Omit<Trouble, 'address'> | undefined;
   /** Letters were put off and are to be woken when it is back. */
@@ -66,10 +70,15 @@ export class LaneState {
   /** Claims that it can use, holding `held` of which `queued` are not under way. */
   room(held: number, queued: number, now: number): number {
     if (this.isPuttingOff(now)) return Math.max(0, PUT_OFF_BATCH - held);
-    if (this.isResting(now)) return 0;
+    if (this.isResting(now)) return held > 0 || now - this.#probedAt < PROBE_MS ? 0 : PROBE_BATCH;
     // After a rest one letter tries the way for all.
     if (this.#failures > 0) return held === 0 ? 1 : 0;
     return queued > this.limit ? 0 : Math.max(0, this.limit * (1 + PREFETCH) - held);
+  }
+
+  /** A letter of it was looked at while it rests: it goes back unless it was woken. */
+  probed(now: number): void {
+    if (this.isResting(now)) this.#probedAt = now;
   }
 
   /** A letter went, or the peer said no to it. @returns whether letters are to be woken */

@@ -7,6 +7,10 @@ import type { SenderOptions } from './options.ts';
 export interface Held {
   readonly claim: OutboundClaim;
   readonly lane: Lane;
+  /** When its try began. */
+  startedAt: number;
+  /** Ends its try, in whatever it is. */
+  readonly cut: AbortController;
   renewedAt: number;
   /** Settled, given back or lost: whatever comes of it now counts no more. */
   over: boolean;
@@ -23,6 +27,12 @@ export class Lane {
   readonly queue: Held[] = [];
   /** Letters under way. */
   active = 0;
+  /** A peer answered within a good time. */
+  isWell = false;
+  /** Its tries took long. */
+  slowUntil = 0;
+  /** Its addresses have enough connections of ours. */
+  busyUntil = 0;
   /** Free connections, the one that was used last at the end. */
   readonly #idle: Connection[] = [];
 

@@ -40,6 +40,20 @@ export const SENDER_OPTIONS = {
     max: 10_000,
     doc: 'Connections that a process of a sending node has open to other hosts.',
   },
+  'relay.connections.address': {
+    kind: 'count',
+    default: 20,
+    min: 1,
+    max: 10_000,
+    doc: 'Most of them to one address, whatever domains; hosts that you chose are excepted.',
+  },
+  'relay.transaction.max': {
+    kind: 'duration',
+    default: 1_800_000,
+    min: 1000,
+    max: DAY,
+    doc: 'Time for one try of a letter in all; a second more for each 8 kB of it.',
+  },
   'relay.concurrency.initial': {
     kind: 'count',
     default: 3,

@@ -24,9 +24,10 @@ interface Case {
   readonly envelope?: Partial<OutboundEnvelope>;
   readonly more?: Partial<RecipientResult>;
   readonly fails?: boolean;
+  readonly isGuess?: boolean;
 }
 
-async function outcome({ kind, age, envelope: given, more, fails = false }: Case) {
+async function outcome({ kind, age, envelope: given, more, fails = false, isGuess }: Case) {
   const notices: Notice[] = [];
   const envelope: OutboundEnvelope = {
     id: 'x',
@@ -67,6 +68,7 @@ async function outcome({ kind, age, envelope: given, more, fails = false }: Case
       random: systemRandom,
       logger: silentLogger,
       now: age,
+      isGuess: isGuess ?? false,
       triedAt: age,
       report: async (notice) => {
         notices.push(notice);
@@ -113,6 +115,13 @@ test.each(LETTERS)('each failure is reported, as is who was given up: %j', async
 test('who could not be told of a failure stays, and nobody else', async () => {
   const { settlement } = await outcome({ kind: 'failed', age: HOUR, fails: true });
   expect(settlement).toMatchObject({ kind: 'later', recipients: toldOf('failed') });
+});
+
+test('a clock that is only ours gives up nothing and tells of no delay', async () => {
+  const { told, settlement } = await outcome({ kind: 'later', age: 6 * DAY, isGuess: true });
+  expect(told).toEqual([]);
+  expect(settlement).toMatchObject({ kind: 'later', recipients: ASKED, delayTold: false });
+  if (settlement.kind === 'later') expect(settlement.dueAt).toBeGreaterThan(6 * DAY);
 });
 
 test('a peer that passes DSN on tells of success itself', async () => {

@@ -15,8 +15,10 @@ import type { Notice, NoticeRecipient, SenderParts } from './types.ts';
 export interface OutcomeParts extends Pick<SenderParts, 'options' | 'random' | 'report'> {
   readonly claim: OutboundClaim;
   readonly logger: Logger;
-  /** The spool server's time. */
+  /** The spool server's time; a guess by our own clock when it does not say. */
   readonly now: number;
+  /** It is a guess, which can be days off: nothing is told or given up by it. */
+  readonly isGuess: boolean;
   /** Our own clock, for notices. */
   readonly triedAt: number;
 }
@@ -31,9 +33,9 @@ type Tried = Pick<Attempt, 'results' | 'last'> & {
 
 /** Tells whoever is to be told. @returns what the spool is to be told. Never rejects */
 export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settlement> {
-  const { claim, options, now } = parts;
+  const { claim, options, now, isGuess } = parts;
   const { envelope } = claim;
-  const expired = isExpired(envelope, now, options);
+  const expired = !isGuess && isExpired(envelope, now, options);
   const results = expired
     ? tried.results.map((each) => givenUp(forSender(each), options))
     : tried.results;
@@ -46,7 +48,7 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
   // Nobody was told that they failed: they stay, to fail again.
   const left = told ? of('later') : [...of('later'), ...toldOf('failed', of('failed'), envelope)];
   if (left.length === 0) return { kind: 'done' };
-  const delayDue = isDelayDue(envelope, now, options);
+  const delayDue = !isGuess && isDelayDue(envelope, now, options);
   const delayed = delayDue ? toldOf('delayed', of('later'), envelope) : [];
   const delayTold = await tell(parts, 'delayed', delayed.map(forSender));
   const due = dueAt(tried, told, parts);
@@ -60,8 +62,23 @@ export async function conclude(tried: Tried, parts: OutcomeParts): Promise<Settl
   };
 }
 
+/** Nobody was asked: why its letter waits. */
+export const waitingFor = (
+  { envelope }: OutboundClaim,
+  why: Pick<RecipientResult, 'status' | 'text' | 'inside'>,
+): Tried['results'] =>
+  envelope.recipients.map((recipient) => ({
+    recipient,
+    kind: 'later',
+    reply: undefined,
+    remote: undefined,
+    dsnPassedOn: false,
+    code: undefined,
+    ...why,
+  }));
+
 function dueAt(tried: Tried, told: boolean, parts: OutcomeParts): number {
-  const { claim, options, random, now } = parts;
+  const { claim, options, random, now, isGuess } = parts;
   const { notBefore } = tried;
   const due = nextTry(claim.envelope, now, {
     options,
@@ -69,7 +86,7 @@ function dueAt(tried: Tried, told: boolean, parts: OutcomeParts): number {
     ...(notBefore === undefined ? {} : { notBefore }),
   });
   // An expired letter whose notice could not be put anywhere: not at once again.
-  return told ? due : Math.max(due, now + options['relay.retry.min']);
+  return told && !isGuess ? due : Math.max(due, now + options['relay.retry.min']);
 }
 
 const troubleOf = (

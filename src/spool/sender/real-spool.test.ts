@@ -242,3 +242,20 @@ test('a drain gives back what it has not sent, for others at once', async () => 
   await expect.poll(files, WAIT).toEqual([]);
   expect(peer.letters).toHaveLength(8);
 });
+
+test('a lane that is woken by one process rests no more in the others', async () => {
+  const peer = await peerOf('example.net', { answers: { connect: 'drop' } });
+  const from = processOf('mx1');
+  senderOf(processOf('mx2'), 'two');
+  await post(from, ['example.net']);
+  await expect.poll(states, WAIT).toEqual(['later']);
+  peer.behave({});
+  // Time goes on by seconds; its rest is a minute at least.
+  expect(await from.wake('example.net')).toBe(1);
+  for (let second = 0; second < 12 && files().length > 0; second++) {
+    ahead += 1000;
+    await systemClock.sleep(300);
+  }
+  expect(files()).toEqual([]);
+  expect(peer.letters).toHaveLength(1);
+});

@@ -49,7 +49,9 @@ test('a destination that rests: one letter tries for all, rests grow, then lette
     lane.unreachable(now, trouble, none); // Another of the same round.
     rests.push((lane.restUntil - now) / MINUTE);
     expect(lane.isPuttingOff(now)).toBe(round >= 3);
-    expect(lane.room(0, 0, now)).toBe(round >= 3 ? 50 : 0);
+    expect(lane.room(0, 0, now)).toBe(round >= 3 ? 50 : 3);
+    lane.probed(now);
+    if (round < 3) expect(lane.room(0, 0, now + 2000)).toBe(0);
     now = lane.restUntil;
     expect(lane.room(0, 0, now)).toBe(1);
     expect(lane.room(1, 0, now)).toBe(0);

@@ -3,29 +3,32 @@
  * many connections as its destination takes, and settles what became of them.
  *
  * Everything is bounded: connections of the process, connections of a lane, letters held (a few for
- * each connection). A lane that is slow keeps its few; others go on. What this process holds when
- * it dies, another takes when the lease of the claim is over.
+ * each connection). A lane that is slow keeps its few; others go on (shares.ts). What this process
+ * holds when it dies, another takes when the lease of the claim is over.
  *
  * Errors: MF-REL-104 the spool does not take what became of a letter, MF-REL-105 no message
  */
 import { laneOf } from '../lane.ts';
 import type { OutboundClaim, Settlement } from '../outbound.ts';
 import { attempt, MessageGoneError, type Attempt } from './attempt.ts';
-import { Connector, type ConnectFault, type Connection } from './connect.ts';
-import { targetsOf, type HostsParts, type Targets, type Verdict } from './hosts.ts';
+import { Connector, type Connection } from './connect.ts';
+import { targetsOf, type HostsParts } from './hosts.ts';
 import { isPermitted } from './addresses.ts';
 import { Lane, type Held } from './lane.ts';
 import { connections as counted, letters, seconds, senders, type Having } from './metrics.ts';
 import { MtaSts } from './mta-sts.ts';
 import { isWoken } from './not-before.ts';
-import { conclude } from './outcome.ts';
+import { conclude, waitingFor } from './outcome.ts';
 import { chance } from './schedule.ts';
+import { Shares } from './shares.ts';
 import type { Sender, SenderParts } from './types.ts';
 
 /** How often the spool is asked when nothing calls for it. */
 const LOOK_MS = 1000;
 const RENEW_MS = 20_000;
 const IDLE_LOOK_MS = 250;
+/** A lane whose addresses have enough connections looks again. */
+const BUSY_MS = 3000;
 /** Letters held for each connection that there may be. */
 const HELD_PER_CONNECTION = 5;
 /** Domains whose smarthost is remembered. */
@@ -49,6 +52,10 @@ class SpoolSender implements Sender {
   /** Lane of the spool to that of a smarthost. */
   readonly #ways = new Map<string, string>();
   readonly #stop = new AbortController();
+  readonly #shares: Shares;
+  /** Spool server's time less ours, as it was seen last. */
+  #offset = 0;
+  /** Letters under way, and being settled. */
   #active = 0;
   #looking = false;
   #lookAgain = false;
@@ -60,6 +67,7 @@ class SpoolSender implements Sender {
     const { options, network = {}, resolver, clock, logger } = parts;
     const privates = options['relay.destinations.private'] === 'allow' ? 'allow' : 'refuse';
     this.#connector = new Connector(parts);
+    this.#shares = new Shares(options);
     const mtaSts = new MtaSts({
       resolver,
       clock,
@@ -91,7 +99,7 @@ class SpoolSender implements Sender {
   async drain(ms: number): Promise<void> {
     this.#stop.abort(new Error('the sender is drained'));
     for (const lane of this.#lanes.values()) {
-      for (const held of lane.queue.splice(0)) void this.#release(held);
+      this.#clear(lane);
       lane.quitIdle(Infinity);
     }
     await Promise.race([this.#taking.then(() => this.#takeLast()), this.#parts.clock.sleep(ms)]);
@@ -102,7 +110,7 @@ class SpoolSender implements Sender {
       });
     }
     for (const held of this.#letters) {
-      held.connection?.destroy('this node is stopping');
+      this.#cut(held, 'this node is stopping');
       void this.#release(held); // A spool that hangs has its time, too.
     }
     // A process that ended before would keep them from others for the length of a lease.
@@ -167,8 +175,10 @@ class SpoolSender implements Sender {
   #room(name: string): number {
     const lane = this.#lanes.get(this.#ways.get(name) ?? name);
     const { options, clock } = this.#parts;
-    if (!lane) return options['relay.concurrency.initial'] * HELD_PER_CONNECTION;
-    return lane.state.room(lane.held, lane.queue.length, clock.now());
+    const now = clock.now();
+    const isFull = 2 * this.#letters.size > options['relay.connections.max'] * HELD_PER_CONNECTION;
+    if (!lane) return isFull ? 1 : options['relay.concurrency.initial'] * HELD_PER_CONNECTION;
+    return this.#shares.room(lane, now, isFull);
   }
 
   async #accept(claim: OutboundClaim, at: number): Promise<void> {
@@ -176,8 +186,10 @@ class SpoolSender implements Sender {
     const way = await this.#way(claim, name);
     const lane = this.#lanes.get(way) ?? new Lane(way, this.#parts.options);
     this.#lanes.set(way, lane);
+    lane.state.probed(at);
     if (isWoken(claim.envelope, at)) lane.state.wake(at);
-    const held: Held = { claim, lane, renewedAt: at, over: false, connection: undefined };
+    const own = { startedAt: 0, cut: new AbortController(), over: false, connection: undefined };
+    const held: Held = { claim, lane, renewedAt: at, ...own };
     this.#letters.add(held);
     if (this.#stop.signal.aborted) void this.#release(held);
     else lane.queue.push(held);
@@ -200,15 +212,16 @@ class SpoolSender implements Sender {
 
   /** Starts as many letters of a lane as may be under way. */
   #pump(lane: Lane): void {
-    const { clock, options } = this.#parts;
+    const { clock } = this.#parts;
     while (lane.queue.length > 0 && !this.#stop.signal.aborted) {
       if (lane.state.isResting(clock.now())) return this.#rest(lane);
       if (lane.active >= lane.state.limit) return;
-      if (this.#active >= options['relay.connections.max']) return;
+      if (!this.#shares.mayStart(lane, clock.now())) return;
       const held = lane.queue.shift();
       if (!held) return;
       lane.active += 1;
       this.#active += 1;
+      this.#shares.begin(held, clock.now());
       void this.#send(held).finally(() => this.#sent(lane));
     }
   }
@@ -218,9 +231,9 @@ class SpoolSender implements Sender {
     this.#active -= 1;
     if (this.#active === 0) this.#onQuiet?.();
     const { options } = this.#parts;
-    const wasFull = this.#active === options['relay.connections.max'] - 1;
+    const wasScarce = this.#shares.size >= Math.floor(options['relay.connections.max'] / 2) - 1;
     this.#pump(lane);
-    if (wasFull) for (const other of this.#lanes.values()) this.#pump(other);
+    if (wasScarce) for (const other of this.#lanes.values()) this.#pump(other);
     if (lane.queue.length <= lane.state.limit) this.#look();
   }
 
@@ -239,16 +252,7 @@ class SpoolSender implements Sender {
       const why = { status: '4.4.1', text: 'the destination rests', remote: undefined, ...trouble };
       void this.#settle(held, {
         tried: {
-          results: held.claim.envelope.recipients.map((recipient) => ({
-            recipient,
-            kind: 'later' as const,
-            status: why.status,
-            reply: undefined,
-            text: why.text,
-            remote: undefined,
-            dsnPassedOn: false,
-            code: undefined,
-          })),
+          results: waitingFor(held.claim, { status: why.status, text: why.text }),
           last: undefined,
         },
         ms: 0,
@@ -270,13 +274,17 @@ class SpoolSender implements Sender {
         clock,
         sign,
         idle: () => this.#idle(lane),
-        connect: (targets) => this.#connect(targets),
+        connect: (targets) =>
+          this.#connector.connectAll(targets, held.cut.signal, () => this.#makeRoom()),
         targets: () => targetsOf(claim.envelope.route, this.#hosts),
         onConnection: (connection) => (held.connection = connection),
       });
     } catch (error) {
+      this.#shares.end(held, clock.now(), false);
       return this.#ownTrouble(held, error);
     }
+    this.#shares.end(held, clock.now(), tried.reached);
+    if (tried.busy) return this.#busy(held);
     const ms = clock.now() - startedAt;
     seconds.observe(ms / 1000);
     if (tried.connection) this.#giveBack(lane, tried.connection);
@@ -289,22 +297,26 @@ class SpoolSender implements Sender {
     }
   }
 
+  /** Its letters go back to the spool: what waits here keeps others out. */
+  #busy(held: Held): void {
+    held.lane.busyUntil = this.#parts.clock.now() + BUSY_MS;
+    void this.#release(held);
+    this.#clear(held.lane);
+  }
+
+  #clear(lane: Lane): void {
+    for (const held of lane.queue.splice(0)) void this.#release(held);
+  }
+
+  #cut(held: Held, why: string): void {
+    held.cut.abort(new Error(why));
+    held.connection?.destroy(why);
+  }
+
   #idle(lane: Lane): Connection | undefined {
     const connection = lane.takeIdle();
     if (connection) counted.inc('reused');
     return connection;
-  }
-
-  /** Connections to targets, in their order. */
-  async *#connect(targets: Targets): AsyncGenerator<Connection | ConnectFault, Verdict, void> {
-    for (;;) {
-      const next = await targets.next();
-      if (next.done === true) return next.value;
-      this.#makeRoom();
-      const made = await this.#connector.connect(next.value);
-      counted.inc('client' in made ? 'made' : 'failed');
-      yield made;
-    }
   }
 
   /** A free connection elsewhere makes way for one that is needed. */
@@ -356,17 +368,7 @@ class SpoolSender implements Sender {
     }
     logger.warn({ id, trace, error }, 'a letter cannot be sent for now');
     const text = error instanceof Error ? error.message : String(error);
-    const results = claim.envelope.recipients.map((recipient) => ({
-      recipient,
-      kind: 'later' as const,
-      status: '4.3.0',
-      reply: undefined,
-      text,
-      remote: undefined,
-      dsnPassedOn: false,
-      code: undefined,
-      inside: true,
-    }));
+    const results = waitingFor(claim, { status: '4.3.0', text, inside: true });
     await this.#settle(held, { tried: { results, last: undefined }, ms: 0, counts: false });
   }
 
@@ -383,11 +385,22 @@ class SpoolSender implements Sender {
   ): Promise<void> {
     const { options, random, report, logger, clock } = this.#parts;
     const { claim } = held;
-    const now = await claim.now().catch(() => clock.now());
+    const seen = await claim.now().catch(() => undefined);
+    if (seen !== undefined) this.#offset = seen - clock.now();
+    const now = seen ?? clock.now() + this.#offset;
     const { restMs, tried, ms, counts } = what;
     const settlement = await conclude(
       { ...tried, ms, counts, ...(restMs === undefined ? {} : { notBefore: now + restMs }) },
-      { claim, options, random, report, logger, now, triedAt: clock.now() },
+      {
+        claim,
+        options,
+        random,
+        report,
+        logger,
+        now,
+        isGuess: seen === undefined,
+        triedAt: clock.now(),
+      },
     );
     await this.#finish(held, settlement);
   }
@@ -460,10 +473,17 @@ class SpoolSender implements Sender {
   #tidy(): void {
     const { clock, options } = this.#parts;
     const now = clock.now();
+    const lanes = [...this.#lanes.values()];
+    const isScarce = lanes.some(
+      ({ queue, active, slowUntil }) => queue.length > 0 && active === 0 && slowUntil <= now,
+    );
+    for (const [held, why] of this.#shares.overdue(now, isScarce)) this.#cut(held, why);
     for (const [name, lane] of this.#lanes) {
+      if (now < lane.slowUntil) this.#clear(lane);
       lane.quitIdle(now - options['relay.connection.idle']);
       const isEmpty = lane.held === 0 && lane.idle === 0;
-      if (!isEmpty || !lane.state.isFresh(now)) continue;
+      const isSlow = now < Math.max(lane.slowUntil, lane.busyUntil);
+      if (!isEmpty || isSlow || !lane.state.isFresh(now)) continue;
       this.#lanes.delete(name);
     }
   }
