@@ -37,9 +37,11 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const fs = strikingFs(() => undefined);
+let mounted = true;
 const tend = (node: string, atMs: number): Promise<boolean> => {
   const beat = async (): Promise<HostBeat> => ({ ...beatOf(node), clock: NOW + atMs });
-  return tendHosts({ fs, directory, node, random, now: () => NOW + atMs, beat });
+  const isOurs = async (): Promise<boolean> => mounted;
+  return tendHosts({ fs, directory, node, random, now: () => NOW + atMs, beat, isOurs });
 };
 const names = (): string[] => readdirSync(directory).toSorted();
 const at = (seconds: number): number => NOW / 1000 + seconds;
@@ -53,6 +55,15 @@ test('[N-04] a node beats when its last beat is old, and keeps one file', async 
   expect(names()).toEqual([`beat.n1.${at(60)}`]);
   const text = readFileSync(join(directory, names()[0] ?? ''), 'utf8');
   expect(parseBeat(text)).toEqual({ ...beatOf('n1'), clock: NOW + 60_000 });
+});
+
+test('[N-05] nothing is made in the mount point of a volume that is not mounted', async () => {
+  mounted = false;
+  await expect(tend('n1', 0)).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(readdirSync(root)).toEqual([]);
+  mounted = true;
+  await tend('n1', 0);
+  expect(names()).toEqual([`beat.n1.${at(0)}`]);
 });
 
 test('a beat of the future, left by a clock that was set back, is replaced', async () => {

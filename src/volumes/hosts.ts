@@ -14,6 +14,7 @@ import {
   type HostBeat,
   type HostsFile,
 } from './hosts-file.ts';
+import { readSentinel } from './sentinel.ts';
 import type { VolumeTable } from './table.ts';
 import type { Volume } from './volume.ts';
 
@@ -101,7 +102,11 @@ export class HostBeats {
         operation: 'hosts',
         where: directory,
         absent: 'volume-down',
-        run: (fs) => tendHosts({ fs, directory, node, random, now: () => clock.now(), beat }),
+        run: (fs) => {
+          const isOurs = async (): Promise<boolean> =>
+            (await readSentinel(fs, volume.entry.path))?.identity === volume.entry.identity;
+          return tendHosts({ fs, directory, node, random, now: () => clock.now(), beat, isOurs });
+        },
       });
     } catch (error) {
       log.debug({ volume: volume.name, err: error }, 'no beat on a volume');
@@ -123,13 +128,15 @@ export interface TendOptions {
   readonly now: () => number;
   /** What this host has to say now. */
   readonly beat: () => Promise<HostBeat>;
+  /** Whether the volume is mounted: asked before a directory is made on it (N-05). */
+  readonly isOurs: () => Promise<boolean>;
 }
 
 /** Lists, beats when it is time, answers, removes what is old. @returns whether somebody asks */
 export async function tendHosts(options: TendOptions): Promise<boolean> {
   const { fs, directory, now } = options;
   const node = nodeInName(options.node);
-  const names = await listOrMake(fs, directory);
+  const names = await listOrMake(options);
   const files = names.flatMap((name) => {
     const file = parseHostsName(name);
     return file ? [{ name, file }] : [];
@@ -182,11 +189,13 @@ export async function writeWholeFile(
   await fs.rename(draft, `${directory}/${name}`);
 }
 
-async function listOrMake(fs: Fs, directory: string): Promise<readonly string[]> {
+async function listOrMake({ fs, directory, isOurs }: TendOptions): Promise<readonly string[]> {
   try {
     return await fs.list(directory);
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
+    // It is not there: nor may the volume be, and this its empty mount point.
+    if (!(await isOurs())) throw error;
   }
   await fs.mkdir(directory).catch((error: unknown) => {
     if (!isErrno(error, 'EEXIST')) throw error;
