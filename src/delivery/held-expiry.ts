@@ -4,8 +4,9 @@
  * expires is mostly what nobody wanted.
  *
  * Their senders are told nothing. Whom a letter at the MX names as its sender is anybody's word,
- * and what goes unmoderated is mostly spam: a bounce would hit whoever was named. Nor was the letter
- * lost on its way: the list took it (RFC 3461 §5.2.7, which is what NOTIFY=SUCCESS was told).
+ * and what goes unmoderated is mostly spam: a bounce would hit whoever was named. Nor was the
+ * letter lost on its way: the list took it (RFC 3461 §5.2.7, which is what NOTIFY=SUCCESS was
+ * told).
  *
  * Told first, removed then: who dies between them tells it twice. Where it cannot be told, the
  * letters stay until the next look.

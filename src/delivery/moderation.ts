@@ -18,8 +18,9 @@
  *   twice without a person's word.
  * - It dies between delivery and removal: the same; a second approval doubles it.
  * - It sleeps beyond its lease, or a renewal fails: before the commit the claim is renewed once
- *   more, and whose claim is lost gives the letter to nobody. Only a commit that itself takes longer than
- *   a lease (120 s) may still be doubled, by a moderator who approves what is held again.
+ *   more, and whose claim is lost gives the letter to nobody. Only a commit that itself takes
+ *   longer than a lease (120 s) may still be doubled, by a moderator who approves what is held
+ *   again.
  * - The notice to the moderators fails, or the process dies before it: the letter is held and in
  *   `mailfarm list held`; when its time is over it goes and somebody is told (held-expiry.ts).
  *

@@ -75,7 +75,7 @@ const to = ['<x@else.test>'];
 const from = '<alice@farm.test>';
 const message = 'From: alice@farm.test\n\nx\n';
 
-test('[S0-24] [N-24] by address alone: From has to be the user’s, the limits are the user’s, no signature', async () => {
+test('[S0-24] [N-24] by address alone: From and the limits are the user’s, no signature', async () => {
   expect(await send(chat, { to, from: '<bob@farm.test>', message })).toEqual(['530 5.7.0']);
   const forged = 'From: boss@farm.test\n\nx\n';
   expect((await send(chat, { to, from, message: forged })).at(-1)).toBe('550 5.7.1');

@@ -9,8 +9,8 @@
  * be anybody.
  *
  * A signature (DKIM) says that the domain answers for From. So it is for who logged in, whose From
- * was judged, and for our own nodes; for `relay.networks` by option; never by POP-before-SMTP, since
- * whoever shares the address could write as the user.
+ * was judged, and for our own nodes; for `relay.networks` by option; never by POP-before-SMTP,
+ * since whoever shares the address could write as the user.
  */
 import type { Authenticator } from '../auth/types.ts';
 import type { Clock } from '../base/clock.ts';

@@ -18,7 +18,7 @@ import { freePort } from '../harness/process.ts';
 import { startStrangePeer } from '../harness/strange-peer.ts';
 import { give, until } from './leaving-farm.ts';
 
-test('[S2-14] mail volumes missing, a FIFO, a folder without sentinel: a relay serves, sends and is up', async (ctx) => {
+test('[S2-14] mail volumes missing, a FIFO, without sentinel: a relay serves, sends and is up', async (ctx) => {
   const root = mkdtempSync(join(tmpdir(), 'mailfarm-relay-'));
   ctx.onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   const spool = volumeEntry(root, 'spool1');

@@ -117,7 +117,8 @@ test('[N-15] a letter is shown with its recipients, its next try, what went wron
     /^state +later: tried again in (?:59 min|1 h), 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/m,
     /^sender +alice@example\.test$/m,
     /^for +bob@there\.test\nfor +eve@there\.test$/m,
-    /^trouble +bob@there\.test: 4\.7\.1 451 4\.7\.1 Greylisted.*, mx\.there\.test \[192\.0\.2\.9\], 20.* UTC \((?:now|\d+ s ago)\)$/m,
+    /^trouble +bob@there\.test: 4\.7\.1 451 4\.7\.1 Greylisted.*, mx\.there\.test \[192\.0\.2\.9\], 20/m,
+    /^trouble .* UTC \((?:now|\d+ s ago)\)$/m,
     /^route +there\.test, by its MX$/m,
     /^origin +submission, of alice@example\.test$/m,
     /^delay +its sender has been told$/m,
@@ -240,10 +241,10 @@ test('[N-15] a spool volume that is away: the others are shown, and nobody says 
   const away = /letters there are not seen: volume spool2: (?:no sentinel in|\S+ cannot be read)/;
   renameSync(path, `${path}-away`);
   try {
-    const text = await ask('queue list');
+    const text = await ask('queue list --limit 500');
     expect(text).toMatchObject({ code: MISSING, err: expect.stringMatching(away) });
     expect(text.out).toContain(here);
-    const json = await ask('queue list --json');
+    const json = await ask('queue list --limit 500 --json');
     expect(json.code).toBe(MISSING);
     const page = JSON.parse(json.out) as Listed;
     expect(page.letters.length).toBeLessThan(all);

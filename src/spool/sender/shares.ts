@@ -8,12 +8,13 @@
  *   is above goes to the next MX, or back to the spool for some seconds: it holds nothing here;
  * - lanes that have not shown that they are well have at most three quarters of all connections,
  *   and one each above a half; lanes that were slow lately have at most half;
- * - attempts that became slow while under way are cut off, the oldest first, down to that half: only
- *   where connections are scarce and a letter of another lane waits;
+ * - attempts that became slow while under way are cut off, the oldest first, down to that half:
+ *   only where connections are scarce and a letter of another lane waits;
  * - no transaction goes on for ever: `relay.transaction.max`, and time for its size.
  *
  * Rejected: shorter time-outs for commands (RFC 5321 §4.5.3.2 has minutes, for good reasons); an
- * attempt that waits for a free place at its address while it counts (the waiting fill the process).
+ * attempt that waits for a free place at its address while it counts (the waiting fill the
+ * process).
  */
 import type { Held, Lane } from './lane.ts';
 import type { SenderOptions } from './options.ts';
