@@ -83,11 +83,15 @@ export class Connector {
     return !chosen && (this.#openTo.get(address) ?? 0) >= max;
   }
 
-  /** Connections to targets, in their order. @param makeRoom is called before each */
+  /**
+   * Connections to targets, in their order.
+   * @param ways.makeRoom is called before each that is made
+   * @param ways.spare one that others have no use for, where an address has enough
+   */
   async *connectAll(
     targets: Targets,
     signal: AbortSignal,
-    makeRoom: () => void,
+    ways: { readonly makeRoom: () => void; readonly spare: (to: Target) => Connection | undefined },
   ): AsyncGenerator<Connection | ConnectFault, Verdict, void> {
     let busy: Verdict | undefined;
     for (;;) {
@@ -95,10 +99,12 @@ export class Connector {
       if (signal.aborted) return { ...BUSY, text: String(signal.reason), busy: false };
       if (next.done === true) return busy ?? next.value;
       if (this.isBusy(next.value)) {
-        busy = BUSY;
+        const spare = ways.spare(next.value);
+        if (spare) yield spare;
+        else busy = BUSY;
         continue;
       }
-      makeRoom();
+      ways.makeRoom();
       const made = await this.connect(next.value, signal);
       counted.inc('client' in made ? 'made' : 'failed');
       yield made;

@@ -31,8 +31,9 @@ export class Lane {
   isWell = false;
   /** Its tries took long. */
   slowUntil = 0;
-  /** Its addresses have enough connections of ours. */
+  /** Its addresses have enough connections of ours: until then it has no more than these. */
   busyUntil = 0;
+  busyAt = 0;
   /** Free connections, the one that was used last at the end. */
   readonly #idle: Connection[] = [];
 
@@ -53,10 +54,11 @@ export class Lane {
     return this.#idle[0]?.idleSince;
   }
 
-  /** A free connection that still is one. */
-  takeIdle(): Connection | undefined {
+  /** A free connection that still is one, the one used last; by `fits`, one that does. */
+  takeIdle(fits: (one: Connection) => boolean = () => true): Connection | undefined {
     for (;;) {
-      const connection = this.#idle.pop();
+      const at = this.#idle.findLastIndex(fits);
+      const [connection] = at < 0 ? [] : this.#idle.splice(at, 1);
       if (!connection) return undefined;
       connection.client.onEnd = undefined;
       if (connection.client.usable) return connection;

@@ -1,4 +1,5 @@
 /** When what is tried: pure, so that a simulated week of retries is a table test. */
+import type { Clock } from '../../base/clock.ts';
 import type { Random } from '../../base/random.ts';
 import type { OutboundEnvelope } from '../outbound.ts';
 import type { SenderOptions } from './options.ts';
@@ -61,3 +62,16 @@ export const restAfter = (failures: number, options: Timing, random: Random): nu
     ),
     random,
   );
+
+/** Acts again and again, first after `ms`, until the signal aborts. */
+export function every(
+  ms: number,
+  { act, clock, signal }: { act: () => void; clock: Clock; signal: AbortSignal },
+): void {
+  void (async () => {
+    while (!signal.aborted) {
+      await clock.sleep(ms, signal).catch(() => {});
+      if (!signal.aborted) act();
+    }
+  })();
+}

@@ -14,12 +14,13 @@ import { attempt, MessageGoneError, type Attempt } from './attempt.ts';
 import { Connector, type Connection } from './connect.ts';
 import { targetsOf, type HostsParts } from './hosts.ts';
 import { isPermitted } from './addresses.ts';
+import { quitOldest, spareFor } from './idle.ts';
 import { Lane, type Held } from './lane.ts';
 import { connections as counted, letters, seconds, senders, type Having } from './metrics.ts';
 import { MtaSts } from './mta-sts.ts';
 import { isWoken } from './not-before.ts';
 import { conclude, waitingFor } from './outcome.ts';
-import { chance } from './schedule.ts';
+import { chance, every } from './schedule.ts';
 import { Shares } from './shares.ts';
 import type { Sender, SenderParts } from './types.ts';
 
@@ -28,7 +29,7 @@ const LOOK_MS = 1000;
 const RENEW_MS = 20_000;
 const IDLE_LOOK_MS = 250;
 /** A lane whose addresses have enough connections looks again. */
-const BUSY_MS = 3000;
+const BUSY_MS = 2000;
 /** Letters held for each connection that there may be. */
 const HELD_PER_CONNECTION = 5;
 /** Domains whose smarthost is remembered. */
@@ -124,14 +125,7 @@ class SpoolSender implements Sender {
   }
 
   #every(ms: number, act: () => void): void {
-    const { signal } = this.#stop;
-    const { clock } = this.#parts;
-    void (async () => {
-      while (!signal.aborted) {
-        await clock.sleep(ms, signal).catch(() => {});
-        if (!signal.aborted) act();
-      }
-    })();
+    every(ms, { act, clock: this.#parts.clock, signal: this.#stop.signal });
   }
 
   // Taking.
@@ -273,9 +267,12 @@ class SpoolSender implements Sender {
         claim,
         clock,
         sign,
-        idle: () => this.#idle(lane),
+        idle: () => this.#reused(lane.takeIdle()),
         connect: (targets) =>
-          this.#connector.connectAll(targets, held.cut.signal, () => this.#makeRoom()),
+          this.#connector.connectAll(targets, held.cut.signal, {
+            makeRoom: () => this.#makeRoom(),
+            spare: (to) => this.#reused(spareFor(to, this.#lanes.values())),
+          }),
         targets: () => targetsOf(claim.envelope.route, this.#hosts),
         onConnection: (connection) => (held.connection = connection),
       });
@@ -297,11 +294,17 @@ class SpoolSender implements Sender {
     }
   }
 
-  /** Its letters go back to the spool: what waits here keeps others out. */
+  /**
+   * Its addresses have enough of ours: for a while the lane goes on with the connections that it
+   * has. Where it has none its letters go back to the spool: what waits here keeps others out.
+   */
   #busy(held: Held): void {
-    held.lane.busyUntil = this.#parts.clock.now() + BUSY_MS;
+    const { lane } = held;
+    lane.busyUntil = this.#parts.clock.now() + BUSY_MS;
+    lane.busyAt = lane.active - 1;
+    if (lane.busyAt > 0) return void lane.queue.unshift(held);
     void this.#release(held);
-    this.#clear(held.lane);
+    this.#clear(lane);
   }
 
   #clear(lane: Lane): void {
@@ -313,8 +316,7 @@ class SpoolSender implements Sender {
     held.connection?.destroy(why);
   }
 
-  #idle(lane: Lane): Connection | undefined {
-    const connection = lane.takeIdle();
+  #reused(connection: Connection | undefined): Connection | undefined {
     if (connection) counted.inc('reused');
     return connection;
   }
@@ -322,11 +324,7 @@ class SpoolSender implements Sender {
   /** A free connection elsewhere makes way for one that is needed. */
   #makeRoom(): void {
     if (this.#connector.open < this.#parts.options['relay.connections.max']) return;
-    let oldest: Lane | undefined;
-    for (const lane of this.#lanes.values()) {
-      if ((lane.oldestIdle ?? Infinity) < (oldest?.oldestIdle ?? Infinity)) oldest = lane;
-    }
-    oldest?.quitIdle(Infinity, 1);
+    quitOldest(this.#lanes.values());
   }
 
   #giveBack(lane: Lane, connection: Connection): void {

@@ -5,7 +5,8 @@
  * A tarpit takes minutes for each command and never fails; whoever owns some domains (or has one
  * host stand for all of them) can make us write there. Hence
  * - to one address there are at most `relay.connections.address`, whatever lanes they are of; what
- *   is above goes to the next MX, or back to the spool for some seconds: it holds nothing here;
+ *   is above goes to the next MX, over a connection that another lane has no use for, or waits:
+ *   here, behind the letters of its lane that are under way, or in the spool for two seconds;
  * - lanes that have not shown that they are well have at most three quarters of all connections,
  *   and one each above a half; lanes that were slow lately have at most half;
  * - attempts that became slow while under way are cut off, the oldest first, down to that half:
@@ -58,6 +59,7 @@ export class Shares {
   mayStart(lane: Lane, now: number): boolean {
     const max = this.#options['relay.connections.max'];
     const all = this.#running.size;
+    if (now < lane.busyUntil && lane.active >= lane.busyAt) return false;
     if (all >= max) return false;
     if (all < max / 2) return true;
     const isLaneSlow = now < lane.slowUntil;
@@ -70,7 +72,7 @@ export class Shares {
 
   /** Claims that a lane can use. @param isFull more than half of what may be held is held */
   room(lane: Lane, now: number, isFull: boolean): number {
-    if (now < lane.busyUntil) return 0;
+    if (now < lane.busyUntil && lane.held >= lane.busyAt * 2) return 0;
     const room = lane.state.room(lane.held, lane.queue.length, now);
     if (lane.state.isResting(now)) return room;
     const isLaneSlow = now < lane.slowUntil;

@@ -22,6 +22,20 @@ test('40 domains on one tarpit leave connections for another domain', async (ctx
   expect(yard.spool.letters.every(({ envelope }) => envelope.tries === 0)).toBe(true);
 }, 60_000);
 
+test('domains that share hosts share connections: none of their letters waits', async (ctx) => {
+  const yard = await openYard(ctx);
+  const peer = await yard.peer('mx.shared.test', { endMs: 5 });
+  const names = Array.from({ length: 30 }, (_, at) => `shared${at}.test`);
+  for (const name of names) yard.dns.set({ [name]: { MX: [[10, 'mx.shared.test']] } });
+  for (let round = 0; round < 20; round++) {
+    for (const name of names) await yard.put({ to: [`a@${name}`] });
+  }
+  const began = performance.now();
+  await expect.poll(() => peer.letters.length, { timeout: 40_000, interval: 50 }).toBe(600);
+  expect(peer.sessions.length, 'connections that were made').toBeLessThan(150);
+  expect(performance.now() - began).toBeLessThan(20_000);
+}, 60_000);
+
 test('tarpits on addresses of their own are cut off where others wait', async (ctx) => {
   let ahead = 0;
   const clock: Clock = {
