@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import type { Delivery } from '../delivery/types.ts';
+import type { Delivery, IncomingOptions } from '../delivery/types.ts';
 import { client, openSubmission, type TestSubmission } from './testing.ts';
 
 const MIB = 2 ** 20;
 const PIECE = Buffer.from(`${'A'.repeat(76)}\r\n`.repeat(840)); // A little under 64 KiB.
+/** What became of a copy. */
+const DONE = { error: undefined, name: 'x', volume: 'v1', parkedOn: undefined };
 const STORED = Buffer.from(PIECE.toString().replaceAll('\r\n', '\n'));
 
 function collected(): number {
@@ -21,7 +23,7 @@ function hashing(): Delivery & { octets: number; digest: string } {
     octets: 0,
     digest: '',
     check: async () => {},
-    begin: () => {
+    begin: ({ recipients }: IncomingOptions) => {
       const hash = createHash('sha256');
       let inBody = false;
       return {
@@ -33,7 +35,7 @@ function hashing(): Delivery & { octets: number; digest: string } {
         },
         commit: async () => {
           delivery.digest = hash.digest('hex');
-          return [];
+          return recipients.map((recipient) => ({ ...DONE, recipient }));
         },
         abort: async () => {},
       };
