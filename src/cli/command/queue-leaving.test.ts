@@ -117,7 +117,7 @@ test('[N-15] a letter is shown with its recipients, its next try, what went wron
     /^state +later: tried again in (?:59 min|1 h), 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/m,
     /^sender +alice@example\.test$/m,
     /^for +bob@there\.test\nfor +eve@there\.test$/m,
-    /^trouble +bob@there\.test: 4\.7\.1 451 4\.7\.1 Greylisted.*, mx\.there\.test \[192\.0\.2\.9\], 20/m,
+    /^trouble +bob@there\.test: 4\.7\.1 451 4\.7\.1 Grey.*, mx\.there\.test \[192\.0\.2\.9\], 20/m,
     /^trouble .* UTC \((?:now|\d+ s ago)\)$/m,
     /^route +there\.test, by its MX$/m,
     /^origin +submission, of alice@example\.test$/m,
