@@ -213,6 +213,7 @@ test('a smarthost takes all: verified TLS and a login, or nothing', async (ctx) 
   let host = 'smart.test';
   let password: string | undefined = login.password;
   const yard = await openYard(ctx, {
+    options: { 'relay.connection.idle': 0 }, // Each letter logs in.
     parts: {
       network: { ca: [readFileSync(right.certificate, 'utf8')] },
       smarthost: async () => ({ host, port: yard.port, login: login.user, tls: 'verify' }),
