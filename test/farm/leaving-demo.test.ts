@@ -52,9 +52,15 @@ test('the demo’s node may read keys: after domain dkim --new a letter is signe
     DOMAIN,
     '--new',
   );
-  expect((await submit(farm.ports.submissions ?? submission, mail)).code).toBe(250);
-  await until('the letter after', () => host.letters.length === 2, 30_000);
-  const content = host.letters[1]?.content ?? Buffer.alloc(0);
+  // A worker that has just asked for keys knows of the new one a few seconds later.
+  const last = (): Buffer => host.letters.at(-1)?.content ?? Buffer.alloc(0);
+  const end = performance.now() + 30_000;
+  for (let sent = 2; !/^DKIM-Signature:/im.test(last().toString()); sent++) {
+    expect(performance.now(), 'no letter was signed').toBeLessThan(end);
+    expect((await submit(farm.ports.submissions ?? submission, mail)).code).toBe(250);
+    await until('the letter after', () => host.letters.length === sent, 30_000);
+  }
+  const content = last();
   const resolver = async (name: string): Promise<string[][]> => {
     if (name !== key?.name) throw Object.assign(new Error(name), { code: 'ENOTFOUND' });
     return [[key.record]];
