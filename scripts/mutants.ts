@@ -124,9 +124,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     statement: 'promise 5',
     why: 'a volume that is away makes a user unknown',
-    file: 'src/mx/store-error.ts',
-    find: "'volume-down': { reply: 'storageDown', result: 'volume-down' },",
-    replace: "'volume-down': { reply: 'mailboxUnknown', result: 'volume-down' },",
+    file: 'src/delivery/replies.ts',
+    find: "'volume-down': 'storageDown',",
+    replace: "'volume-down': 'mailboxUnknown',",
     test: 'src/mx/failure.test.ts',
     title: 'volume-down at RCPT is',
   },

@@ -44,3 +44,6 @@ export function asciiOnly(text: string): string {
     return `\\x{${code.toString(16).toUpperCase().padStart(2, '0')}}`;
   });
 }
+
+/** What cannot end a field of a header: control characters are shown as question marks. */
+export const oneLine = (text: string): string => text.replace(/[\0-\x1f\x7f]/g, '?');

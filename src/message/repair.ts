@@ -8,6 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import { addressesOf } from './head-addresses.ts';
 import { fieldValue, type HeaderField, type MessageHead } from './head.ts';
+import { oneLine } from './plain.ts';
 
 /** Nobody's to see (RFC 5322 §3.6.3), or only final delivery's to write (RFC 5321 §4.4). */
 const REMOVED = new Set(['bcc', 'resent-bcc', 'return-path']);
@@ -105,5 +106,4 @@ export function repairedHeader(head: MessageHead, additions: Additions): Buffer 
 const END = Buffer.from('\n');
 
 // oxlint-disable-next-line no-control-regex -- control characters are what must not pass.
-const oneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f]/g, '?');
 const addressText = (address: string): string => `<${oneLine(address).replace(/[<>]/g, '?')}>`;

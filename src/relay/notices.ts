@@ -19,6 +19,7 @@ import type { Delivery, Leaving, Recipient } from '../delivery/types.ts';
 import type { Account, Directory, Resolution } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { isToldOf } from '../message/notice-rules.ts';
+import { oneLine } from '../message/plain.ts';
 import { writeNotice, type Reported } from '../message/notice.ts';
 import type { Notice, NoticeRecipient } from '../spool/sender/types.ts';
 import { notices } from './metrics.ts';
@@ -231,5 +232,3 @@ const toFarm = (address: string): Leaving => ({
   sender: '',
   ...BY,
 });
-
-const oneLine = (text: string): string => text.replace(/[\0-\x1f\x7f]/g, '?');

@@ -23,7 +23,7 @@ import { commitSeconds, messages, repaired } from './metrics.ts';
 import type { SubmissionOptions } from './options.ts';
 import type { Author } from './sender.ts';
 import type { SendingLimits } from './sending-limits.ts';
-import { storeErrorReply } from './store-error.ts';
+import { STORE_REPLIES } from '../delivery/replies.ts';
 
 export interface MessagePolicy {
   readonly delivery: Pick<Delivery, 'begin'>;
@@ -204,7 +204,7 @@ export class SubmittedMessage implements MessageSink {
       if (!(error instanceof StoreError)) throw error;
       const fields = { trace: this.#envelope.id, kind: error.kind, err: error };
       this.#policy.logger.warn(fields, 'message not stored');
-      throw new ReplyError(storeErrorReply(error.kind), { cause: error });
+      throw new ReplyError(STORE_REPLIES[error.kind], { cause: error });
     }
   }
 
@@ -259,7 +259,7 @@ const listsOf = (lists: readonly (ListCopy | undefined)[]): readonly string[] =>
 function replyOf(errors: readonly StoreError[], of: number): Reply {
   if (errors.length === 0) return 'delivered';
   if (errors.length < of) return 'partial';
-  const replies = errors.map(({ kind }) => storeErrorReply(kind));
+  const replies = errors.map(({ kind }) => STORE_REPLIES[kind]);
   return replies.find((reply) => REPLIES[reply].code < 500) ?? replies[0] ?? 'internal';
 }
 

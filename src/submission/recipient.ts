@@ -27,7 +27,7 @@ import { StoreError } from '../volumes/error.ts';
 import { recipients, type RecipientResult } from './metrics.ts';
 import type { SubmissionOptions } from './options.ts';
 import type { Author } from './sender.ts';
-import { storeErrorReply } from './store-error.ts';
+import { STORE_REPLIES } from '../delivery/replies.ts';
 
 export interface RecipientPolicy {
   readonly directory: Pick<Directory, 'resolve'>;
@@ -67,7 +67,7 @@ export async function acceptRecipient(
       throw refusal('directory-down', 'directoryDown', { cause: error });
     }
     if (!(error instanceof StoreError)) throw error;
-    throw refusal('storage', storeErrorReply(error.kind), { cause: error });
+    throw refusal('storage', STORE_REPLIES[error.kind], { cause: error });
   }
 }
 

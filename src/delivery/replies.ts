@@ -1,8 +1,8 @@
 import type { ReplyName } from '../smtp/replies.ts';
 import type { StoreErrorKind } from '../volumes/error.ts';
 
-/** Total: a new kind breaks the build here. Our own trouble is never 5xx. */
-const REPLY: Readonly<Record<StoreErrorKind, ReplyName>> = {
+/** Storage trouble in SMTP. Total: a new kind breaks the build here. Ours is never 5xx. */
+export const STORE_REPLIES: Readonly<Record<StoreErrorKind, ReplyName>> = {
   'volume-down': 'storageDown',
   'volume-full': 'storageFull',
   'volume-busy': 'storageBusy',
@@ -10,5 +10,3 @@ const REPLY: Readonly<Record<StoreErrorKind, ReplyName>> = {
   'over-quota': 'overQuota',
   'message-gone': 'storageDown', // Not met in delivery.
 };
-
-export const storeErrorReply = (kind: StoreErrorKind): ReplyName => REPLY[kind];
