@@ -5,12 +5,14 @@ import { deliver } from '../engine.ts';
 // A child of sigkill.test.ts: delivers to the Maildirs named, but stops before call `stopAt`
 // and says so; its parent then kills it. Says 'acknowledged' when it came through.
 
+setInterval(() => {}, 60_000); // A channel that nobody listens to keeps no process: the parent ends it.
+
 const [stopAt, content, ...maildirs] = process.argv.slice(2);
 let calls = 0;
 const fs = wrapFs(nodeFs, (_call, _args, perform) => {
   if (calls++ !== Number(stopAt)) return perform();
   process.send?.('stopped');
-  return new Promise(() => {}); // The open channel keeps the process waiting.
+  return new Promise(() => {});
 });
 const engine = openMaildirs({
   fs,
@@ -22,4 +24,3 @@ const engine = openMaildirs({
 });
 const { errors } = await deliver(engine, maildirs, Buffer.from(content ?? ''));
 if (errors.every((error) => error === undefined)) process.send?.('acknowledged');
-setInterval(() => {}, 60_000); // Lives until its parent has heard it.
