@@ -52,3 +52,17 @@ export type {
   Random,
   StageRequest,
 } from './types.ts';
+export type {
+  Added,
+  Copied,
+  Expunged,
+  Facts,
+  FlagChange,
+  FolderRef,
+  FolderState,
+  Journals,
+  Numbered,
+  Seed,
+  StagedMessage,
+  Stored,
+} from './journal/types.ts';
