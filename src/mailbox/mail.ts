@@ -1,7 +1,7 @@
 import type { Account } from '../directory/types.ts';
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
 import type { Query } from './query.ts';
-import type { Summary } from './summary.ts';
+import type { HeadSummary, Summary } from './summary.ts';
 
 /**
  * One user's mail as IMAP and JMAP see it. Two stores implement it (memory, Maildir) and pass one
@@ -107,8 +107,12 @@ export interface Folder {
   octets(message: Numbered): number | Promise<number>;
   /** INTERNALDATE in milliseconds since 1970. */
   date(message: Numbered): number | Promise<number>;
-  /** One for each message, in order; undefined: it is gone. From batches, else read and kept. */
-  summaries(messages: readonly Numbered[]): AsyncIterable<Summary | undefined>;
+  /**
+   * One for each message, in order; undefined: it is gone. From batches, else read and kept.
+   * `head`, which is far cheaper where nothing is kept yet, has neither structure nor preview.
+   */
+  summaries(messages: readonly Numbered[], need: 'head'): AsyncIterable<HeadSummary | undefined>;
+  summaries(messages: readonly Numbered[], need: 'all'): AsyncIterable<Summary | undefined>;
   /** UIDs that match, ascending, of the state given. @throws MailError 'too-costly' */
   search(query: Query, state: FolderState): Promise<readonly number[]>;
   close(): void;

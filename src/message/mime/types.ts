@@ -1,14 +1,23 @@
-/** An address as it stands in a field; name decoded to Unicode where it was an encoded word. */
+/**
+ * How lines of the stored file end in wire form: `every-lf`: each LF is a CRLF there; `bare-lf`:
+ * the file may carry CRLF already, and only an LF that no CR precedes is completed.
+ */
+export type LineEnds = 'every-lf' | 'bare-lf';
+
+/** An address as it stands in a field. */
 export interface MailAddress {
-  /** Undefined: none was there. */
+  /** Undefined: none was there. Without its quotes; encoded words as they are (`decodeWords`). */
   readonly name: string | undefined;
   /** Local part, without quotes. A group's name at its begin; undefined at its end. */
   readonly local: string | undefined;
-  /** Undefined for both ends of a group (RFC 9051 §7.5.2). */
+  /** Undefined for both ends of a group (RFC 9051 §7.5.2); '' where an address has none. */
   readonly domain: string | undefined;
 }
 
-/** RFC 9051 §7.5.2. Texts as they came, unfolded, not decoded; undefined: the field is not there. */
+/**
+ * RFC 9051 §7.5.2. Texts as they came, unfolded, not decoded; undefined: the field is not there.
+ * `sender` and `replyTo` are [] where the field is not there: IMAP shows `from` in their place.
+ */
 export interface Envelope {
   readonly date: string | undefined;
   readonly subject: string | undefined;
@@ -54,8 +63,8 @@ export interface MimePart {
   readonly body: Extent;
   /** Lines of the body. */
   readonly lines: number;
-  /** Of a multipart; bounded in depth and number. */
+  /** Of a multipart; bounded in depth and number, so a multipart may have none. */
   readonly parts: readonly MimePart[];
-  /** Of message/rfc822 and message/global. */
+  /** Of message/rfc822 and message/global; undefined where these lie too deep in each other. */
   readonly message: { readonly envelope: Envelope; readonly part: MimePart } | undefined;
 }
