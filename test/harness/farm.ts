@@ -22,8 +22,10 @@ const STANDARD = {
   lmtp: 24,
   health: 90,
   pop3: 110,
+  imap: 143,
   ldap: 389,
   pop3s: 995,
+  imaps: 993,
 } as const;
 export type FarmPort = keyof typeof STANDARD;
 
