@@ -3,6 +3,18 @@ import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#
 import type { Query } from './query.ts';
 import type { HeadSummary, Summary } from './summary.ts';
 
+/** What the engine's types mean to protocols, which do not import the engine. */
+export type {
+  Added,
+  Copied,
+  Entry,
+  Expunged,
+  FlagChange,
+  FolderState,
+  Numbered,
+  Stored,
+} from '#maildir';
+
 /**
  * One user's mail as IMAP and JMAP see it. Two stores implement it (memory, Maildir) and pass one
  * conformance suite. All methods throw StoreError for trouble with storage, and MailError for what

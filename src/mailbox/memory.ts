@@ -1,47 +1,71 @@
+import { systemClock, type Clock } from '../base/clock.ts';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
+import type { Numbered } from '#maildir';
+import type { Mail } from './mail.ts';
+import { MemoryMail, type MemoryLimits } from './memory-mail.ts';
+import { MemoryMailbox, wireOctetsOf, type MemoryFolderData } from './memory-mailbox.ts';
 import type { Maildrop, MailStore } from './types.ts';
 import { uidlOf } from './uidl.ts';
 import { lineEndsOf, wireForm } from './wire.ts';
 
-interface MemoryMessage {
-  readonly name: string;
-  readonly stored: Buffer;
-}
+const LIMITS: MemoryLimits = { foldersMax: 1000, messageMax: 50 * 1024 * 1024 };
 
 /** A store in this process, for tests of protocols; it passes what the Maildir store passes. */
 export class MemoryStore implements MailStore {
-  readonly #mailboxes = new Map<string, MemoryMessage[]>();
-  #count = 0;
+  readonly #mailboxes = new Map<string, MemoryMailbox>();
+  readonly #clock: Clock;
+  readonly #limits: MemoryLimits;
+
+  constructor(clock: Clock = systemClock, limits: MemoryLimits = LIMITS) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
 
   /** Adds a message in stored form (LF line ends), under a name of our own unless given. */
   deliver(account: Account, stored: Uint8Array, name?: string): void {
-    const messages = this.#mailboxes.get(account.id) ?? [];
-    this.#mailboxes.set(account.id, messages);
-    this.#count += 1;
-    const random = this.#count.toString(16).padStart(16, '0');
-    const own = `${1_700_000_000 + this.#count}.M0P1Q${this.#count}R${random}.memory`;
-    messages.push({ name: name ?? own, stored: Buffer.from(stored) });
+    const message = {
+      stored: Buffer.from(stored),
+      directory: 'new',
+      letters: '',
+      keywords: [],
+      date: this.#clock.now(),
+      ...(name !== undefined && { name }),
+    } as const;
+    this.#mailbox(account).inbox.put([message]);
   }
 
   async openMaildrop(account: Account): Promise<Maildrop> {
-    const messages = this.#mailboxes.get(account.id) ?? [];
-    return new MemoryMaildrop(messages);
+    return new MemoryMaildrop(this.#mailbox(account).inbox);
+  }
+
+  async openMail(account: Account): Promise<Mail> {
+    return new MemoryMail(account, this.#mailbox(account), this.#limits);
   }
 
   async usage(account: Account): Promise<number> {
-    const messages = this.#mailboxes.get(account.id) ?? [];
-    return messages.reduce((sum, { stored }) => sum + stored.length, 0);
+    return this.#mailbox(account).octets;
+  }
+
+  #mailbox(account: Account): MemoryMailbox {
+    const known = this.#mailboxes.get(account.id) ?? new MemoryMailbox(this.#clock);
+    this.#mailboxes.set(account.id, known);
+    return known;
   }
 }
 
 class MemoryMaildrop implements Maildrop {
-  readonly #mailbox: MemoryMessage[];
-  readonly #snapshot: readonly MemoryMessage[];
+  readonly #inbox: MemoryFolderData;
+  readonly #snapshot: readonly Numbered[];
+  /** Sizes stay when a message goes. */
+  readonly #octets: readonly number[];
 
-  constructor(mailbox: MemoryMessage[]) {
-    this.#mailbox = mailbox;
-    this.#snapshot = [...mailbox];
+  constructor(inbox: MemoryFolderData) {
+    this.#inbox = inbox;
+    this.#snapshot = inbox.state.messages;
+    this.#octets = this.#snapshot.map(({ key, entry }) =>
+      wireOctetsOf(entry.name, inbox.contents.get(key) as Buffer),
+    );
   }
 
   get listing(): object {
@@ -53,35 +77,29 @@ class MemoryMaildrop implements Maildrop {
   }
 
   octets(index: number): number {
-    return convert(this.#at(index)).length;
+    this.#at(index);
+    return this.#octets[index] as number;
   }
 
   uidl(index: number): string {
-    return uidlOf(this.#at(index).name);
+    return uidlOf(this.#at(index).entry.name);
   }
 
   async *read(index: number): AsyncGenerator<Buffer> {
-    const message = this.#at(index);
-    if (!this.#mailbox.includes(message)) {
-      throw new StoreError('message-gone', `${message.name} was deleted`);
-    }
-    if (message.stored.length > 0) yield convert(message);
+    const { key, entry } = this.#at(index);
+    const stored = this.#inbox.contents.get(key);
+    if (stored === undefined) throw new StoreError('message-gone', `${key} was deleted`);
+    if (stored.length > 0) yield wireForm(lineEndsOf(entry.name)).convert(stored);
   }
 
   async remove(indices: readonly number[]): Promise<readonly number[]> {
-    for (const index of indices) {
-      const at = this.#mailbox.indexOf(this.#at(index));
-      if (at >= 0) this.#mailbox.splice(at, 1);
-    }
+    this.#inbox.expunge(indices.map((index) => this.#at(index).uid));
     return [];
   }
 
-  #at(index: number): MemoryMessage {
+  #at(index: number): Numbered {
     const message = this.#snapshot[index];
     if (message === undefined) throw new RangeError(`No message ${index}`);
     return message;
   }
 }
-
-const convert = ({ name, stored }: MemoryMessage): Buffer =>
-  wireForm(lineEndsOf(name)).convert(stored);

@@ -6,6 +6,7 @@ import { TimedCache } from '../volumes/cache.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
 import { nameOctets, nameWireOctets, type Entry } from '#maildir';
+import type { Mail } from './mail.ts';
 import { EMPTY_MAILDROP, MaildirMaildrop } from './maildrop.ts';
 import { mailboxEvents } from './metrics.ts';
 import { MAILBOX_OPTIONS, type MailboxOptions } from './options.ts';
@@ -65,6 +66,10 @@ export class MaildirStore implements MailStore {
     this.#mailboxes.sweep(mailbox);
     const onRemoved = (octets: number): void => this.added(account, -octets);
     return new MaildirMaildrop({ mailbox, entries, sizes, log: this.#log, onRemoved });
+  }
+
+  async openMail(account: Account): Promise<Mail> {
+    throw new StoreError('volume-down', `Folders of ${account.id}: not yet`);
   }
 
   async usage(account: Account): Promise<number> {

@@ -1,4 +1,5 @@
 import type { Account } from '../directory/types.ts';
+import type { Mail } from './mail.ts';
 
 /**
  * What protocols see of storage. Two stores implement it (memory, Maildir) and pass one
@@ -7,7 +8,9 @@ import type { Account } from '../directory/types.ts';
 export interface MailStore {
   /** A snapshot of INBOX for one POP3 session (RFC 1939 §3). Moves and locks nothing. */
   openMaildrop(account: Account): Promise<Maildrop>;
-  /** Octets in use, as quota counts them (sum of S= over INBOX names). */
+  /** All folders of the user, to work in. `close` it when done. */
+  openMail(account: Account): Promise<Mail>;
+  /** Octets in use, as quota counts them (sum of S= over names). */
   usage(account: Account): Promise<number>;
 }
 

@@ -1,4 +1,5 @@
 import type { Account } from '../../directory/types.ts';
+import type { Mail } from '../../mailbox/mail.ts';
 import type { Maildrop, MailStore } from '../../mailbox/types.ts';
 import { StoreError, type StoreErrorKind } from '../../volumes/error.ts';
 
@@ -45,6 +46,10 @@ export class FaultyStore implements MailStore {
   async openMaildrop(_account: Account): Promise<Maildrop> {
     if (this.openFails !== undefined) throw asError(this.openFails);
     return new FaultyDrop(this, [...this.messages]);
+  }
+
+  async openMail(_account: Account): Promise<Mail> {
+    throw new Error('POP3 opens no folders');
   }
 
   async usage(_account: Account): Promise<number> {
