@@ -75,3 +75,14 @@ export const NET_OPTIONS = {
     doc: 'How long sessions may go on after SIGTERM or a change of settings.',
   },
 } as const satisfies OptionTable;
+
+// Limits of line-transport.ts that no operator needs to turn. Each is tested at its edge.
+
+/** Octets of an oversized line that are skipped before the connection is ended. */
+export const SKIPPED_BYTES_MAX = 256 * 1024;
+/** Commands served in one turn of the event loop before other connections get theirs. */
+export const TURN_COMMANDS_MAX = 100;
+/** Replies are gathered up to here before they are written. Node writes 16 KiB without malloc. */
+export const TEXT_BYTES_MAX = 16_384;
+/** A piece of a message up to here joins the text, so that a small message is one write. */
+export const SMALL_CHUNK_BYTES_MAX = 12_288;

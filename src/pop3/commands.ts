@@ -2,7 +2,7 @@ import type { CommandName } from './metrics.ts';
 import type { Pop3Session } from './session.ts';
 import type { Authorization } from './state.ts';
 import type { Transaction } from './transaction.ts';
-import type { Done } from './transport.ts';
+import type { Done } from '../net/line-transport.ts';
 import { auth, pass, user, utf8 } from './command/auth.ts';
 import { capa, noop, quit, stls } from './command/small.ts';
 import { list, stat, uidl } from './command/list.ts';

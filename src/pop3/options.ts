@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { OptionTable, OptionValues } from '../config/options.ts';
+import { SKIPPED_BYTES_MAX } from '../net/options.ts';
 
 /** Options of the POP3 service. Durations in milliseconds. */
 export const POP3_OPTIONS = {
@@ -71,14 +72,6 @@ export type Pop3OptionValues = OptionValues<typeof POP3_OPTIONS>;
 export const LINE_BYTES_MAX = 255;
 /** An AUTH line or a SASL response, CRLF included; as long as RFC 4954 §4 has it for SMTP. */
 export const AUTH_LINE_BYTES_MAX = 12_288;
-/** Octets of an oversized line that are skipped before the connection is ended. */
-export const SKIPPED_BYTES_MAX = 256 * 1024;
-/** Commands served in one turn of the event loop before other connections get theirs. */
-export const TURN_COMMANDS_MAX = 100;
-/** Replies are gathered up to here before they are written. Node writes 16 KiB without malloc. */
-export const TEXT_BYTES_MAX = 16_384;
-/** A piece of a message up to here joins the text, so that a small message is one write. */
-export const SMALL_CHUNK_BYTES_MAX = 12_288;
 /** Rows of LIST and UIDL are made in pieces of about this many octets. */
 export const LISTING_BYTES_MAX = 65_536;
 /** How long a connection that we ended may linger until its client closes it too. */
@@ -91,7 +84,6 @@ export const LOGIN_DELAY_USERS_MAX = 100_000;
 // The limits must fit together. This runs at import, so a wrong pair never boots.
 assert.ok(AUTH_LINE_BYTES_MAX >= LINE_BYTES_MAX);
 assert.ok(SKIPPED_BYTES_MAX > AUTH_LINE_BYTES_MAX);
-assert.ok(SMALL_CHUNK_BYTES_MAX <= TEXT_BYTES_MAX);
 assert.ok(
   POP3_OPTIONS['pop3.login.timeout'].max <= POP3_OPTIONS['pop3.idle.timeout'].min,
   'a login is over before a session is idle',

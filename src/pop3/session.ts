@@ -13,10 +13,10 @@ import { greeting, internalError, REPLY } from './replies.ts';
 import { SASL, type SessionState, START, UPDATE } from './state.ts';
 import { storeErrorReply } from './store-error.ts';
 import { Transaction } from './transaction.ts';
-import { BrokenAnswer, ConnectionLost, type Done, Transport } from './transport.ts';
+import { BrokenAnswer, ConnectionLost, type Done, LineTransport } from '../net/line-transport.ts';
 
 /** One POP3 session. Commands are in commands.ts; this holds what they share. */
-export class Pop3Session extends Transport {
+export class Pop3Session extends LineTransport {
   readonly shared: Pop3Shared;
   readonly peer: Connection;
   state: SessionState = START;

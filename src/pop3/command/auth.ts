@@ -5,7 +5,7 @@ import type { LoginResult } from '../metrics.ts';
 import { loginDelay, opened, REPLY, throttled } from '../replies.ts';
 import type { Pop3Session } from '../session.ts';
 import type { Authorization } from '../state.ts';
-import type { Done } from '../transport.ts';
+import type { Done } from '../../net/line-transport.ts';
 import { parsePlain } from '../wire/sasl.ts';
 import { decodeText } from '../wire/text.ts';
 

@@ -1,7 +1,7 @@
 import { REPLY } from '../replies.ts';
 import type { Pop3Session } from '../session.ts';
 import type { Transaction } from '../transaction.ts';
-import type { Done } from '../transport.ts';
+import type { Done } from '../../net/line-transport.ts';
 import { parseNumber } from '../wire/args.ts';
 
 /** DELE msg (RFC 1939 §5): marks; QUIT deletes. */

@@ -2,7 +2,7 @@ import { LISTING_BYTES_MAX } from '../options.ts';
 import { REPLY, scan } from '../replies.ts';
 import type { Pop3Session } from '../session.ts';
 import type { Transaction } from '../transaction.ts';
-import type { Done } from '../transport.ts';
+import type { Done } from '../../net/line-transport.ts';
 import { parseNumber } from '../wire/args.ts';
 import { messageIndex } from './dele.ts';
 

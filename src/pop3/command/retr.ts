@@ -2,7 +2,7 @@ import { messagesTotal, sentBytesTotal } from '../metrics.ts';
 import { REPLY, retrieving } from '../replies.ts';
 import type { Pop3Session } from '../session.ts';
 import type { Transaction } from '../transaction.ts';
-import { BrokenAnswer, ConnectionLost, type Done } from '../transport.ts';
+import { BrokenAnswer, ConnectionLost, type Done } from '../../net/line-transport.ts';
 import { parseNumber, parseTop } from '../wire/args.ts';
 import { DotStuffer } from '../wire/dots.ts';
 import { TopCutter } from '../wire/top.ts';

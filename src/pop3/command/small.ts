@@ -2,7 +2,7 @@ import { messagesTotal } from '../metrics.ts';
 import { REPLY } from '../replies.ts';
 import type { Pop3Session } from '../session.ts';
 import type { Transaction } from '../transaction.ts';
-import type { Done } from '../transport.ts';
+import type { Done } from '../../net/line-transport.ts';
 
 /** CAPA (RFC 2449 §5): computed from the table of commands and what is valid now. */
 export function capa(session: Pop3Session): Done {

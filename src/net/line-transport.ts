@@ -27,7 +27,7 @@ export class BrokenAnswer extends Error {}
  * kept between commands (an unfinished line is a string), and there is no timer per connection
  * but one deadline, which the service's sweep compares.
  */
-export abstract class Transport {
+export abstract class LineTransport {
   socket: Socket;
   /** When the sweep calls expire(), in milliseconds of the clock. */
   deadlineAt = Infinity;
@@ -306,9 +306,9 @@ export abstract class Transport {
 }
 
 const OWNER = Symbol('owner');
-type OwnedSocket = Socket & { [OWNER]?: Transport | undefined; lastError?: Error };
+type OwnedSocket = Socket & { [OWNER]?: LineTransport | undefined; lastError?: Error };
 
-const nextTurn = (transport: Transport): void => transport.nextTurn();
+const nextTurn = (transport: LineTransport): void => transport.nextTurn();
 
 function onData(this: OwnedSocket, chunk: Buffer): void {
   this[OWNER]?.received(chunk);

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { TURN_COMMANDS_MAX } from './options.ts';
-import { type Done, Transport } from './transport.ts';
+import { type Done, LineTransport } from './line-transport.ts';
 
 /** Counts lines and the most of them between two turns of the event loop. */
-class Counting extends Transport {
+class Counting extends LineTransport {
   lines = 0;
   most = 0;
   #sinceTurn = 0;
