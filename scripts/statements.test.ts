@@ -86,6 +86,22 @@ describe('a whole run of vitest', () => {
     expect(run(text, 'true').code).toBe(1);
   });
 
+  test('a test that passes when it is tried again passes, and is named', () => {
+    const text = `let tries = 0;
+      test('${id('P-01')} late', { retry: 1 }, () => {
+        if (tries++ === 0) throw new Error('too early');
+      });
+      test('${id('P-02')} never', { retry: 1 }, () => { throw new Error('no'); });
+      test('inside', (ctx) => void (ctx.task.meta.unsteady = 'in a laboratory'));\n`;
+    const { out, code } = run(text, 'true');
+    expect(out.filter((line) => line.startsWith('  unsteady: '))).toEqual([
+      `  unsteady: a.test.ts > ${id('P-01')} late (too early)`,
+      '  unsteady: a.test.ts > inside (in a laboratory)',
+    ]);
+    expect(out).toContain('statements proven: P-01');
+    expect([out.at(-1), code]).toEqual(['2 passed, 2 of them unsteady, 1 failed, 0 skipped', 1]);
+  });
+
   test('a file that does not load is a failure', () => {
     const { out, code } = run("import './gone.ts';\n", '');
     expect([out.at(-1), code]).toEqual(['0 passed, 1 failed, 0 skipped', 1]);

@@ -2,7 +2,8 @@
  * A vitest reporter: which of the statements that the product must prove (test/statements.tsv) this
  * run proved, by the ids in the titles of tests (`[P-02] …`, `[S0-20, S0-22] …`). A statement is
  * proven when at least one test names it and every test that names it passed. In CI a skipped test
- * fails the run, because it proves nothing.
+ * fails the run, because it proves nothing. A test that passed only when it was tried again is named
+ * (decision 19), and a whole run says where its minutes went.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -10,6 +11,7 @@ import path from 'node:path';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
 import { parse } from './parse.ts';
+import { timeTable } from './test-times.ts';
 import { read, ROOT, walk, type Finding } from './tree.ts';
 
 export const STATEMENTS = 'test/statements.tsv';
@@ -27,8 +29,17 @@ export interface Outcome {
   /** Titles of the suites and the test, joined. */
   readonly title: string;
   readonly state: 'passed' | 'failed' | 'skipped' | 'pending';
-  /** Why it was skipped, where the test said so. */
+  /** Why it was skipped, where the test said so; of one that passed, why not at the first try. */
   readonly why: string;
+  /** Passed, but not at the first try. */
+  readonly unsteady?: boolean;
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Set by a test that stands for one of a laboratory, where that was tried again. */
+    unsteady?: string;
+  }
 }
 
 export interface Summary {
@@ -89,11 +100,19 @@ export function checkStatements(root: string): Finding[] {
   return [...wrong, ...found];
 }
 
-const outcomeOf = (test: TestCase): Outcome => {
+const firstLine = (text: string): string => text.split('\n')[0] ?? '';
+
+function outcomeOf(test: TestCase): Outcome {
   const result = test.result();
-  const why = result.state === 'skipped' ? (result.note ?? 'no reason given') : '';
-  return { title: `${test.module.relativeModuleId} > ${test.fullName}`, state: result.state, why };
-};
+  const title = `${test.module.relativeModuleId} > ${test.fullName}`;
+  if (result.state === 'skipped') {
+    return { title, state: result.state, why: result.note ?? 'no reason given' };
+  }
+  const within = test.meta().unsteady;
+  const unsteady = test.diagnostic()?.flaky === true || within !== undefined;
+  const why = unsteady ? firstLine(within ?? result.errors?.[0]?.message ?? '') : '';
+  return { title, state: result.state, why, unsteady };
+}
 
 export interface Run {
   /** Failures that belong to no test: files that do not load, errors outside tests. */
@@ -113,6 +132,11 @@ export function report(outcomes: readonly Outcome[], run: Run): string {
   const named = new Set([...proven, ...failed, ...skipped]);
   const untested = run.all ? listed(ROOT).ids.filter((id) => !named.has(id)) : [];
   if (untested.length > 0) lines.push(`statements without a test: ${untested.join(' ')}`);
+  const unsteady = outcomes.filter((o) => o.state === 'passed' && o.unsteady === true);
+  if (unsteady.length > 0) {
+    lines.push('UNSTEADY: passed only when tried again; none of these is to be trusted:');
+    lines.push(...unsteady.map((o) => `  unsteady: ${o.title} (${o.why})`));
+  }
   const left = outcomes.filter((o) => o.state === 'skipped' || o.state === 'pending');
   if (left.length > 0) {
     lines.push(inCi() ? 'SKIPPED, which is a failure in CI:' : 'SKIPPED, so not shown here:');
@@ -122,7 +146,8 @@ export function report(outcomes: readonly Outcome[], run: Run): string {
     outcomes.filter((o) => o.state === state).length;
   if (run.failedBefore !== undefined) lines.push(`FAILED before the tests: ${run.failedBefore}`);
   const failures = count('failed') + run.otherFailures + (run.failedBefore === undefined ? 0 : 1);
-  lines.push(`${count('passed')} passed, ${failures} failed, ${left.length} skipped`);
+  const again = unsteady.length > 0 ? `, ${unsteady.length} of them unsteady` : '';
+  lines.push(`${count('passed')} passed${again}, ${failures} failed, ${left.length} skipped`);
   return `\n${lines.join('\n')}\n`;
 }
 
@@ -133,6 +158,7 @@ export default class StatementsReporter implements Reporter {
     const otherFailures = modules.filter((m) => m.errors().length > 0).length + unhandled.length;
     const all = process.env['MAILFARM_TEST_ALL'] !== undefined;
     const failedBefore = process.env['MAILFARM_TEST_FAILED_BEFORE'];
+    if (all) process.stdout.write(timeTable(modules));
     process.stdout.write(report(outcomes, { otherFailures, failedBefore, all }));
     const skipped = outcomes.some((o) => o.state === 'skipped' || o.state === 'pending');
     if (inCi() && skipped) process.exitCode = 1;

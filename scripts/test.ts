@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 
+import { inCi } from './statements.ts';
 import { ROOT } from './tree.ts';
 
 const INSTALLER = 'test/harness/install.ts';
@@ -52,6 +53,9 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // The tests' count is the last line of a run, so that it must know of what failed before.
   const env = {
+    // Decision 19: a whole run tries once more what fails, and names it; who works on a test sees
+    // the first failure.
+    ...((all || inCi()) && { MAILFARM_TEST_RETRY: process.env['MAILFARM_TEST_RETRY'] ?? '1' }),
     ...(all && { MAILFARM_TEST_ALL: '1' }),
     ...(failed.length > 0 && { MAILFARM_TEST_FAILED_BEFORE: failed.join(', ') }),
   };

@@ -46,7 +46,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
     `lab_servers=${await otherServers(options)}`,
     `lab_control=${CONTROL}`,
     `lab_args=${options.args.join(',')}`,
-    ...(options.long ? ['MAILFARM_LAB_LONG=1'] : []),
+    ...Object.entries(insideEnv(options)).map(([name, value]) => `${name}=${value}`),
   ];
   const odd = words.find((word) => /[\s"']/.test(word));
   if (odd !== undefined) throw new Error(`a kernel's command line cannot carry ${odd}`);
@@ -83,6 +83,15 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
       kernel.output().slice(-3000),
   );
 }
+
+/** Of the environment outside, what the tests inside are to see. */
+export const insideEnv = ({ long }: Pick<BootOptions, 'long'>): Record<string, string> => {
+  const retry = process.env['MAILFARM_TEST_RETRY'];
+  return {
+    ...(long && { MAILFARM_LAB_LONG: '1' }),
+    ...(retry !== undefined && { MAILFARM_TEST_RETRY: retry }),
+  };
+};
 
 /** @returns the folder with them; '' where they cannot be had, which CI does not put up with */
 async function otherServers({ onLine }: BootOptions): Promise<string> {

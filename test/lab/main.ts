@@ -42,6 +42,9 @@ function printReport(report: TestReport & Partial<LabReport>): boolean {
   for (const { title, file } of report.tests.filter((t) => t.state === 'failed')) {
     say(`  failed: ${file}: ${title}`);
   }
+  for (const { title, file } of report.tests.filter((t) => t.unsteady)) {
+    say(`  unsteady: ${file}: ${title}`);
+  }
   for (const line of report.trouble) say(`  ${line}`);
   say(`lab: ${of('passed')} passed, ${of('failed')} failed, ${of('skipped')} skipped`);
   return of('failed') === 0 && report.trouble.length === 0 && of('passed') > 0;

@@ -7,6 +7,8 @@ export interface LabTest {
   readonly state: 'passed' | 'failed' | 'skipped';
   readonly ms: number;
   readonly messages: readonly string[];
+  /** Passed, but not at the first try; the messages are the first try's. */
+  readonly unsteady: boolean;
 }
 
 export interface TestReport {
@@ -46,6 +48,7 @@ export function readReport(path: string): TestReport {
         state: status === 'passed' || status === 'failed' ? status : 'skipped',
         ms: duration ?? 0,
         messages: failureMessages,
+        unsteady: status === 'passed' && failureMessages.length > 0,
       });
     }
   }

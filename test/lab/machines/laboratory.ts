@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BootOptions, INTERRUPTED } from '../boot.ts';
+import { type BootOptions, insideEnv, INTERRUPTED } from '../boot.ts';
 import { readReport, type TestReport } from '../report.ts';
 import { type Answer, ask, makeBox, OUTSIDE, readOrNothing, serveBox } from './box.ts';
 import type { Request } from './box.ts';
@@ -105,9 +105,9 @@ class Laboratory {
 
   /** Resolves when vitest ended in the hub. @throws Error when the time is over */
   async runTests(): Promise<void> {
-    const { args, long, ms, onLine } = this.#options;
+    const { args, ms, onLine } = this.#options;
     const argv = ['bash', '-c', NODE, 'node', ...VITEST, ...CONFIG, ...args];
-    const env: Record<string, string> = long ? { MAILFARM_LAB_LONG: '1' } : {};
+    const env = insideEnv(this.#options);
     const request: Request = { do: 'start', name: 'vitest', argv, as: 'root', env };
     await ask(this.#folder, { to: 'hub', from: OUTSIDE, ms: 60_000 }, request);
     const log = join(this.#folder, 'log', 'vitest');
