@@ -14,6 +14,9 @@ export interface BenchContext {
   /** Of `leaving`, where it was said. */
   readonly letters?: number | undefined;
   readonly waiting?: number | undefined;
+  /** Of `imap`: one part of it, one server of the two. */
+  readonly part?: string | undefined;
+  readonly only?: string | undefined;
 }
 
 export interface Measured {

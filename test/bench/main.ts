@@ -1,5 +1,6 @@
 /**
- * `npm run bench [-- SECTION …] [--quick] [--letters N] [--waiting N]`: ours beside the bare
+ * `npm run bench [-- SECTION …] [--quick] [--letters N] [--waiting N]
+ * [--part NAME] [--only SERVER]`: ours beside the bare
  * operation, Postfix and Dovecot, in one run on one disk. Times mean little on a shared machine;
  * ratios and CPU per operation do. CPU is that of all server processes of the one compared, from
  * /proc; the load's own is not counted.
@@ -11,6 +12,7 @@ import { benchBulkhead } from './bulkhead/section.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchDirectory } from './directory.ts';
 import { benchIdle } from './idle.ts';
+import { benchImap } from './imap.ts';
 import { benchLarge } from './large.ts';
 import { benchLeaving } from './leaving.ts';
 import { benchPop3 } from './pop3.ts';
@@ -20,6 +22,7 @@ const SECTIONS = {
   delivery: benchDelivery,
   leaving: benchLeaving,
   pop3: benchPop3,
+  imap: benchImap,
   idle: benchIdle,
   large: benchLarge,
   start: benchStart,
@@ -34,6 +37,9 @@ const { values, positionals } = parseArgs({
     // Of `leaving`: how many are measured, and how many wait in the second part (0: without it).
     letters: { type: 'string' },
     waiting: { type: 'string' },
+    // Of `imap`: one part, and `ours` or `dovecot` by itself.
+    part: { type: 'string' },
+    only: { type: 'string' },
   },
 });
 const numberOf = (given: string | undefined): number | undefined =>
@@ -57,6 +63,8 @@ for (const name of names) {
       scale: values.quick ? 0.2 : 1,
       letters,
       waiting,
+      part: values.part,
+      only: values.only,
     });
   } finally {
     rmSync(dir, { recursive: true, force: true });
