@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { silentLogger } from '../log/types.ts';
 import type { Volume } from '../volumes/volume.ts';
-import { MaildirMaildrop, READ_CHUNK_BYTES } from './maildrop.ts';
+import { MaildirMaildrop } from './maildrop.ts';
+import { READ_CHUNK_BYTES } from './reader.ts';
 
 const OCTETS = 3 * READ_CHUNK_BYTES;
 const NAME = `1700000000.M1P1Q1R0123456789abcdef.mx1,S=${OCTETS},W=${OCTETS}`;

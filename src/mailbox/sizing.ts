@@ -1,7 +1,7 @@
 import type { Located } from '../volumes/table.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Entry } from '#maildir';
-import { READ_CHUNK_BYTES } from './maildrop.ts';
+import { READ_CHUNK_BYTES } from './reader.ts';
 import { mailboxEvents } from './metrics.ts';
 import { lineEndsOf, wireCount } from './wire.ts';
 

@@ -30,6 +30,18 @@ export const VOLUME_OPERATIONS = [
   'destroy',
   'sweep',
   'hosts',
+  'journalSync',
+  'journalStore',
+  'journalExpunge',
+  'journalAdd',
+  'journalCopy',
+  'journalMove',
+  'journalRename',
+  'journalSeed',
+  'facts',
+  'readFact',
+  'putFact',
+  'removeFact',
 ] as const;
 export type VolumeOperation = (typeof VOLUME_OPERATIONS)[number];
 

@@ -2,7 +2,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
 import type { Logger } from '../log/types.ts';
-import { nodeFs, openMaildirs, type Fs } from '#maildir';
+import { nodeFs, type Fs } from '#maildir';
+import { openEngine } from './engine.ts';
 import { Mailboxes } from './mailboxes.ts';
 import { nfsLies } from './metrics.ts';
 import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
@@ -47,7 +48,7 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
     fs,
     askSpace: parts.askSpace ?? askSpace,
     engine: (_, space) =>
-      openMaildirs({
+      openEngine({
         fs,
         clock,
         random,

@@ -1,9 +1,19 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../log/types.ts';
-import { isErrno, type Fs, type Maildirs, type Published, type PublishRequest } from '#maildir';
+import {
+  isErrno,
+  type Facts,
+  type Fs,
+  type Journals,
+  type Maildirs,
+  type Published,
+  type PublishRequest,
+} from '#maildir';
 import { Bulkhead, type BulkheadLimits } from './bulkhead.ts';
+import type { Engine } from './engine.ts';
 import { asStoreError, isAbsent } from './errno.ts';
 import { StoreError, type StoreErrorKind } from './error.ts';
+import { guardedFacts, guardedJournals } from './guarded-journals.ts';
 import { VolumeHealth, type Health, type ProbeResult } from './health.ts';
 import {
   closedVolume,
@@ -26,6 +36,8 @@ import type { VolumeEntry } from './types.ts';
  * StoreError. Callers know nothing of what is under it, so that threads or processes can be.
  */
 export interface Volume extends Maildirs {
+  readonly journals: Journals;
+  readonly facts: Facts;
   readonly name: string;
   readonly entry: VolumeEntry;
   /** Seen well at its last probe. Asks nothing. */
@@ -67,7 +79,7 @@ export interface VolumeParts {
   readonly fs: Fs;
   readonly askSpace: AskSpace;
   /** Made anew when the file system turns out to be of another kind. */
-  readonly engine: (entry: VolumeEntry, space: Space | undefined) => Maildirs;
+  readonly engine: (entry: VolumeEntry, space: Space | undefined) => Engine;
 }
 
 /** Publishing to many recipients takes longer: one deadline for each so many of them. */
@@ -92,6 +104,18 @@ const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
   destroy: 'volume-down',
   sweep: 'mailbox-missing',
   hosts: 'volume-down',
+  journalSync: 'mailbox-missing',
+  journalStore: 'mailbox-missing',
+  journalExpunge: 'mailbox-missing',
+  journalAdd: 'mailbox-missing',
+  journalCopy: 'mailbox-missing',
+  journalMove: 'mailbox-missing',
+  journalRename: 'mailbox-missing',
+  journalSeed: 'mailbox-missing',
+  facts: 'mailbox-missing',
+  readFact: 'message-gone',
+  putFact: 'mailbox-missing',
+  removeFact: 'mailbox-missing',
 };
 
 /** Where an operation works, for messages, and what "not there" means. */
@@ -101,7 +125,7 @@ interface Guarded<T> {
   readonly maildir: string;
   /** The mailbox whose share of the volume it takes; the maildir where nothing is said. */
   readonly key?: string | undefined;
-  readonly run: (engine: Maildirs) => Promise<T>;
+  readonly run: (engine: Engine) => Promise<T>;
   readonly deadlines?: number;
   readonly onLate?: (value: T) => unknown;
   /** What "not there" means, where it is not what the operation's row says. */
@@ -117,8 +141,10 @@ export class GuardedVolume implements Volume, Gauged {
   readonly #bulkhead: Bulkhead;
   readonly #health: VolumeHealth;
   readonly #room: Room;
+  readonly #journals: Journals;
+  readonly #facts: Facts;
   #entry: VolumeEntry;
-  #engine: Maildirs;
+  #engine: Engine;
 
   /** @param threads how many of the process's it may hold; the options say how many are of use. */
   constructor(entry: VolumeEntry, parts: VolumeParts, threads = Infinity) {
@@ -127,6 +153,9 @@ export class GuardedVolume implements Volume, Gauged {
     this.#entry = entry;
     this.#parts = parts;
     this.#engine = parts.engine(entry, undefined);
+    const run = this.#run.bind(this);
+    this.#journals = guardedJournals(run, () => this.#engine);
+    this.#facts = guardedFacts(run);
     this.#bulkhead = new Bulkhead(limitsOf(options, threads));
     this.#room = new Room({
       volume: entry.name,
@@ -151,6 +180,12 @@ export class GuardedVolume implements Volume, Gauged {
     if (entry.state !== 'offline') this.#health.start();
   }
 
+  get journals(): Journals {
+    return this.#journals;
+  }
+  get facts(): Facts {
+    return this.#facts;
+  }
   get entry(): VolumeEntry {
     return this.#entry;
   }
@@ -306,12 +341,12 @@ export class GuardedVolume implements Volume, Gauged {
   }
 
   createFolder(maildir: string, folder: string): Promise<void> {
-    const run = (engine: Maildirs): Promise<void> => engine.createFolder(maildir, folder);
+    const run = (engine: Engine): Promise<void> => engine.createFolder(maildir, folder);
     return this.#run('createFolder', { maildir, run });
   }
 
   removeFolder(maildir: string, folder: string): Promise<void> {
-    const run = (engine: Maildirs): Promise<void> => engine.removeFolder(maildir, folder);
+    const run = (engine: Engine): Promise<void> => engine.removeFolder(maildir, folder);
     return this.#run('removeFolder', { maildir, run });
   }
 
