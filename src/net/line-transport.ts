@@ -6,6 +6,14 @@ import {
   TURN_COMMANDS_MAX,
 } from './options.ts';
 
+/** What a session waits for: whoever sets its deadline asks. */
+export type WaitsFor =
+  | 'command'
+  | 'input' // More of the command that runs: a line, octets.
+  | 'drain'
+  | 'work'
+  | 'close';
+
 /** A handler is done, or will be; the next command waits for it. */
 export type Done = void | Promise<void>;
 
@@ -44,6 +52,9 @@ export abstract class LineTransport {
   #partial = ''; // A line that has no end yet, one character per octet.
   #skipped = 0; // Octets of an oversized line thrown away so far; 0 is no such line.
   #text = '';
+  #raw = 0; // Octets to come that are no lines.
+  #held = false; // Somebody works on the last of them.
+  #reader: ((line: string | undefined) => void) | undefined; // The command that runs wants a line.
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket) {
@@ -59,16 +70,45 @@ export abstract class LineTransport {
   protected abstract line(line: string): Done;
   /** Octets that a line beginning like this may have, CRLF included. */
   protected abstract lineBytesMax(start: string): number;
-  /** A line is longer than that. What follows until its end is skipped. */
-  protected abstract oversized(): void;
+  /** A line that begins so is longer than that. What follows until its end is skipped. */
+  protected abstract oversized(start: string): void;
   /** Its end does not come: SKIPPED_BYTES_MAX are over. */
   protected abstract endless(): void;
   /** The one error boundary. */
   protected abstract failed(error: unknown): void;
   /** Sets deadlineAt for what the session waits for now. */
-  protected abstract arm(waitsFor: 'command' | 'drain' | 'work' | 'close'): void;
+  protected abstract arm(waitsFor: WaitsFor): void;
   /** The socket is closed, once. */
   protected abstract closedBy(error: Error | undefined): void;
+
+  /** Octets that `expectOctets` announced; the next come when this is done. Must not fail. */
+  protected octets(_piece: Buffer): Done {}
+
+  /** The next `count` octets are no lines; they go to `octets`, also while a command runs. */
+  protected expectOctets(count: number): void {
+    this.#raw = count;
+    if (this.busy) this.#pull();
+  }
+
+  /** The next line goes to the command that runs. @throws ConnectionLost */
+  protected takeLine(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      if (this.closed || this.ending) return reject(new ConnectionLost());
+      this.#reader = (line) => (line === undefined ? reject(new ConnectionLost()) : resolve(line));
+      this.#pull();
+    });
+  }
+
+  #pull(): void {
+    queueMicrotask(() => {
+      if (!this.closed && !this.ending && !this.#blocked) this.turn();
+    });
+  }
+
+  /** Something other than the running command's end may be read now. */
+  get #wanting(): boolean {
+    return this.#reader !== undefined || (this.#raw > 0 && !this.#held);
+  }
 
   /** Queues text, one character per octet; it goes at the end of the turn or when it is much. */
   say(text: string): void {
@@ -165,13 +205,13 @@ export abstract class LineTransport {
     }
     this.#input = chunk;
     this.#at = 0;
-    if (this.busy || this.#blocked) this.socket.pause();
+    if ((this.busy && !this.#wanting) || this.#held || this.#blocked) this.socket.pause();
     else this.turn();
   }
 
   inputEnded(): void {
     this.#inputEnded = true;
-    if (!this.busy && !this.#blocked) this.turn();
+    if ((!this.busy || this.#wanting) && !this.#blocked) this.turn();
   }
 
   drained(): void {
@@ -179,7 +219,7 @@ export abstract class LineTransport {
     const wake = this.#wake;
     this.#wake = undefined;
     wake?.();
-    if (this.busy) this.arm('work');
+    if (this.busy && !this.#wanting) this.arm('work');
     else if (!this.ending) this.turn();
   }
 
@@ -189,6 +229,7 @@ export abstract class LineTransport {
     this.#forgetInput();
     this.#text = '';
     this.#wake?.();
+    this.#reader?.(undefined);
     this.closedBy(error);
   }
 
@@ -201,25 +242,49 @@ export abstract class LineTransport {
   /** Serves the lines that are here, then writes their replies at once. */
   protected turn(): void {
     let served = 0;
-    while (this.#input !== undefined && !this.busy && !this.#blocked && !this.ending) {
+    while (this.#input !== undefined && !this.#held && !this.#blocked && !this.ending) {
+      if (this.#raw > 0) {
+        this.#takeOctets(this.#input);
+        continue;
+      }
+      const reader = this.#reader;
+      if (this.busy && reader === undefined) break;
       served += 1;
-      if (served > TURN_COMMANDS_MAX) {
+      if (served > TURN_COMMANDS_MAX && reader === undefined) {
         this.busy = true;
         setImmediate(nextTurn, this);
         break;
       }
       const line = this.#nextLine();
-      if (line !== undefined) this.#dispatch(line);
+      if (line === undefined) continue;
+      this.#reader = undefined;
+      if (reader === undefined) this.#dispatch(line);
+      else reader(line);
     }
     this.flush();
     if (this.closed || this.ending) return;
-    if (this.busy || this.#blocked) {
+    if ((this.busy && !this.#wanting) || this.#held || this.#blocked) {
       if (!this.#blocked) this.arm('work');
       return;
     }
-    this.arm('command');
+    this.arm(this.busy ? 'input' : 'command');
     if (this.#inputEnded) this.hangUp();
     else if (this.socket.isPaused()) this.socket.resume();
+  }
+
+  #takeOctets(input: Buffer): void {
+    const end = Math.min(input.length, this.#at + this.#raw);
+    const piece = input.subarray(this.#at, end);
+    this.#raw -= piece.length;
+    this.#at = end;
+    if (end === input.length) this.#input = undefined;
+    const done = this.octets(piece);
+    if (done === undefined) return;
+    this.#held = true;
+    void done.then(() => {
+      this.#held = false;
+      if (!this.closed && !this.ending && !this.#blocked) this.turn();
+    });
   }
 
   #dispatch(line: string): void {
@@ -265,7 +330,7 @@ export abstract class LineTransport {
       return undefined;
     }
     if (bytes > this.lineBytesMax(line)) {
-      this.oversized();
+      this.oversized(line);
       return undefined;
     }
     // The CR came in the read before.
@@ -279,9 +344,10 @@ export abstract class LineTransport {
     this.#input = undefined;
     if (this.#skipped > SKIPPED_BYTES_MAX) return this.endless();
     if (this.#partial.length <= this.lineBytesMax(this.#partial)) return;
-    this.#skipped = this.#partial.length;
+    const start = this.#partial;
+    this.#skipped = start.length;
     this.#partial = '';
-    this.oversized();
+    this.oversized(start);
   }
 
   #block(): void {
@@ -295,6 +361,7 @@ export abstract class LineTransport {
     this.#input = undefined;
     this.#partial = '';
     this.#skipped = 0;
+    this.#raw = 0;
   }
 
   #attach(): void {

@@ -13,7 +13,13 @@ import { greeting, internalError, REPLY } from './replies.ts';
 import { SASL, type SessionState, START, UPDATE } from './state.ts';
 import { storeErrorReply } from './store-error.ts';
 import { Transaction } from './transaction.ts';
-import { BrokenAnswer, ConnectionLost, type Done, LineTransport } from '../net/line-transport.ts';
+import {
+  BrokenAnswer,
+  ConnectionLost,
+  type Done,
+  LineTransport,
+  type WaitsFor,
+} from '../net/line-transport.ts';
 
 /** One POP3 session. Commands are in commands.ts; this holds what they share. */
 export class Pop3Session extends LineTransport {
@@ -221,7 +227,7 @@ export class Pop3Session extends LineTransport {
     this.end('internal-error');
   }
 
-  protected override arm(waitsFor: 'command' | 'drain' | 'work' | 'close'): void {
+  protected override arm(waitsFor: WaitsFor): void {
     const { values, clock, draining } = this.shared;
     if (waitsFor === 'close') this.deadlineAt = clock.now() + LINGER_MS;
     else if (this.#account === undefined) this.deadlineAt = this.#loginDeadline();

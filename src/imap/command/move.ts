@@ -1,0 +1,5 @@
+import { Refusal } from '../replies.ts';
+
+export function move(): never {
+  throw new Refusal('CANNOT', 'Not yet');
+}

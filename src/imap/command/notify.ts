@@ -1,0 +1,5 @@
+import { Refusal } from '../replies.ts';
+
+export function notify(): never {
+  throw new Refusal('CANNOT', 'Not yet');
+}

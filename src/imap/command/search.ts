@@ -1,0 +1,5 @@
+import { Refusal } from '../replies.ts';
+
+export function search(): never {
+  throw new Refusal('CANNOT', 'Not yet');
+}

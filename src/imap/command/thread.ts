@@ -1,0 +1,5 @@
+import { Refusal } from '../replies.ts';
+
+export function thread(): never {
+  throw new Refusal('CANNOT', 'Not yet');
+}
