@@ -1,0 +1,11 @@
+import { encodeUtf8, string } from './text.ts';
+
+/** A string of a response (RFC 9051 §4.3) from Unicode. NUL, which no string can say, is left out. */
+export const textString = (text: string): string => {
+  const octets = encodeUtf8(text);
+  return string(octets.includes('\0') ? octets.replaceAll('\0', '') : octets);
+};
+
+/** The same, or NIL. */
+export const textOrNil = (text: string | undefined): string =>
+  text === undefined ? 'NIL' : textString(text);
