@@ -1,6 +1,6 @@
 import type { Query } from '../../mailbox/query.ts';
 import type { Args } from './args.ts';
-import { letterOf } from './read-flags.ts';
+import { letterOf } from './flags.ts';
 
 /** What search keys mean depends on. */
 export interface SearchContext {
