@@ -14,7 +14,7 @@ import {
   unlink,
   write,
 } from 'node:fs';
-import type { Stats } from 'node:fs';
+import type { BigIntStats, Stats } from 'node:fs';
 import type { Fs } from './types.ts';
 
 /**
@@ -62,5 +62,7 @@ export const nodeFs: Fs = {
     const { dev, ino, ctimeMs } = await ask<Stats>((done) => stat(directory, done));
     return `${dev}:${ino}:${ctimeMs}`;
   },
+  identity: async (path) =>
+    String((await ask<BigIntStats>((done) => stat(path, { bigint: true }, done))).ino),
   modified: async (path) => (await ask<{ mtimeMs: number }>((done) => stat(path, done))).mtimeMs,
 };

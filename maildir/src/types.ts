@@ -40,6 +40,11 @@ export interface Fs {
    * Asked only where `directoryTimes` is 'exact'.
    */
   changed(directory: string): Promise<string>;
+  /**
+   * Which file or directory this is, the same for all hosts and under all its names (inode): a copy
+   * has another. Not the device, which is each host's own.
+   */
+  identity(path: string): Promise<string>;
 }
 
 /**

@@ -18,6 +18,7 @@ export const CALLS = [
   'list',
   'modified',
   'changed',
+  'identity',
 ] as const satisfies readonly (keyof Fs)[];
 export type Call = (typeof CALLS)[number];
 

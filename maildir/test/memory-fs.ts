@@ -9,12 +9,14 @@ import type { Fs } from '../src/index.ts';
  */
 interface FileNode {
   readonly kind: 'file';
+  readonly inode: number;
   bytes: Buffer;
   durable: Buffer;
   modifiedMs: number;
 }
 interface DirectoryNode {
   readonly kind: 'directory';
+  readonly inode: number;
   readonly names: Map<string, Node>;
   modifiedMs: number;
 }
@@ -24,6 +26,8 @@ interface Slot {
   readonly name: string;
   readonly node: Node | undefined;
 }
+
+let inodes = 0;
 
 export class MemoryFs implements Fs {
   /** The server's own time; tests set it apart from any local clock. */
@@ -70,7 +74,9 @@ export class MemoryFs implements Fs {
     const slot = this.#slot('open', path);
     if (slot.node !== undefined) throw systemError('EEXIST', 'open', path);
     const bytes = Buffer.alloc(0);
-    const node: FileNode = { kind: 'file', bytes, durable: bytes, modifiedMs: this.serverNow() };
+    const inode = ++inodes;
+    const modifiedMs = this.serverNow();
+    const node: FileNode = { kind: 'file', inode, bytes, durable: bytes, modifiedMs };
     this.#set(slot.directory, slot.name, node);
     return this.#opened(node);
   }
@@ -169,6 +175,10 @@ export class MemoryFs implements Fs {
     return this.#existing('stat', path).modifiedMs;
   }
 
+  async identity(path: string): Promise<string> {
+    return String(this.#existing('stat', path).inode);
+  }
+
   #opened(node: Node): number {
     this.#open.set(this.#nextFd, node);
     return this.#nextFd++;
@@ -228,6 +238,7 @@ export class MemoryFs implements Fs {
 
 const newDirectory = (modifiedMs: number): DirectoryNode => ({
   kind: 'directory',
+  inode: ++inodes,
   names: new Map(),
   modifiedMs,
 });

@@ -25,5 +25,6 @@ export const syncFs: Fs = {
     const { dev, ino, ctimeMs } = node.statSync(directory);
     return `${dev}:${ino}:${ctimeMs}`;
   },
+  identity: async (path) => String(node.statSync(path, { bigint: true }).ino),
   modified: async (path) => node.statSync(path).mtimeMs,
 };
