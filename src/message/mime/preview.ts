@@ -5,7 +5,7 @@ import { htmlToText } from './html-text.ts';
 import { decodeTransfer } from './transfer.ts';
 
 /** Octets of a text that are looked at for a preview. */
-const START_MAX = { plain: 4096, html: 32_768 };
+const START_MAX = { plain: 2048, html: 32_768 };
 const PREVIEW_MAX = 200;
 
 /** Keeps the start of the first text of a message that says something. */
@@ -40,7 +40,8 @@ export class TextStart {
     const charset = part.content.parameters.find(([name]) => name === 'charset')?.[1] ?? '';
     const text = decodeCharset(charset, decodeTransfer(part.encoding, Buffer.concat(this.#pieces)));
     const html = part.content.value === 'text/html';
-    this.#preview = plainText(html ? htmlToText(text) : withoutQuotes(text), PREVIEW_MAX);
+    const shown = html ? htmlToText(text) : withoutQuotes(text);
+    this.#preview = plainText(shown.replace(/\s+/g, ' ').slice(0, 2 * PREVIEW_MAX), PREVIEW_MAX);
   }
 
   preview(): string {

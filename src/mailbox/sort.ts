@@ -1,0 +1,92 @@
+/** SORT (RFC 5256 §2.2, RFC 5957): a pure function over what is known of messages. */
+import { decodeWords } from '../message/encoded-word.ts';
+import { parseDate } from '../message/mime/date.ts';
+import type { MailAddress } from '../message/mime/types.ts';
+import { fold } from './search-fold.ts';
+import { baseSubject } from './sort-subject.ts';
+import type { HeadSummary } from './summary.ts';
+
+export const SORT_KEYS = [
+  'arrival',
+  'cc',
+  'date',
+  'from',
+  'size',
+  'subject',
+  'to',
+  'displayfrom',
+  'displayto',
+] as const;
+export type SortKey = (typeof SORT_KEYS)[number];
+
+export interface SortCriterion {
+  readonly key: SortKey;
+  readonly order: 'forward' | 'reverse';
+}
+
+export interface SortRow {
+  readonly uid: number;
+  /** INTERNALDATE in milliseconds since 1970. */
+  readonly date: number;
+  /** In wire form; asked for by `size` alone. */
+  readonly octets: number;
+  /** Undefined: the message is gone, or no criterion needs it. */
+  readonly head: Pick<HeadSummary, 'envelope' | 'references'> | undefined;
+}
+
+/** Whether `octets` or `head` of rows are looked at. */
+export const sortNeeds = (
+  criteria: readonly SortCriterion[],
+): { readonly head: boolean; readonly octets: boolean } => ({
+  head: criteria.some(({ key }) => key !== 'arrival' && key !== 'size'),
+  octets: criteria.some(({ key }) => key === 'size'),
+});
+
+/** UIDs by the criteria, the first first; what they leave open is in order of UIDs. */
+export function sortedUids(
+  rows: readonly SortRow[],
+  criteria: readonly SortCriterion[],
+): readonly number[] {
+  const columns = criteria.map(({ key, order }) => ({
+    values: rows.map((row) => VALUES[key](row)),
+    sign: order === 'reverse' ? -1 : 1,
+  }));
+  const order = rows.map((_, index) => index);
+  order.sort((a, b) => {
+    for (const { values, sign } of columns) {
+      const [one, other] = [values[a] as number | string, values[b] as number | string];
+      if (one !== other) return one < other ? -sign : sign;
+    }
+    return (rows[a] as SortRow).uid - (rows[b] as SortRow).uid;
+  });
+  return order.map((index) => (rows[index] as SortRow).uid);
+}
+
+/** When it was sent; where nobody says, when it came (RFC 5256 §2.2). */
+export const sentDate = (row: SortRow): number =>
+  parseDate(row.head?.envelope.date)?.time ?? row.date;
+
+const VALUES: Readonly<Record<SortKey, (row: SortRow) => number | string>> = {
+  arrival: (row) => row.date,
+  cc: (row) => mailboxOf(row.head?.envelope.cc),
+  date: sentDate,
+  from: (row) => mailboxOf(row.head?.envelope.from),
+  size: (row) => row.octets,
+  subject: (row) => fold(baseSubject(row.head?.envelope.subject).text),
+  to: (row) => mailboxOf(row.head?.envelope.to),
+  displayfrom: (row) => shownOf(row.head?.envelope.from),
+  displayto: (row) => shownOf(row.head?.envelope.to),
+};
+
+/** The local part of the first. */
+const mailboxOf = (addresses: readonly MailAddress[] | undefined): string =>
+  fold(addresses?.[0]?.local ?? '');
+
+/** RFC 5957 §3: the name of the first, else its address. */
+function shownOf(addresses: readonly MailAddress[] | undefined): string {
+  const first = addresses?.[0];
+  if (first === undefined) return '';
+  const name = first.name === undefined ? '' : decodeWords(first.name).trim();
+  if (name !== '') return fold(name);
+  return fold(first.domain ? `${first.local ?? ''}@${first.domain}` : (first.local ?? ''));
+}
