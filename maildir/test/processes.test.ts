@@ -100,12 +100,12 @@ test(
       const ledgers = await Promise.all(orders.map((order) => work(order, locks)));
       expect(locks).toEqual([]);
       expect(ledgers.flatMap((ledger) => ledger.wrong)).toEqual([]);
-      expect(ledgers.every((ledger) => ledger.steps > 10)).toBe(true);
+      expect(ledgers.every((ledger) => ledger.steps >= 10)).toBe(true);
       await verify(maildirs, ledgers);
       // A message that others rename again and again may be missed; it must stay rare.
       const steps = ledgers.reduce((sum, ledger) => sum + ledger.steps, 0);
       const missed = ledgers.reduce((sum, ledger) => sum + ledger.missedWhileRenamed, 0);
       expect(missed).toBeLessThanOrEqual(steps / 100);
     }),
-  SECONDS * 1000 + 30_000,
+  SECONDS * 1000 + 120_000,
 );

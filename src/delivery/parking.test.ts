@@ -151,7 +151,9 @@ test('[N-03] nothing is parked after its rename was sent: the result is unknown,
   expect(outcome(await send([alice], 'x'))).toEqual(['volume-down']);
   expect(spooled()).toEqual([]);
   open();
-  await systemClock.sleep(100); // A mailbox that hangs takes nothing until it answers.
+  // A mailbox that hangs takes nothing until it answers.
+  await expect.poll(async () => (await bodies(alice)).length).toBe(1);
+  await systemClock.sleep(200);
   strikeBy((call, path) =>
     call === 'rename' && path.startsWith(`${disk.root}/v1/`)
       ? systemError('EIO', call, path)

@@ -56,7 +56,7 @@ describe.each(TEST_SERVERS)('a tree with branches, on %s', (server) => {
   });
 
   async function bound(dn: string, password: string): Promise<Client> {
-    const client = new Client({ url: farm.server.url, timeout: 10_000 });
+    const client = new Client({ url: farm.server.url, timeout: 30_000 });
     await client.bind(dn, password);
     return client;
   }

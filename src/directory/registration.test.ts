@@ -214,7 +214,7 @@ test('[S0-26] with the first of two servers away the other is told', async (ctx)
   await node(both, 'front0').join('m'); // It has the number 1, which nodesOf leaves out.
   const front = node(both, 'front1');
   await front.join('m');
-  await expect.poll(() => nodesOf(second), { timeout: 10_000 }).toMatchObject([{ nid: '2' }]);
+  await expect.poll(() => nodesOf(second), { timeout: 30_000 }).toMatchObject([{ nid: '2' }]);
   await pair[0].kill();
   expect(await front.tell('SM')).toMatchObject({ kind: 'told' });
   await pair[0].start();

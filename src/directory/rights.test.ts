@@ -110,7 +110,7 @@ describe.each(TEST_SERVERS)('rights on %s', (kind) => {
   });
 
   async function as(who: { readonly dn: string; readonly password: string }): Promise<Client> {
-    const client = new Client({ url: directory.server.url, timeout: 10_000 });
+    const client = new Client({ url: directory.server.url, timeout: 30_000 });
     if (who.dn !== '') await client.bind(who.dn, who.password);
     return client;
   }

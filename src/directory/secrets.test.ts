@@ -99,7 +99,7 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
   });
 
   async function as(dn: string, password: string): Promise<Client> {
-    const client = new Client({ url: directory.server.url, timeout: 10_000 });
+    const client = new Client({ url: directory.server.url, timeout: 30_000 });
     if (dn !== '') await client.bind(dn, password);
     return client;
   }

@@ -95,5 +95,8 @@ test('a process says how it is, and a blocked event loop shows', async () => {
   expect(value(page, 'mailfarm_process_cpu_seconds_total')).toBeGreaterThan(0);
   expect(value(page, 'mailfarm_process_resident_memory_bytes')).toBeGreaterThan(1e7);
   expect(value(page, 'mailfarm_process_open_files')).toBeGreaterThan(3);
-  expect(value(await renderAll(), 'mailfarm_process_event_loop_lag_seconds')).toBeLessThan(0.1);
+  // Of the time since the last look; others may hold up this machine meanwhile.
+  await expect
+    .poll(async () => value(await renderAll(), 'mailfarm_process_event_loop_lag_seconds'))
+    .toBeLessThan(0.1);
 });

@@ -15,7 +15,7 @@ import { openFarm } from './testing.ts';
 
 const MEMBERS = 10_000;
 const VOLUMES = ['v1', 'v2'];
-const SECONDS_MAX = 60; // Here it takes two or three; the machine may be busy.
+const SECONDS_MAX = 150; // Here it takes two or three; the machine may be busy.
 
 test(
   '[S3-05] a list of 10,000: one file for each volume, a link for each member, in seconds',

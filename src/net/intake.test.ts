@@ -60,6 +60,7 @@ test('a socket that is dead on arrival is reported closed, once, and reaches no 
   accepted.destroy();
   let closed = 0;
   makeIntake().take(accepted, listenerOf(service), undefined, () => closed++);
+  await expect.poll(() => closed).toBe(1);
   await systemClock.sleep(20);
   expect([closed, service.seen.length]).toEqual([1, 0]);
 });
@@ -124,8 +125,7 @@ test('closed connections are told in batches; the last ones when the handover en
   receive?.({ kind: 'plan' }, undefined); // Not for us.
   receive?.('rubbish', undefined);
   for (const { accepted } of pairs.slice(0, 2)) accepted.destroy();
-  await systemClock.sleep(100);
-  expect(sent).toHaveLength(1);
+  await expect.poll(() => sent).toHaveLength(1);
   expect(sent[0]).toMatchObject({ net: 'closed', ids: expect.arrayContaining([90, 0, 1]) });
   pairs[2]?.accepted.destroy();
   await systemClock.sleep(5);

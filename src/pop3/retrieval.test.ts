@@ -157,8 +157,7 @@ test('a client that goes away in the middle of RETR lets go of the file', async 
   while (store.openReads === 0) await new Promise(setImmediate);
   client.close();
   while (server.service.connections > 0) await new Promise(setImmediate);
-  await new Promise(setImmediate);
-  expect(store.openReads).toBe(0);
+  await expect.poll(() => store.openReads).toBe(0);
   await server.close();
 });
 

@@ -44,7 +44,7 @@ function makeFleet(size: number, onLost: (worker: Worker) => void = () => {}): F
 const plan = {} as Parameters<Fleet['start']>[0];
 
 async function eventually(condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition() && turn < 300; turn++) await systemClock.sleep(20);
+  for (let turn = 0; !condition() && turn < 2500; turn++) await systemClock.sleep(20);
   expect(condition()).toBe(true);
 }
 

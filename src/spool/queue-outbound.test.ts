@@ -212,7 +212,7 @@ test('[N-15] very many letters: the first page at once, taking as quick as with 
     `   ${LETTERS} letters: first page ${round(pageMs)} ms, 64 claims ${round(fullMs)} ms ` +
       `(${round(emptyMs)} with none), +${round(grown)} MB\n`,
   );
-  expect(pageMs).toBeLessThan(5000); // Under a second on a machine that has nothing else to do.
-  expect(fullMs).toBeLessThan(4 * emptyMs + 100);
+  expect(pageMs).toBeLessThan(20_000); // Some 50 ms on a machine that has nothing else to do.
+  expect(fullMs).toBeLessThan(4 * emptyMs + 500);
   expect(grown).toBeLessThan(100);
 }, 600_000);

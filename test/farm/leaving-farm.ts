@@ -20,7 +20,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/cli/main.ts');
 const SMTP = 25;
 /** Room for a busy machine. */
-const READY_MS = 120_000;
+const READY_MS = 240_000;
 
 /** Times of minutes made seconds, and a world that is all loopback. */
 const SETTINGS = {
@@ -152,9 +152,9 @@ export async function addNode(
     get process() {
       return running;
     },
-    stop: () => running.stop(40_000),
+    stop: () => running.stop(90_000),
     setUpAnew: async () => {
-      await running.stop(40_000);
+      await running.stop(90_000);
       rmSync(state, { recursive: true });
       mkdirSync(state);
       running = await serve(file);
@@ -211,7 +211,7 @@ export async function give(
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  ms = 60_000,
+  ms = 120_000,
 ): Promise<void> {
   const end = performance.now() + ms;
   while (!(await holds())) {

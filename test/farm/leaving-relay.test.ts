@@ -76,4 +76,4 @@ test('[S2-14] mail volumes missing, a FIFO, without sentinel: a relay serves, se
   // What readiness is made of: no volume that is down, and none but spools.
   expect(table.volumes.map(({ name, up }) => `${name} ${up}`)).toEqual(['spool1 true']);
   expect(table.busy).toBe(false);
-}, 90_000);
+}, 300_000);

@@ -185,7 +185,7 @@ test('[S0-16] [S0-33] [S0-34] a node with nothing but its file joins, serves at 
     expect((await send(front.ports.mx, ['bob@example.test'])).code).toBe(250);
     expect(await fetch(front.ports.pop3, 'bob@example.test')).toHaveLength(1);
     expect(await fetch(node.ports.pop3, 'bob@example.test')).toHaveLength(1);
-    await expect.poll(() => shown('front2'), { timeout: 60_000 }).toBe('SPM');
+    await expect.poll(() => shown('front2'), { timeout: 120_000 }).toBe('SPM');
     expect(front.process.output()).toContain('added its own');
     expect(readFileSync(join(place.dir, 'state-front2/node.key'), 'utf8')).toHaveLength(44);
   } finally {
@@ -200,12 +200,12 @@ test('[S0-16] [S0-33] [S0-34] a node with nothing but its file joins, serves at 
 test('a node that lost its key serves, says so, and has a new one when it is told to', async () => {
   const front = await startNode({ dir: place.dir, name: 'front2', at: at(), base: nextBase });
   try {
-    await expect.poll(() => shown('front2'), { timeout: 60_000 }).toBe('SPM');
+    await expect.poll(() => shown('front2'), { timeout: 120_000 }).toBe('SPM');
     rmSync(join(place.dir, 'state-front2/node.key'));
-    await front.process.waitFor(/MF-NODE-006/, 60_000);
+    await front.process.waitFor(/MF-NODE-006/, 120_000);
     expect((await send(front.ports.mx, ['bob@example.test'])).code).toBe(250);
     await asked(farm, ['node', 'set', 'front2', '--new-key']);
-    await front.process.waitFor(/shows how this node is again/, 60_000);
+    await front.process.waitFor(/shows how this node is again/, 120_000);
   } finally {
     await front.stop();
   }
@@ -223,10 +223,10 @@ test('[S0-34] mailfarm node list: status in words, who is silent', async () => {
     );
   };
   await expect
-    .poll(() => list('node1'), { timeout: 60_000 })
+    .poll(() => list('node1'), { timeout: 120_000 })
     .toMatch(/SMTP up, POP3 up, Mailfarm up +(now|\d+ (s|min) ago)/);
   await expect
-    .poll(() => list('front2'), { timeout: 60_000 })
+    .poll(() => list('front2'), { timeout: 120_000 })
     .toMatch(/SMTP down, POP3 down, Mailfarm down .*, silent/);
 });
 

@@ -124,7 +124,7 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     ]);
     expect([first.code, first.stderr.toString()]).toEqual([0, '']);
     const node = serve(ctx, at);
-    await node.waitFor(/^mailfarm is ready/m, 90_000);
+    await node.waitFor(/^mailfarm is ready/m, 240_000);
     const [mx, pop3] = [at.base, at.base + 2];
     expect(listenOf(at.base)[2]).toBe(`pop3 127.0.0.1:${pop3}`);
 
@@ -138,7 +138,7 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     await writeSnapshot({ directory: at.admin, output: next, withPasswords: true });
     await at.stop(); // From here on there is no directory.
     putAged(next, at.snapshot, HOUR_MS);
-    await expect.poll(() => reply(mx, LATER), { timeout: 60_000 }).toBe(250);
+    await expect.poll(() => reply(mx, LATER), { timeout: 120_000 }).toBe(250);
 
     expect(await reply(mx, PLACED)).toBe(250);
     expect(await login(pop3, PLACED)).toBe('1 messages');
@@ -149,14 +149,14 @@ describe.each(TEST_SERVERS)('%s', (server) => {
     expect(await reply(mx, 'alice@example.test')).toBe(451);
 
     putAged(next, at.snapshot, 3 * HOUR_MS);
-    await expect.poll(() => reply(mx, 'nobody@example.test'), { timeout: 60_000 }).toBe(451);
+    await expect.poll(() => reply(mx, 'nobody@example.test'), { timeout: 120_000 }).toBe(451);
     expect(await reply(mx, PLACED)).toBe(250);
     expect(await login(pop3, PLACED)).toBe('2 messages');
     expect(await login(pop3, PLACED, 'wrong')).toBe('SYS/TEMP');
     putAged(next, at.snapshot, 25 * HOUR_MS);
-    await expect.poll(() => reply(mx, PLACED), { timeout: 60_000 }).toBe(451);
+    await expect.poll(() => reply(mx, PLACED), { timeout: 120_000 }).toBe(451);
     expect(await login(pop3, PLACED)).toBe('SYS/TEMP');
-  }, 240_000);
+  }, 600_000);
 });
 
 test('[S2-17] a node without logins does not start with a snapshot with hashes', async (ctx) => {
@@ -165,4 +165,4 @@ test('[S2-17] a node without logins does not start with a snapshot with hashes',
   const node = serve(ctx, at, '--roles', 'mx');
   expect(await node.exited, node.output()).toBe(78);
   expect(node.output()).toMatch(/MF-DIR-016/);
-}, 240_000);
+}, 600_000);

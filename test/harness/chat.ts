@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 
-const REPLY_MS = 30_000;
+const REPLY_MS = 60_000;
 const CRLF = Buffer.from('\r\n');
 
 /** The server broke its protocol's grammar. */

@@ -18,7 +18,7 @@ export async function courierSession(options: CourierOptions, input: string): Pr
   const result = await runInPeers(program(options), {
     ...place(options),
     input: Buffer.from(input, 'latin1'),
-    ms: 30_000,
+    ms: 120_000,
   });
   if (result.code !== 0) throw new Error(`courier: exit ${result.code}\n${result.stderr}`);
   return result.stdout.toString('latin1');

@@ -80,7 +80,7 @@ export async function startExim(options: EximOptions): Promise<EximServer> {
   if (options.tls !== undefined) copyFileSync(options.tls.key, join(home, 'spool/key.pem'));
   const own = `chown -R Debian-exim:Debian-exim ${home}/spool ${home}/log`;
   const running = startInPeers(['sh', '-c', `${own} && { exim4 -bdf -q2s & wait; }`], inside);
-  await waitForPort(port, running, 20_000, host);
+  await waitForPort(port, running, 120_000, host);
   const mainlog = join(home, 'log/main');
   return {
     host,

@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/cli/main.ts');
 
 /** Longer than the farm's own drain. */
-const STOP_MS = 45_000;
+const STOP_MS = 90_000;
 
 /** Standard ports; the farm listens on base + port. */
 const STANDARD = {
@@ -71,7 +71,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     ...(options.env === undefined ? {} : { env: options.env }),
   });
   try {
-    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 90_000);
+    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 240_000);
   } catch (error) {
     await running.stop(2_000);
     throw error;

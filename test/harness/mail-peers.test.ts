@@ -22,7 +22,7 @@ async function lettersIn(maildir: string, count: number): Promise<string[]> {
       return [];
     }
   };
-  await expect.poll(() => names().length, { timeout: 30_000 }).toBe(count);
+  await expect.poll(() => names().length, { timeout: 120_000 }).toBe(count);
   return names().map((name) => readFileSync(join(maildir, 'new', name), 'utf8'));
 }
 
@@ -62,7 +62,7 @@ test('Postfix finds Exim by our DNS and STARTTLS; what has no MX there comes to 
   expect(letter).toMatch(/by exim\.peers\.test with esmtps/);
   expect(dns.queries).toContain('MX example.net');
   expect(await send(postfix.host, postfix.smtp, 'bob@nowhere.example')).toBe(250);
-  await expect.poll(() => postfix.log(), { timeout: 20_000 }).toMatch(/status=bounced.*not found/);
+  await expect.poll(() => postfix.log(), { timeout: 120_000 }).toMatch(/status=bounced.*not found/);
   dns.set({ 'later.example': 'servfail' });
   expect(await send(postfix.host, postfix.smtp, 'bob@later.example')).toBe(250);
   await expect.poll(async () => (await postfix.queue()).join('\n')).toContain('bob@later.example');
@@ -103,6 +103,6 @@ test("Postfix's relay map, smtp-source and smtp-sink: a hundred letters through"
   const to = { host: postfix.host, port: postfix.smtp };
   const done = await runSmtpSource({ ...to, ...who, letters: 100, sessions: 5, octets: 500 });
   expect(done).toMatchObject({ code: 0 });
-  await expect.poll(() => sink.letters().length, { timeout: 60_000 }).toBe(100);
+  await expect.poll(() => sink.letters().length, { timeout: 120_000 }).toBe(100);
   expect(String(sink.letters()[0])).toMatch(/X-Rcpt-Args: <bob@mapped\.example>/);
 });

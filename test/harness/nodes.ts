@@ -143,7 +143,7 @@ export async function startNode(options: {
     withParent: 'TERM',
   });
   try {
-    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 90_000);
+    await running.waitFor(/^mailfarm is ready/m, options.readyMs ?? 240_000);
   } catch (error) {
     await running.stop(2_000);
     throw error;
@@ -153,7 +153,7 @@ export async function startNode(options: {
     name,
     ports: ports as Record<Service, number>,
     process: running,
-    stop: () => running.stop(40_000),
+    stop: () => running.stop(90_000),
   };
 }
 

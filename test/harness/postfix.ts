@@ -65,7 +65,7 @@ export async function startPostfix(options: PostfixOptions): Promise<PostfixServ
   // start-fg checks and makes the queue's directories, then becomes master(8) in the foreground.
   const argv = ['sh', '-c', `chown postfix ${home}/data && exec postfix -c ${home}/etc start-fg`];
   const running = startInPeers(argv, inside);
-  await waitForPort(port, running, 20_000, host);
+  await waitForPort(port, running, 120_000, host);
   return {
     host,
     smtp: port,

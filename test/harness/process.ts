@@ -145,7 +145,7 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
 export async function waitForPort(
   port: number,
   running: Running,
-  ms = 20_000,
+  ms = 120_000,
   host = '127.0.0.1',
 ): Promise<void> {
   const until = performance.now() + ms;

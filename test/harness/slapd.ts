@@ -260,7 +260,7 @@ export async function steadyPort(): Promise<number> {
 
 /** slapd listens before it opens its database, and serves no connection before that is done. */
 async function waitUntilItAccepts(host: string, port: number, running: Running): Promise<void> {
-  const until = performance.now() + 60_000;
+  const until = performance.now() + 120_000;
   while (!(await connects(host, port))) {
     if (!running.running()) throw new Error(`slapd ended:\n${running.output()}`);
     if (performance.now() > until) throw new Error(`slapd is silent:\n${running.output()}`);

@@ -46,7 +46,7 @@ export async function startSmtpSink(options: SinkOptions = {}): Promise<SmtpSink
   ];
   const bind = dumps === undefined ? [] : [dumps];
   const running = startInPeers(asChild(argv), { bind });
-  await waitForPort(port, running, 20_000, host);
+  await waitForPort(port, running, 120_000, host);
   const names = (): string[] =>
     dumps === undefined ? [] : readdirSync(dumps).filter((name) => name.startsWith('letter.'));
   return {

@@ -147,7 +147,7 @@ test('[P-14] we read what Postfix delivered', async (ctx) => {
   expect((await chat.send('a@client.example', ['alice@example.test'], ONE)).code).toBe(250);
   await chat.quit();
   const arrived = (): Promise<readonly Entry[]> => box.engine.list(box.maildir);
-  await expect.poll(arrived, { timeout: 10_000 }).toHaveLength(1);
+  await expect.poll(arrived, { timeout: 60_000 }).toHaveLength(1);
   const [entry] = await arrived();
   expect((await box.read(entry!)).subarray(-ONE.length)).toEqual(ONE);
   await worksOnAll(box);

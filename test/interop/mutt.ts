@@ -40,6 +40,6 @@ export async function muttTypes(home: string, maildir: string, keys: string): Pr
   // script(1) gives it the terminal that it wants.
   const command = `${MUTT} -n -F ${file} -f ${maildir}`;
   const argv = ['script', '-qec', command, '/dev/null'];
-  await runOrThrow(argv, { env: { HOME: home, TERM: 'xterm', LC_ALL: 'C.UTF-8' }, ms: 30_000 });
+  await runOrThrow(argv, { env: { HOME: home, TERM: 'xterm', LC_ALL: 'C.UTF-8' }, ms: 120_000 });
   return readdirSync(got).map((name) => wireForm(readFileSync(join(got, name))));
 }

@@ -21,7 +21,11 @@ interface Acknowledged {
 }
 
 /** Delivers without a pause from some hosts at once until told to stop. */
-function deliverEverywhere(box: SharedMaildir): { readonly stop: () => Promise<Acknowledged> } {
+function deliverEverywhere(box: SharedMaildir): {
+  /** So far. */
+  readonly told: Acknowledged;
+  readonly stop: () => Promise<Acknowledged>;
+} {
   const told: Acknowledged = { texts: new Map(), refused: [], longestMs: 0 };
   const state = { stop: false };
   const host = async (client: Client): Promise<void> => {
@@ -40,6 +44,7 @@ function deliverEverywhere(box: SharedMaildir): { readonly stop: () => Promise<A
   };
   const hosts = CLIENTS.map(host);
   return {
+    told,
     stop: async () => {
       state.stop = true;
       await Promise.all(hosts);
@@ -73,6 +78,7 @@ test('[S2-02] [N-01] the server stops and comes back during deliveries: no lette
     await serverThreads(4);
     await sleep(1000);
   }
+  await expect.poll(() => work.told.texts.size).toBeGreaterThan(10);
   const { texts, refused, longestMs } = await work.stop();
   const report = `${texts.size} letters, ${refused.length} refused, longest ${Math.round(longestMs)} ms`;
   process.stdout.write(`   server restarted twice: ${report}\n`);
@@ -95,8 +101,10 @@ test('[S2-02] [S2-05] an export goes and comes back: no letter lost, the other v
   for (const client of CLIENTS) {
     await deliver(engineOf(client), other.on(client), 'hello\n');
   }
+  await expect.poll(() => work.told.refused.length).toBeGreaterThan(0);
   await sleep(1000);
   await asRoot('exportfs', ...EXPORT);
+  await expect.poll(() => work.told.texts.size).toBeGreaterThan(10);
   await sleep(1000);
   expect(await engineOf('c1').list(other.on('c1'))).toHaveLength(CLIENTS.length);
   const { texts, refused } = await work.stop();
@@ -147,7 +155,7 @@ test('[S2-02] a full volume says so before anything is acknowledged, and leaves 
   const staged = readdirSync(join(box.atServer, 'tmp'));
   for (const base of staged) await engine.discard({ maildir: box.on('c1'), base });
   // The client may keep a removed file as `.nfs…` until it has closed it.
-  await expect.poll(() => readdirSync(join(box.atServer, 'tmp')), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => readdirSync(join(box.atServer, 'tmp')), { timeout: 60_000 }).toEqual([]);
   const keys = async (): Promise<string[]> =>
     (await engineOf('c2').list(box.on('c2'))).map(({ name }) => nameKey(name));
   expect(await keys()).toEqual([small]);

@@ -51,7 +51,7 @@ async function startNode(host: Host): Promise<void> {
   const started = await startOn(host, `node-${host}-${starts++}`, argv);
   nodes.set(host, started);
   for (let turn = 0; !/^mailfarm is ready/m.test(started.output()); turn++) {
-    if (turn > 300) throw new Error(`${host} is not ready:\n${started.output()}`);
+    if (turn > 2400) throw new Error(`${host} is not ready:\n${started.output()}`);
     await sleep(100);
   }
 }
@@ -197,6 +197,8 @@ test('[N-01] [N-21] one host is killed amid deliveries: what it acknowledged is 
   };
   const work = USERS.map((user, i) => sender('c1', user, `doomed${i}`, 10_000));
   await sleep(1500);
+  const byDoomed = (): number => acknowledged.filter((one) => one.includes('doomed')).length;
+  await expect.poll(byDoomed).toBeGreaterThan(10);
   await nodes.get('c1')?.signal('KILL');
   nodes.delete('c1');
   await Promise.all([...work, sender('c2', USERS[1] ?? '', 'survivor', 30)]);

@@ -18,7 +18,7 @@ import type { ViolationKind } from './violation.ts';
 import { Witness } from './witness.ts';
 
 /** Others may be busy on this machine. */
-const READY_MS = 120_000;
+const READY_MS = 240_000;
 const TEST_MS = 600_000;
 const PLANTS = join(import.meta.dirname, 'plants/all.ts');
 const MAIN = join(import.meta.dirname, 'main.ts');
@@ -92,7 +92,7 @@ async function watch(name: string, more: Partial<WitnessOptions> = {}): Promise<
 }
 
 /** Lets it work until `enough`; a busy machine gets more time. */
-async function until(enough: () => boolean, ms = 90_000): Promise<void> {
+async function until(enough: () => boolean, ms = 240_000): Promise<void> {
   const end = performance.now() + ms;
   while (!enough() && performance.now() < end) await sleep(50);
 }

@@ -19,7 +19,7 @@ import { makeReport, type Counts, type Report } from './report.ts';
 import { Sender } from './sender.ts';
 
 /** How long the farm may take before the first letter. */
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 const READY_PAUSE_MS = 250;
 
 export interface PhaseOptions {

@@ -9,7 +9,7 @@ import { DEMO_PORTS } from './layout.ts';
 
 const MAIN = join(import.meta.dirname, '../main.ts');
 /** Far below the farm's own limits for ending, far above what a start takes. */
-const WAIT_MS = 25_000;
+const WAIT_MS = 120_000;
 
 const clean: (() => void)[] = [];
 afterEach(() => {

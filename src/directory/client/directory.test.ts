@@ -352,7 +352,7 @@ for (const kind of TEST_SERVERS) {
       const started = performance.now();
       for (let n = 0; n < 20; n += 1)
         expect((await directory.resolve('bob@example.test')).kind).toBe('account');
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(performance.now() - started).toBeLessThan(10_000); // Each: 14 seconds.
     },
   );
 
@@ -399,7 +399,7 @@ for (const kind of TEST_SERVERS) {
       await first.server.close();
       await expect(directory.resolve('bob@example.test')).rejects.toThrow(DirectoryUnavailable);
       await start({ options: { port } });
-      await expect.poll(() => directory.available, { timeout: 5_000 }).toBe(true);
+      await expect.poll(() => directory.available, { timeout: 30_000 }).toBe(true);
       expect((await directory.resolve('bob@example.test')).kind).toBe('account');
     },
   );

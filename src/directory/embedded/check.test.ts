@@ -9,7 +9,7 @@ beforeAll(async () => {
   directory = await startTestDirectory({
     entries: [userEntry('carol@example.test', 2100, { mailAlias: 'c@xn--bcher-kva.test' })],
   });
-  admin = new Client({ url: directory.server.url, timeout: 5_000 });
+  admin = new Client({ url: directory.server.url, timeout: 30_000 });
   await admin.bind('cn=admin,dc=mailfarm', 'admin-secret');
 });
 afterAll(async () => {

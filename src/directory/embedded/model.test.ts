@@ -93,7 +93,7 @@ async function open(
 ): Promise<{ server: TestDirectory; client: Client }> {
   const options = { data, options: { 'directory.embedded.journal.max': journal } };
   const server = await startTestDirectory({ options });
-  const client = new Client({ url: server.server.url, timeout: 10_000 });
+  const client = new Client({ url: server.server.url, timeout: 30_000 });
   await client.bind('cn=admin,dc=mailfarm', 'admin-secret');
   return { server, client };
 }

@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 async function bound(dn: string, password: string): Promise<Client> {
-  const client = new Client({ url: directory.server.url, timeout: 5_000 });
+  const client = new Client({ url: directory.server.url, timeout: 30_000 });
   await client.bind(dn, password);
   return client;
 }

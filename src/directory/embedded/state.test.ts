@@ -39,7 +39,7 @@ describe.each(TEST_SERVERS)('%s', (server) => {
   let frontend: Client;
 
   const bound = async (name: string, password: string): Promise<Client> => {
-    const client = new Client({ url: directory.server.url, timeout: 10_000 });
+    const client = new Client({ url: directory.server.url, timeout: 30_000 });
     await client.bind(name, password);
     return client;
   };

@@ -22,7 +22,7 @@ const start = (data: string, more: Record<string, number> = {}): Promise<TestDir
   startTestDirectory({ options: { data, options: more } });
 
 async function administrator(url: string): Promise<Client> {
-  const client = new Client({ url, timeout: 10_000 });
+  const client = new Client({ url, timeout: 30_000 });
   await client.bind('cn=admin,dc=mailfarm', 'admin-secret');
   return client;
 }
@@ -207,7 +207,8 @@ test('killed between conditional changes: what was acknowledged stands, and numb
         .searchEntries[0];
       return { csn: String(entry?.['entryCSN']), count: Number(entry?.['description'] ?? -1) };
     };
-    const kill = setTimeout(() => child.kill('SIGKILL'), 150 + round * 60);
+    let changes = 0;
+    let kill: NodeJS.Timeout | undefined;
     try {
       const found = await read();
       expect(found.count).toBeGreaterThanOrEqual(acknowledged);
@@ -218,6 +219,9 @@ test('killed between conditional changes: what was acknowledged stands, and numb
         await client.modify(farm, replace('description', String(count + 1)), assertion);
         acknowledged = count + 1;
         seen = csn;
+        changes += 1;
+        // Some time after it has made some changes, whatever it is doing then.
+        if (changes === 5) kill = setTimeout(() => child.kill('SIGKILL'), 20 + round * 15);
       }
     } catch (error) {
       if (!child.killed) throw error;

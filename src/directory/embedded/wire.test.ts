@@ -10,7 +10,7 @@ let admin: Client;
 
 beforeAll(async () => {
   directory = await startTestDirectory();
-  admin = new Client({ url: directory.server.url, timeout: 5_000 });
+  admin = new Client({ url: directory.server.url, timeout: 30_000 });
   await admin.bind('cn=admin,dc=mailfarm', 'admin-secret');
 });
 afterAll(async () => {

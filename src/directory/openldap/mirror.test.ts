@@ -20,7 +20,7 @@ async function ask<T>(
   who: { readonly dn: string; readonly password: string },
   what: (client: Client) => Promise<T>,
 ): Promise<T | number> {
-  const client = new Client({ url: server.url, timeout: 5_000 });
+  const client = new Client({ url: server.url, timeout: 30_000 });
   try {
     await client.bind(who.dn, who.password);
     return await what(client);
@@ -78,9 +78,9 @@ test('one is killed: the other takes changes, and the first has them when it is 
   await a.kill();
   await describeFarm(b, 'while a was away');
   await a.start();
-  await expect.poll(() => description(a), { timeout: 15_000 }).toBe('while a was away');
+  await expect.poll(() => description(a), { timeout: 60_000 }).toBe('while a was away');
   await expect
-    .poll(async () => JSON.stringify(await state(a)), { timeout: 15_000 })
+    .poll(async () => JSON.stringify(await state(a)), { timeout: 60_000 })
     .toBe(JSON.stringify(await state(b)));
 });
 

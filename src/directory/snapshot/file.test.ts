@@ -145,10 +145,12 @@ test('[S1-08] kill -9 at any moment of writing leaves the old file whole', async
     process.stdout.write('done');
     setInterval(() => {}, 1000);`;
   let left = 0;
-  for (const ms of [0, 20, 60, 120]) {
+  for (const ms of [0, 20, 60, 120, 'at work'] as const) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
     await once(child.stdout, 'data');
-    await new Promise((resolve) => setTimeout(resolve, ms));
+    if (ms !== 'at work') await new Promise((resolve) => setTimeout(resolve, ms));
+    else
+      while (!existsSync(`${target}.new`)) await new Promise((resolve) => setTimeout(resolve, 1));
     child.kill('SIGKILL');
     await once(child, 'exit');
     if (existsSync(`${target}.new`)) left += 1;

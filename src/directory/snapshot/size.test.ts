@@ -29,9 +29,13 @@ const program = (path: string, asked: number): string => `
   await ask(0, ${asked / 4});
   gc();
   const before = process.memoryUsage();
-  const began = performance.now();
-  await ask(0, ${asked});
-  const us = ((performance.now() - began) * 1000) / ${asked};
+  let us = Infinity; // Of the processor, not of the clock; the best of three.
+  for (let turn = 0; turn < 3; turn += 1) {
+    const began = process.cpuUsage();
+    await ask(0, ${asked});
+    const { user, system } = process.cpuUsage(began);
+    us = Math.min(us, (user + system) / ${asked});
+  }
   gc();
   const after = process.memoryUsage();
   const heap = after.heapUsed + after.external - before.heapUsed - before.external;
@@ -58,6 +62,6 @@ test('[S2-17] many users cost a process no memory, and a look-up some microsecon
       `${megabytes(found.heap)} MB more after 20,000 questions, rss ${megabytes(found.rss)} MB\n`,
   );
   expect(found.heap, 'octets after 20,000 different questions').toBeLessThan(2_000_000);
-  expect(found.us).toBeLessThan(500); // A loaded machine; it takes some ten.
+  expect(found.us).toBeLessThan(500); // It takes some thirty.
   expect(statSync(path).size / USERS).toBeLessThan(1_000);
 }, 300_000);

@@ -95,7 +95,7 @@ export class StrictClient {
   }
 
   /** The next reply. Throws on bad grammar, at the end of the connection, and after `ms`. */
-  async reply(ms = 10_000): Promise<Reply> {
+  async reply(ms = 30_000): Promise<Reply> {
     const late = performance.now() + ms;
     for (;;) {
       if (this.problem) throw this.problem;

@@ -200,7 +200,7 @@ test('what a sender held that ended at once another sends when the lease is over
   // The time to drain is kept though its spool answers nothing any more.
   const begun = performance.now();
   await first.drain(500);
-  expect(performance.now() - begun).toBeLessThan(10_000);
+  expect(performance.now() - begun).toBeLessThan(30_000);
 }, 60_000);
 
 test('a letter whose message is gone is held for an administrator, not lost and not told', async () => {
@@ -250,12 +250,12 @@ test('a lane that is woken by one process rests no more in the others', async ()
   await post(from, ['example.net']);
   await expect.poll(states, WAIT).toEqual(['later']);
   peer.behave({});
-  // Time goes on by seconds; its rest is a minute at least.
+  // Time goes on by twelve seconds; its rest is a minute at least.
   expect(await from.wake('example.net')).toBe(1);
-  for (let second = 0; second < 12 && files().length > 0; second++) {
-    ahead += 1000;
-    await systemClock.sleep(300);
-  }
-  expect(files()).toEqual([]);
+  const filesLater = (): string[] => {
+    ahead = Math.min(ahead + 1000, 12_000);
+    return files();
+  };
+  await expect.poll(filesLater, { ...WAIT, interval: 300 }).toEqual([]);
   expect(peer.letters).toHaveLength(1);
 });

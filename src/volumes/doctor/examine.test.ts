@@ -75,7 +75,7 @@ test('[N-04] [N-02] a call that never comes back is told, with what was known be
   );
   const began = performance.now();
   const found = await facts({ program, hangMs: 300 });
-  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(performance.now() - began).toBeLessThan(30_000);
   expect(found.hung).toEqual({ at: 'trial: fsync', ms: 300, port: undefined });
   expect(found.room).toEqual(room);
   const { complaints } = diagnose(found, FARM);

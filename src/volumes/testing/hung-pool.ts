@@ -13,7 +13,7 @@ import { systemClock } from '../../base/clock.ts';
 import { withDeadline } from '../../base/deadline.ts';
 import { MemoryPlacements, openTestVolumes, owner, strikingFs, volumeEntry } from './volumes.ts';
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 40_000;
 const [root = ''] = process.argv.slice(2);
 let hangs = false;
 const hung = async (): Promise<void> => void (await open(join(root, 'hang')));

@@ -89,8 +89,8 @@ const SLOW = process.env['MAILFARM_TEST_SLOW'] !== undefined;
 export const volumeOptions = (set: Partial<VolumeOptions> = {}): VolumeOptions => ({
   ...defaults(VOLUME_OPTIONS),
   'volume.probe.interval': 50,
-  'volume.probe.deadline': SLOW ? 20_000 : 300,
-  'volume.deadline': SLOW ? 20_000 : 1500, // What does not hang needs less on a busy machine too.
+  'volume.probe.deadline': SLOW ? 20_000 : 1000,
+  'volume.deadline': SLOW ? 20_000 : 3000, // What does not hang needs less on a busy machine too.
   'volume.full.retry': 200,
   'volume.reserve.bytes': 0,
   'volume.reserve.inodes': 0,
@@ -151,7 +151,7 @@ export function gate(): { readonly closed: Promise<void>; open(): void } {
 /** Waits until `condition` holds. @throws after ten seconds: a busy machine is no failure */
 export async function eventually(condition: () => boolean): Promise<void> {
   for (let turn = 0; !condition(); turn++) {
-    if (turn === 1000) throw new Error(`never: ${condition.toString()}`);
+    if (turn === 5000) throw new Error(`never: ${condition.toString()}`);
     await systemClock.sleep(10);
   }
 }

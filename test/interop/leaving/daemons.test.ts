@@ -66,7 +66,7 @@ for (const peer of ['postfix', 'exim'] as const) {
     await yard.settled();
     expect(letter.state).toBe('done');
     for (const maildir of Object.values(maildirs)) {
-      await expect.poll(() => lettersIn(maildir).length, { timeout: 30_000 }).toBe(1);
+      await expect.poll(() => lettersIn(maildir).length, { timeout: 120_000 }).toBe(1);
       const [got = ''] = lettersIn(maildir);
       const body = got.slice(got.indexOf('\n\n') + 2);
       expect(body.trimEnd()).toBe(BODY.replace('a\rb', 'a b'));
@@ -116,7 +116,7 @@ test('smtp-sink: no ESMTP, no pipelining, soft and hard errors, disconnects', as
   }
   const letters = [];
   for (const [name] of cases) letters.push(await yard.put({ to: [`bob@${name}`] }));
-  await yard.settled(60_000);
+  await yard.settled(180_000);
   expect(letters.map(({ state }, at) => [cases[at]?.[0], state])).toEqual(
     cases.map(([name, , state]) => [name, state]),
   );
@@ -133,6 +133,6 @@ test('a tarpit costs its own letters time, and others none', async (ctx) => {
     await yard.put({ to: [`u${at}@tar.test`] });
     await yard.put({ to: [`u${at}@good.test`] });
   }
-  await expect.poll(() => good.letters.length, { timeout: 15_000 }).toBe(50);
+  await expect.poll(() => good.letters.length, { timeout: 120_000 }).toBe(50);
   expect(yard.log.some(({ to }) => String(to).endsWith('@tar.test'))).toBe(false);
 });

@@ -115,7 +115,7 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
   const put = (letter: YardLetter) => putInto(spool, letter);
   return { dns, spool, sender, port, notices, log, put, settled, peer };
 
-  async function settled(ms = 20_000): Promise<void> {
+  async function settled(ms = 120_000): Promise<void> {
     const until = performance.now() + ms;
     const isBusy = () =>
       sender.held > 0 ||
