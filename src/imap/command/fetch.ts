@@ -1,5 +1,273 @@
-import { Refusal } from '../replies.ts';
+/**
+ * FETCH (RFC 9051 §6.4.5). Rows come from the session's view, so message numbers mean what the
+ * client knows, also of messages that others expunged meanwhile: of those it is told what the view
+ * has, and what is not there any more is left out (RFC 2180 §4.1.2) and said at the end.
+ */
+import type { Numbered } from '../../mailbox/mail.ts';
+import type { HeadSummary, Summary } from '../../mailbox/summary.ts';
+import { BrokenAnswer, ConnectionLost, type Done } from '../../net/line-transport.ts';
+import { StoreError } from '../../volumes/error.ts';
+import { useCondstore } from '../condstore.ts';
+import { UPDATE_BYTES_MAX } from '../options.ts';
+import type { ImapSession } from '../session.ts';
+import type { Selected } from '../state.ts';
+import { type By, firstFrom } from '../view.ts';
+import type { Args } from '../wire/args.ts';
+import { type FetchRequest, readFetch } from '../wire/fetch-items.ts';
+import { formatSequence, parseSequence } from '../wire/sequence.ts';
+import { openItem } from './fetch-parts.ts';
+import {
+  clientOf,
+  type FetchJob,
+  fetchPlain,
+  fetchPlan,
+  GONE,
+  IndexWalk,
+  pause,
+  plainText,
+  type RowFacts,
+  unlessGone,
+} from './fetch-rows.ts';
+import { sendStream } from './fetch-stream.ts';
 
-export function fetch(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+/** Messages whose \Seen is set by one change, before their octets are sent. */
+const SEEN_AT_ONCE = 256;
+
+/** FETCH and UID FETCH. */
+export function fetch(session: ImapSession, args: Args, state: Selected, by: By): Done {
+  args.space();
+  const set = args.sequenceText();
+  args.space();
+  const request = readFetch(args);
+  if (request.vanished === 'told' && (by !== 'uid' || !session.enabled.qresync)) {
+    args.fail('VANISHED is for UID FETCH after ENABLE QRESYNC'); // RFC 7162 §3.2.6
+  }
+  const spans = state.view.spans(set, by, state.saved);
+  const plan = fetchPlan(request, by);
+  if (asksModseq(request)) useCondstore(session, state);
+  if (request.vanished === 'told') sayVanished(session, state, set, request.changedSince ?? 0);
+  const finish = (gone: number): void => {
+    if (gone === 0) session.ok('FETCH completed');
+    // A UID that is not there is no error (RFC 9051 §6.4.9); a message number was promised.
+    else if (by === 'uid') session.ok('FETCH completed', 'EXPUNGEISSUED');
+    else session.no('EXPUNGEISSUED', 'Some of the messages were deleted by another session');
+  };
+  const job = { session, state, plan, spans, finish };
+  if (plan.need === 'nothing' && !plan.parts) return fetchPlain(job);
+  return fetchContent(job);
 }
+
+const asksModseq = ({ items, changedSince }: FetchRequest): boolean =>
+  changedSince !== undefined ||
+  items.some((item) => item.kind === 'plain' && item.name === 'MODSEQ');
+
+/** UIDs of the set that were expunged since (RFC 7162 §3.2.6). */
+function sayVanished(session: ImapSession, state: Selected, set: string, since: number): void {
+  const uids = vanishedIn(state, set, since);
+  if (uids !== '') session.untagged(`VANISHED (EARLIER) ${uids}`);
+}
+
+/**
+ * Where it is not known any more when something went, all that is not there is named: a client
+ * may be told of UIDs it never had (RFC 7162 §3.2.10.2).
+ */
+function vanishedIn({ view, saved }: Selected, set: string, since: number): string {
+  const { state, messages } = view;
+  const ranges =
+    set === '$'
+      ? saved.map((uid) => [uid, uid] as const)
+      : parseSequence(set, Math.max(view.lastUid, 1));
+  const gone: number[] = [];
+  if (since >= state.expungedSince) {
+    const uids = state.expunged.filter(({ modseq }) => modseq > since).map(({ uid }) => uid);
+    let range = 0;
+    for (const uid of uids.toSorted((a, b) => a - b)) {
+      while ((ranges[range]?.[1] ?? Infinity) < uid) range += 1;
+      if ((ranges[range]?.[0] ?? Infinity) <= uid) gone.push(uid);
+    }
+    return formatSequence(gone);
+  }
+  const holes: string[] = [];
+  for (const [from, to] of ranges) {
+    let next = from;
+    const last = Math.min(to, state.uidNext - 1);
+    for (let index = firstFrom(messages, from); next <= last; index += 1) {
+      const uid = Math.min(messages[index]?.uid ?? Infinity, last + 1);
+      if (next < uid) holes.push(next === uid - 1 ? `${next}` : `${next}:${uid - 1}`);
+      next = uid + 1;
+    }
+  }
+  return holes.join(',');
+}
+
+async function fetchContent(job: FetchJob): Promise<void> {
+  const { state, plan, spans } = job;
+  const { changedSince = -1 } = plan;
+  const wanted: number[] = [];
+  for (const walk = new IndexWalk(spans); walk.index >= 0; walk.step()) {
+    if ((state.view.messages[walk.index] as Numbered).modseq > changedSince)
+      wanted.push(walk.index);
+  }
+  const sets = plan.seen && state.access === 'read-write';
+  const rows = new ContentRows(job);
+  const step = sets ? SEEN_AT_ONCE : wanted.length;
+  for (let at = 0; at < wanted.length; at += step) {
+    const indices = wanted.slice(at, at + step);
+    const messages = indices.map((index) => state.view.messages[index] as Numbered);
+    const newest = sets ? await markSeen(state, messages) : undefined;
+    await rows.send(indices, messages, newest);
+  }
+  job.finish(rows.gone);
+}
+
+/**
+ * Sets \Seen, before the octets go out: a message that was read and is not marked is seen again,
+ * one that is marked and was not read may be missed, but only if the line breaks in between.
+ * A full volume does not keep anybody from reading. @returns messages that changed, by UID
+ */
+async function markSeen(
+  { folder, view }: Selected,
+  messages: readonly Numbered[],
+): Promise<ReadonlyMap<number, Numbered>> {
+  const changed = new Map<number, Numbered>();
+  const uids = messages.filter(({ flags }) => !flags.includes('S')).map(({ uid }) => uid);
+  if (uids.length === 0) return changed;
+  try {
+    const stored = await folder.store({ uids, how: 'add', letters: 'S', keywords: [] });
+    for (const uid of uids) {
+      const message = stored.state.messages[firstFrom(stored.state.messages, uid)];
+      if (message?.uid !== uid) continue;
+      changed.set(uid, message);
+      view.told(message);
+    }
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'volume-full') throw error;
+  }
+  return changed;
+}
+
+class ContentRows {
+  readonly #job: FetchJob;
+  #said = 0;
+  gone = 0;
+
+  constructor(job: FetchJob) {
+    this.#job = job;
+  }
+
+  /** Rows of messages, in order. `newest` has those whose \Seen was set just now. */
+  async send(
+    indices: readonly number[],
+    messages: readonly Numbered[],
+    newest: ReadonlyMap<number, Numbered> | undefined,
+  ): Promise<void> {
+    const summaries = this.#summaries(messages);
+    for (const [at, before] of messages.entries()) {
+      const next = summaries && (await summaries.next());
+      const summary = next === undefined || next.done === true ? undefined : next.value;
+      if (next !== undefined && summary === undefined) {
+        this.gone += 1;
+        continue;
+      }
+      const message = newest?.get(before.uid) ?? before;
+      const facts = await this.#facts(message, (indices[at] as number) + 1, summary);
+      if (facts === undefined || !(await this.#row(facts, message !== before))) this.gone += 1;
+      if (this.#said >= UPDATE_BYTES_MAX) {
+        this.#said = 0;
+        await pause(this.#job.session);
+      }
+    }
+  }
+
+  #summaries(
+    messages: readonly Numbered[],
+  ): AsyncIterator<HeadSummary | Summary | undefined> | undefined {
+    const { plan, state } = this.#job;
+    if (plan.need === 'nothing') return undefined;
+    const { folder } = state;
+    return plan.need === 'head'
+      ? folder.summaries(messages, 'head')[Symbol.asyncIterator]()
+      : folder.summaries(messages, 'all')[Symbol.asyncIterator]();
+  }
+
+  async #facts(
+    message: Numbered,
+    number: number,
+    summary: HeadSummary | Summary | undefined,
+  ): Promise<RowFacts | undefined> {
+    const { plan, state } = this.#job;
+    const octets = plan.octets ? unlessGone(() => state.folder.octets(message)) : 0;
+    const date = plan.date ? unlessGone(() => state.folder.date(message)) : 0;
+    const facts = {
+      number,
+      message,
+      octets: typeof octets === 'number' ? octets : await octets,
+      date: typeof date === 'number' ? date : await date,
+      summary,
+    };
+    return facts.octets === GONE || facts.date === GONE ? undefined : facts;
+  }
+
+  /** @returns whether the message was there */
+  async #row(facts: RowFacts, seenNow: boolean): Promise<boolean> {
+    const { session, state, plan } = this.#job;
+    const client = clientOf(session, state);
+    let text = `* ${facts.number} FETCH (`;
+    let between = '';
+    let broken = false;
+    try {
+      for (const item of plan.items) {
+        text += between;
+        between = ' ';
+        if (item.kind === 'plain') {
+          text += plainText(item.name, facts, client);
+          continue;
+        }
+        const opened = await openItem(item, {
+          state,
+          message: facts.message,
+          summary: facts.summary,
+        });
+        if (typeof opened === 'string') {
+          text += `${item.label} ${opened}`;
+          continue;
+        }
+        const { head, stream } = opened;
+        this.#say(`${text}${item.label} ${head}{${stream.octets}}\r\n`);
+        text = '';
+        broken = true;
+        await sendStream(session, stream);
+      }
+    } catch (error) {
+      if (broken) throw asBroken(error);
+      if (error instanceof StoreError && error.kind === 'message-gone') return false;
+      throw error;
+    }
+    if (plan.parts) session.fetched += 1;
+    this.#say(`${text}${seenNow ? this.#changed(facts, client) : ''})\r\n`);
+    return true;
+  }
+
+  #say(text: string): void {
+    this.#said += text.length;
+    this.#job.session.say(text);
+  }
+
+  /** What \Seen changed, where it was not asked for anyway. */
+  #changed(facts: RowFacts, client: ReturnType<typeof clientOf>): string {
+    const { items } = this.#job.plan;
+    const has = (name: string): boolean =>
+      items.some((item) => item.kind === 'plain' && item.name === name);
+    let text = has('FLAGS') ? '' : ` ${plainText('FLAGS', facts, client)}`;
+    if (this.#job.session.enabled.condstore && !has('MODSEQ')) {
+      text += ` ${plainText('MODSEQ', facts, client)}`;
+    }
+    return text;
+  }
+}
+
+/** Half of a row is out: no answer can end it well. */
+const asBroken = (error: unknown): Error =>
+  error instanceof ConnectionLost || error instanceof BrokenAnswer
+    ? error
+    : new BrokenAnswer('the message broke off', { cause: error });

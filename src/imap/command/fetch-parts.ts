@@ -1,0 +1,214 @@
+/** Opens what BODY[…], RFC822 and BINARY[…] ask of a message (RFC 9051 §6.4.5, RFC 3516 §4). */
+import type { Folder, Numbered } from '../../mailbox/mail.ts';
+import type { HeadSummary, Summary } from '../../mailbox/summary.ts';
+import { transferDecoder } from '../../message/mime/transfer.ts';
+import type { Extent, MimePart } from '../../message/mime/types.ts';
+import { Refusal } from '../replies.ts';
+import type { Selected } from '../state.ts';
+import { findPart, locate, type Partial, type Section } from '../wire/body-section.ts';
+import type { FetchItem } from '../wire/fetch-items.ts';
+import { pickFields } from '../wire/header-fields.ts';
+import { beginStream, octetsOf, readPartial, slice, type Stream } from './fetch-stream.ts';
+
+/** An item's value: a text, or octets that follow `{n}`. */
+export type Opened = string | { readonly head: string; readonly stream: Stream };
+
+export interface PartContext {
+  readonly state: Selected;
+  readonly message: Numbered;
+  readonly summary: HeadSummary | Summary | undefined;
+}
+
+/** Headers are looked for in this much first, then in the whole file. */
+const HEADER_OCTETS = 16_384;
+/** Decoded in memory up to this many encoded octets; more are decoded twice, first to count. */
+const DECODED_AT_ONCE = 1_048_576;
+
+type PartItem = Exclude<FetchItem, { readonly kind: 'plain' }>;
+
+/** @throws StoreError 'message-gone'; Refusal for a part whose encoding nobody knows */
+export function openItem(item: PartItem, context: PartContext): Promise<Opened> {
+  if (item.kind === 'section') return openSection(item.section, item.partial, context);
+  if (item.kind === 'binary') return openBinary(item.part, item.partial, context);
+  return binarySize(item.part, context);
+}
+
+async function openSection(
+  section: Section,
+  partial: Partial | undefined,
+  context: PartContext,
+): Promise<Opened> {
+  const { folder } = context.state;
+  const { text } = section;
+  if (section.part.length === 0 && text !== 'all' && text !== 'text') {
+    const header = await readHeader(folder, context.message);
+    return literal(cut(picked(header, section), partial));
+  }
+  const extent = await extentOf(section, context);
+  if (extent === 'none') return 'NIL';
+  if (text === 'fields' || text === 'fields-not') {
+    return literal(cut(picked(await readText(folder, context.message, extent), section), partial));
+  }
+  return openExtent(extent, partial, context);
+}
+
+const picked = (header: string, { text, fields }: Section): string =>
+  text === 'fields' || text === 'fields-not' ? pickFields(header, fields, text) : header;
+
+const cut = (text: string, partial: Partial | undefined): string =>
+  partial === undefined ? text : text.slice(partial.offset, partial.offset + partial.count);
+
+const literal = (octets: string): string =>
+  octets === '' ? '""' : `{${octets.length}}\r\n${octets}`;
+
+/** The whole message's octets are in its name; the rest is in what is kept of it. */
+async function extentOf(
+  { part, text, ...rest }: Section,
+  { state, message, summary }: PartContext,
+): Promise<Extent | 'none'> {
+  if (part.length > 0) return locate(structureOf(summary), { part, text, ...rest });
+  const octets = await state.folder.octets(message);
+  if (text === 'all') return { offset: 0, end: Infinity, wireOctets: octets };
+  if (summary === undefined) throw new TypeError('TEXT without a summary');
+  const { end, wireOctets } = summary.header;
+  return { offset: end, end: Infinity, wireOctets: octets - wireOctets };
+}
+
+function structureOf(summary: HeadSummary | Summary | undefined): MimePart {
+  if (summary === undefined || !('structure' in summary)) {
+    throw new TypeError('a part without a structure');
+  }
+  return summary.structure;
+}
+
+async function openExtent(
+  extent: Extent,
+  partial: Partial | undefined,
+  context: PartContext,
+): Promise<Opened> {
+  const { state, message } = context;
+  if (partial !== undefined) return openPartial(extent, partial, context);
+  if (extent.wireOctets === 0) return '""';
+  const whole = extent.offset === 0 && extent.end === Infinity;
+  const pieces = whole ? state.folder.read(message) : state.folder.read(message, extent);
+  return { head: '', stream: await beginStream(extent.wireOctets, pieces) };
+}
+
+async function openPartial(
+  extent: Extent,
+  partial: Partial,
+  { state, message }: PartContext,
+): Promise<Opened> {
+  const octets = octetsOf(extent, partial);
+  if (octets === 0) return '""';
+  const { folder, view } = state;
+  const structure = async (): Promise<MimePart | undefined> => {
+    for await (const summary of folder.summaries([message], 'all')) return summary?.structure;
+    return undefined;
+  };
+  const pieces = readPartial({ folder, view, message, extent, partial, structure });
+  return { head: '', stream: await beginStream(octets, pieces) };
+}
+
+/** The header with the blank line at its end; a message of header alone may have none. */
+async function readHeader(folder: Folder, message: Numbered): Promise<string> {
+  const first = await headerIn(folder.read(message, { offset: 0, end: HEADER_OCTETS }));
+  if (first.blank || first.text.length < HEADER_OCTETS) return first.text;
+  return (await headerIn(folder.read(message))).text;
+}
+
+async function headerIn(
+  pieces: AsyncIterable<Buffer>,
+): Promise<{ readonly text: string; readonly blank: boolean }> {
+  let text = '';
+  for await (const piece of pieces) {
+    const from = Math.max(0, text.length - 3);
+    text += piece.toString('latin1');
+    if (text.startsWith('\r\n')) return { text: '\r\n', blank: true };
+    const blank = text.indexOf('\r\n\r\n', from);
+    if (blank >= 0) return { text: text.slice(0, blank + 4), blank: true };
+  }
+  return { text, blank: false };
+}
+
+async function readText(folder: Folder, message: Numbered, extent: Extent): Promise<string> {
+  let text = '';
+  for await (const piece of folder.read(message, extent)) text += piece.toString('latin1');
+  return text;
+}
+
+const ENCODINGS: ReadonlySet<string> = new Set([
+  '7bit',
+  '8bit',
+  'binary',
+  'base64',
+  'quoted-printable',
+]);
+
+/** A part without its transfer encoding (RFC 3516 §4.2); no part number is the message as it is. */
+async function openBinary(
+  part: readonly number[],
+  partial: Partial | undefined,
+  context: PartContext,
+): Promise<Opened> {
+  const found = part.length === 0 ? undefined : decodable(part, context);
+  if (found === 'none') return 'NIL';
+  if (found === undefined) return openExtent(await wholeOf(context), partial, context);
+  const { octets, bytes } = await decodedOctets(found, context);
+  const window = partial ?? { offset: 0, count: octets };
+  const count = octetsOf({ wireOctets: octets }, window);
+  if (count === 0) return '""';
+  if (bytes !== undefined) {
+    const text = bytes.toString('latin1', window.offset, window.offset + count);
+    return `${text.includes('\0') ? '~' : ''}${literal(text)}`;
+  }
+  const pieces = slice(decoded(found, context), window.offset, count);
+  return { head: '~', stream: await beginStream(count, pieces) };
+}
+
+async function binarySize(part: readonly number[], context: PartContext): Promise<string> {
+  if (part.length === 0) return `${await context.state.folder.octets(context.message)}`;
+  const found = decodable(part, context);
+  return found === 'none' ? '0' : `${(await decodedOctets(found, context)).octets}`;
+}
+
+const wholeOf = ({ state, message }: PartContext): Promise<Extent> =>
+  Promise.resolve(state.folder.octets(message)).then((wireOctets) => ({
+    offset: 0,
+    end: Infinity,
+    wireOctets,
+  }));
+
+function decodable(part: readonly number[], { summary }: PartContext): MimePart | 'none' {
+  const found = findPart(structureOf(summary), part);
+  if (found === undefined) return 'none';
+  if (ENCODINGS.has(found.encoding)) return found;
+  throw new Refusal('UNKNOWN-CTE', 'The encoding of this part is not known, fetch BODY instead');
+}
+
+async function* decoded(part: MimePart, { state, message }: PartContext): AsyncGenerator<Buffer> {
+  const decoder = transferDecoder(part.encoding);
+  for await (const piece of state.folder.read(message, part.body)) {
+    const out = decoder.push(piece);
+    if (out.length > 0) yield out;
+  }
+  const last = decoder.end();
+  if (last.length > 0) yield last;
+}
+
+/** How many octets a part has when it is decoded; and the octets, if they are few. */
+async function decodedOctets(
+  part: MimePart,
+  context: PartContext,
+): Promise<{ readonly octets: number; readonly bytes: Buffer | undefined }> {
+  if (part.body.wireOctets > DECODED_AT_ONCE) {
+    let octets = 0;
+    for await (const piece of decoded(part, context)) octets += piece.length;
+    return { octets, bytes: undefined };
+  }
+  const pieces: Buffer[] = [];
+  // A piece may be used until the next is asked for.
+  for await (const piece of decoded(part, context)) pieces.push(Buffer.from(piece));
+  const bytes = Buffer.concat(pieces);
+  return { octets: bytes.length, bytes };
+}
