@@ -10,7 +10,7 @@ import type { ImapOptionValues } from './options.ts';
 
 /** Where a user's mail comes from. @throws StoreError */
 export interface Mails {
-  open(account: Account): Promise<Mail> | Mail;
+  openMail(account: Account): Promise<Mail>;
 }
 
 /** What every session logs when it is over, in one line. */
@@ -31,7 +31,7 @@ export interface SessionSummary {
 
 /** What the sessions of a service share. Sessions see this, and the service implements it. */
 export interface ImapShared {
-  readonly mails: Mails;
+  readonly store: Mails;
   readonly auth: Authenticator;
   readonly values: ImapOptionValues;
   readonly logger: Logger;

@@ -358,6 +358,14 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     this.#sayReply();
   }
 
+  /** Something that the answer does without. */
+  noteFailure(error: unknown, what: string): void {
+    if (error instanceof ConnectionLost) throw error;
+    const fields = { trace: this.peer.id, user: this.account?.login, err: error };
+    if (error instanceof MailError) return;
+    this.shared.logger.warn(fields, what);
+  }
+
   /** The folder is another one than the client knows: nothing it knows counts. */
   folderReplaced(state: FolderState): void {
     const fields = { trace: this.peer.id, user: this.account?.login };

@@ -51,10 +51,27 @@ export class Teller {
     this.leave();
   }
 
+  /** IDLE begins; the folder is looked at now. */
+  startIdle(): void {
+    this.idle = true;
+    const { state } = this.#session;
+    if (state.name !== 'selected') return;
+    this.watch(state);
+    state.folder.refresh().then(
+      () => this.#changed(),
+      () => {}, // The watch looks again.
+    );
+  }
+
+  endIdle(): void {
+    this.idle = false;
+    this.unwatch();
+  }
+
   #changed(): void {
     const { state } = this.#session;
     if (state.name !== 'selected') return;
-    if (this.#session.busy && !this.idle) return; // Its end tells.
+    if (!this.idle) return; // No EXPUNGE between commands (RFC 9051 §7.5.1); the next one tells.
     if (this.#session.congested || this.#telling !== undefined) {
       this.#again = true;
       return;
@@ -96,6 +113,11 @@ export class Teller {
     if (update.exists === undefined) return;
     session.untagged(`${update.exists} EXISTS`);
     if (!session.enabled.rev2) session.untagged(`${view.recent.size} RECENT`);
+  }
+
+  /** FETCH with flags of the messages numbered so. */
+  sayFlags(state: Selected, numbers: readonly number[]): Done {
+    return this.#sayChanges(state, numbers);
   }
 
   #sayChanges(state: Selected, changed: readonly number[]): Done {

@@ -1,21 +1,74 @@
+import { isSpecialUse } from '../../mailbox/special-use.ts';
+import type { SpecialUse } from '../../mailbox/mail.ts';
 import { Refusal } from '../replies.ts';
+import type { ImapSession } from '../session.ts';
+import type { Authenticated, Selected } from '../state.ts';
+import type { Args } from '../wire/args.ts';
 
-export function create(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+type State = Authenticated | Selected;
+
+/**
+ * CREATE mailbox [(USE (use))] (RFC 9051 §6.3.4, RFC 6154 §3). A separator at the end says that
+ * there will be folders below; here every folder may have some.
+ */
+export async function create(session: ImapSession, args: Args, state: State): Promise<void> {
+  args.space();
+  const name = args.mailbox();
+  const use = args.takes(' ') ? readUse(args) : undefined;
+  args.end();
+  await state.mail.create(name.replace(/\/$/, ''), use);
+  session.ok('CREATE completed');
 }
 
-export function deleteFolder(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+function readUse(args: Args): SpecialUse | undefined {
+  args.expect('(');
+  if (!args.takesWord('USE')) args.fail('USE is the only parameter of CREATE');
+  args.space();
+  const uses = args.list(() => args.flag());
+  args.expect(')');
+  if (uses.length > 1) throw new Refusal('USEATTR', 'A folder has one special use here');
+  if (uses[0] === undefined) return undefined;
+  const use = uses[0].slice(1).toLowerCase();
+  const known = `${use.charAt(0).toUpperCase()}${use.slice(1)}`;
+  if (!isSpecialUse(known)) throw new Refusal('USEATTR', 'This special use is not known');
+  return known;
 }
 
-export function rename(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+/** DELETE mailbox (RFC 9051 §6.3.5). */
+export async function deleteFolder(session: ImapSession, args: Args, state: State): Promise<void> {
+  args.space();
+  const name = args.mailbox();
+  args.end();
+  await state.mail.remove(name);
+  if (state.name === 'selected' && state.folder.name === name) session.leaveFolder();
+  session.ok('DELETE completed');
 }
 
-export function subscribe(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+/** RENAME from to (RFC 9051 §6.3.6). */
+export async function rename(session: ImapSession, args: Args, state: State): Promise<void> {
+  args.space();
+  const from = args.mailbox();
+  args.space();
+  const to = args.mailbox();
+  args.end();
+  await state.mail.rename(from, to.replace(/\/$/, ''));
+  session.ok('RENAME completed');
 }
 
-export function unsubscribe(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+/** SUBSCRIBE mailbox (RFC 9051 §6.3.7): of any name, there or not. */
+export async function subscribe(session: ImapSession, args: Args, state: State): Promise<void> {
+  args.space();
+  const name = args.mailbox();
+  args.end();
+  await state.mail.subscribe(name, 'yes');
+  session.ok('SUBSCRIBE completed');
+}
+
+/** UNSUBSCRIBE mailbox (RFC 9051 §6.3.8). */
+export async function unsubscribe(session: ImapSession, args: Args, state: State): Promise<void> {
+  args.space();
+  const name = args.mailbox();
+  args.end();
+  await state.mail.subscribe(name, 'no');
+  session.ok('UNSUBSCRIBE completed');
 }
