@@ -17,7 +17,7 @@ import type { Delivery, Incoming, IncomingOptions, Outbound } from './types.ts';
 export interface OpenDeliveryOptions {
   readonly mailboxes: Mailboxes<Account>;
   /** Knows mailbox sizes, and is told of what is delivered here. */
-  readonly store: Pick<MaildirStore, 'usage' | 'added'>;
+  readonly store: Pick<MaildirStore, 'usage' | 'delivered'>;
   readonly log: Logger;
   readonly options?: DeliveryOptions;
   /** Where mail is parked while its volume is down; without it, mail is deferred. */
@@ -48,7 +48,7 @@ export interface OpenedDelivery extends Delivery {
 export function openDelivery(parts: OpenDeliveryOptions): OpenedDelivery {
   const { mailboxes, store, log } = parts;
   const options = parts.options ?? defaults(DELIVERY_OPTIONS);
-  const onDelivered = (account: Account, octets: number): void => store.added(account, octets);
+  const onDelivered = (account: Account, octets: number): void => store.delivered(account, octets);
   // Also where nothing is parked any more: what was has to land.
   const onLanded = (letter: LandedLetter): void => aftermath?.ofLanded(letter);
   const common = { mailboxes, options, log, onDelivered, onLanded };

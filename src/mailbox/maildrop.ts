@@ -17,8 +17,8 @@ export interface MaildropParts {
   /** Wire octets of each. */
   readonly sizes: Float64Array;
   readonly log: Logger;
-  /** Called with stored octets when messages were removed. */
-  readonly onRemoved: (octets: number) => void;
+  /** Called with their stored octets and number when messages were removed. */
+  readonly onRemoved: (octets: number, messages: number) => void;
 }
 
 /** A snapshot of a Maildir's INBOX. It holds names and sizes, nothing of the messages. */
@@ -75,7 +75,8 @@ export class MaildirMaildrop implements Maildrop {
       try {
         const errors = await volume.remove({ maildir, entries });
         failed.push(...batch.filter((_, at) => errors[at] !== undefined));
-        this.#parts.onRemoved(storedOctets(entries.filter((_, at) => errors[at] === undefined)));
+        const removed = entries.filter((_, at) => errors[at] === undefined);
+        this.#parts.onRemoved(storedOctets(removed), removed.length);
       } catch {
         // Counted by the volume. The rest would fail as slowly.
         return failed.concat(indices.slice(from));

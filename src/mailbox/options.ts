@@ -33,6 +33,58 @@ export const MAILBOX_OPTIONS = {
     max: 64,
     doc: 'Files without their size in the name that one session reads at once.',
   },
+  'mailbox.message.max': {
+    kind: 'bytes',
+    default: 52_428_800,
+    min: 65_536,
+    max: 2_147_483_648,
+    doc: 'Largest message that a client may put into a folder (IMAP APPEND), in octets.',
+  },
+  'mailbox.folders.max': {
+    kind: 'count',
+    default: 1000,
+    min: 1,
+    max: 100_000,
+    doc: 'Folders that a user may have, INBOX among them.',
+  },
+  'mailbox.folders.new': {
+    kind: 'list',
+    of: 'text',
+    default: [],
+    doc:
+      'Folders that a user gets, subscribed, when somebody first looks at the folders of a ' +
+      'mailbox that has INBOX only: Drafts, Sent, Junk and Trash, for example.',
+  },
+  'mailbox.watch.min': {
+    kind: 'duration',
+    default: 1_000,
+    min: 250,
+    max: 3_600_000,
+    doc:
+      'Pause between two looks at a folder that a client waits for (IMAP IDLE) and that changed ' +
+      'just now. It grows while nothing changes. A look is three GETATTR over NFS.',
+  },
+  'mailbox.watch.max': {
+    kind: 'duration',
+    default: 30_000,
+    min: 250,
+    max: 3_600_000,
+    doc: 'The longest such pause: so late may a change of another host be told without hints.',
+  },
+  'mailbox.watch.gap': {
+    kind: 'duration',
+    default: 50,
+    min: 0,
+    max: 60_000,
+    doc: 'Pause between two looks at a folder, however many hints come.',
+  },
+  'mailbox.watch.parallel': {
+    kind: 'count',
+    default: 8,
+    min: 1,
+    max: 1000,
+    doc: 'Watched folders that a process looks at at once.',
+  },
 } as const satisfies OptionTable;
 
 export type MailboxOptions = OptionValues<typeof MAILBOX_OPTIONS>;

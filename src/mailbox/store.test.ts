@@ -197,7 +197,7 @@ describe('Maildir store', () => {
   test('usage counts deliveries and removals of this process before it lists again', async () => {
     await put('12\n');
     expect(await under.store.usage(under.account)).toBe(3);
-    under.store.added(under.account, 10);
+    under.store.delivered(under.account, 10);
     expect(await under.store.usage(under.account)).toBe(13);
     await (await drop()).remove([0]);
     expect(await under.store.usage(under.account)).toBe(10);
@@ -218,7 +218,7 @@ describe('Maildir store', () => {
     const lists = under.calls.get('list') ?? 0;
     const all = Array.from({ length: 10 }, () => under.store.usage(under.account));
     expect(new Set(await Promise.all(all))).toEqual(new Set([3]));
-    expect((under.calls.get('list') ?? 0) - lists).toBe(2); // new and cur.
+    expect((under.calls.get('list') ?? 0) - lists).toBe(4); // new and cur, and twice the Maildir.
   });
 
   test('[N-19] what lies on disk has LF only', async () => {

@@ -2,28 +2,37 @@ import type { Clock } from '../base/clock.ts';
 import { defaults } from '../config/options.ts';
 import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
-import { TimedCache } from '../volumes/cache.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailbox, Mailboxes } from '../volumes/mailboxes.ts';
-import { nameOctets, nameWireOctets, type Entry } from '#maildir';
+import { nameWireOctets, type Entry } from '#maildir';
+import type { StoreContext } from './context.ts';
+import { INBOX } from './folder-names.ts';
+import { NO_HINTS, type Hints } from './hints.ts';
 import type { Mail } from './mail.ts';
+import { MaildirMail } from './maildir-mail.ts';
 import { EMPTY_MAILDROP, MaildirMaildrop } from './maildrop.ts';
 import { mailboxEvents } from './metrics.ts';
 import { MAILBOX_OPTIONS, type MailboxOptions } from './options.ts';
 import { byArrival } from './order.ts';
+import { SharedFolders } from './shared-folders.ts';
 import { sizeMessages } from './sizing.ts';
 import type { Maildrop, MailStore } from './types.ts';
+import { Usage } from './usage.ts';
+import { Watcher } from './watching.ts';
 
 /**
  * The MailStore over Maildirs on volumes.
  *
- * It keeps nothing but mailbox sizes for some seconds: each session lists afresh. Sizes stand in
- * the names; a file without them is read once, and renamed to carry them.
+ * A session lists afresh. What is kept are mailbox sizes for some seconds, the state of folders that
+ * clients have open, and what the journal remembers. Sizes stand in the names; a file without
+ * them is read once, and renamed to carry them.
  */
 export interface MaildirStoreOptions {
   readonly mailboxes: Mailboxes<Account>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Nobody is told, and nobody tells, where this is left out. */
+  readonly hints?: Hints;
   readonly options?: MailboxOptions;
 }
 
@@ -38,25 +47,34 @@ export class MaildirStore implements MailStore {
   readonly #mailboxes: Mailboxes<Account>;
   readonly #log: Logger;
   readonly #options: MailboxOptions;
-  /** Octets in use, by account id. */
-  readonly #usage: TimedCache<number>;
-  readonly #measuring = new Map<string, Promise<number>>();
+  readonly #context: StoreContext;
   /** By the listing: where the engine gives the same one again, it is not sorted again. */
   readonly #snapshots = new WeakMap<readonly Entry[], Snapshot>();
 
   constructor(parts: MaildirStoreOptions) {
-    this.#mailboxes = parts.mailboxes;
-    this.#log = parts.log;
-    this.#options = parts.options ?? defaults(MAILBOX_OPTIONS);
-    this.#usage = new TimedCache(parts.clock, {
-      ms: this.#options['mailbox.usage.cache'],
-      max: this.#options['mailbox.usage.accounts.max'],
+    const { mailboxes, clock, log, hints = NO_HINTS } = parts;
+    const options = parts.options ?? defaults(MAILBOX_OPTIONS);
+    this.#mailboxes = mailboxes;
+    this.#log = log;
+    this.#options = options;
+    const watcher = new Watcher({
+      clock,
+      hints,
+      options: {
+        minMs: options['mailbox.watch.min'],
+        maxMs: options['mailbox.watch.max'],
+        gapMs: options['mailbox.watch.gap'],
+        parallel: options['mailbox.watch.parallel'],
+      },
     });
+    const usage = new Usage(mailboxes, clock, options);
+    const folders = new SharedFolders(mailboxes, watcher);
+    this.#context = { mailboxes, folders, usage, hints, clock, log, options };
   }
 
   async openMaildrop(account: Account): Promise<Maildrop> {
     const mailbox = await this.#mailboxes.open(account);
-    const listed = mailbox && (await this.#list(mailbox, 'list'));
+    const listed = mailbox && (await this.#list(mailbox));
     if (mailbox === undefined || listed === undefined) {
       mailboxEvents.inc('empty');
       return EMPTY_MAILDROP;
@@ -64,55 +82,34 @@ export class MaildirStore implements MailStore {
     const { entries, sizes } = this.#snapshots.get(listed) ?? (await this.#sized(mailbox, listed));
     mailboxEvents.inc('opened');
     this.#mailboxes.sweep(mailbox);
-    const onRemoved = (octets: number): void => this.added(account, -octets);
+    const onRemoved = (octets: number, messages: number): void => {
+      this.#context.usage.added(account.id, -octets, -messages);
+      this.#context.hints.tell(account.id, INBOX);
+    };
     return new MaildirMaildrop({ mailbox, entries, sizes, log: this.#log, onRemoved });
   }
 
   async openMail(account: Account): Promise<Mail> {
-    throw new StoreError('volume-down', `Folders of ${account.id}: not yet`);
+    return new MaildirMail({ ...this.#context, account });
   }
 
   async usage(account: Account): Promise<number> {
-    const known = this.#usage.get(account.id);
-    if (known !== undefined) return known;
-    const running = this.#measuring.get(account.id);
-    if (running !== undefined) return running;
-    const measuring = this.#measure(account).finally(() => this.#measuring.delete(account.id));
-    this.#measuring.set(account.id, measuring);
-    return measuring;
+    return (await this.#context.usage.of(account)).octets;
   }
 
-  /** A delivery of this process, so that it counts before the mailbox is listed again. */
-  added(account: Account, octets: number): void {
-    this.#usage.update(account.id, (usage) => Math.max(0, usage + octets));
-  }
-
-  async #measure(account: Account): Promise<number> {
-    const mailbox = await this.#mailboxes.locate(account);
-    const listed = mailbox && (await this.#list(mailbox, 'listOnce'));
-    let usage = 0;
-    if (mailbox !== undefined && listed !== undefined) {
-      const unsized: Entry[] = [];
-      for (const entry of listed) {
-        const octets = nameOctets(entry.name);
-        if (octets === undefined) unsized.push(entry);
-        else usage += octets;
-      }
-      const now = unsized.slice(0, this.#options['mailbox.usage.sizing.max']);
-      const sized = await sizeMessages(mailbox, now, this.#options['mailbox.sizing.parallel']);
-      for (const message of sized) usage += message?.octets ?? 0;
-    }
-    this.#usage.set(account.id, usage);
-    return usage;
+  /**
+   * A message that this process delivered to INBOX: it counts before the mailbox is listed again,
+   * and who waits for mail hears of it.
+   */
+  delivered(account: Account, octets: number): void {
+    this.#context.usage.added(account.id, octets, 1);
+    this.#context.hints.tell(account.id, INBOX);
   }
 
   /** Undefined: the mailbox was not made yet, which is no error. */
-  async #list(
-    mailbox: Mailbox,
-    operation: 'list' | 'listOnce',
-  ): Promise<readonly Entry[] | undefined> {
+  async #list(mailbox: Mailbox): Promise<readonly Entry[] | undefined> {
     try {
-      return await mailbox.volume[operation](mailbox.maildir);
+      return await mailbox.volume.list(mailbox.maildir);
     } catch (error) {
       if (!(error instanceof StoreError) || error.kind !== 'mailbox-missing') throw error;
       if (mailbox.stored) throw this.#mailboxes.missing(mailbox);

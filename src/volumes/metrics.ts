@@ -42,6 +42,7 @@ export const VOLUME_OPERATIONS = [
   'readFact',
   'putFact',
   'removeFact',
+  'modified',
 ] as const;
 export type VolumeOperation = (typeof VOLUME_OPERATIONS)[number];
 

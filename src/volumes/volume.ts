@@ -116,6 +116,7 @@ const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
   readFact: 'message-gone',
   putFact: 'mailbox-missing',
   removeFact: 'mailbox-missing',
+  modified: 'message-gone',
 };
 
 /** Where an operation works, for messages, and what "not there" means. */
