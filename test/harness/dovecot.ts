@@ -130,10 +130,17 @@ pop3_no_flag_updates = yes
 verbose_proctitle = no
 `;
 
-/** The sleeping ones are held by one process of Dovecot's own user; those of `imap` are mail's. */
+/**
+ * The sleeping ones are held by one process of Dovecot's own user; those of `imap` are mail's. These
+ * end after some, as a process that is kept keeps its memory too, and are not one for each: a user
+ * may have 128 instances of inotify.
+ */
 const HIBERNATING = `
 imap_hibernate_timeout = 1s
 service imap {
+  service_count = 50
+  client_limit = 50
+  process_limit = 100
   unix_listener imap-master {
     user = dovecot
   }
