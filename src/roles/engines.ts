@@ -11,7 +11,9 @@ import type { Account, Directory } from '../directory/types.ts';
 import { openDelivery, type OpenedDelivery } from '../delivery/delivery.ts';
 import { MODERATION_TREE } from '../delivery/moderation.ts';
 import { openSrs } from '../delivery/srs.ts';
+import { createImapService } from '../imap/service.ts';
 import type { Logger } from '../log/types.ts';
+import { HintExchange } from '../mailbox/hints.ts';
 import { MaildirStore } from '../mailbox/store.ts';
 import { createMxService } from '../mx/service.ts';
 import type { Service, TlsContexts } from '../net/types.ts';
@@ -47,6 +49,7 @@ export interface Engines {
   readonly services: ReadonlyMap<Protocol, Service>;
   readonly volumes: Volumes<Account>;
   readonly auth: Authentication;
+  readonly hints: HintExchange;
   /** Ends what works on its own account; resolves when it has, or the time is over. */
   drain(ms: number): Promise<void>;
   close(): void;
@@ -68,10 +71,12 @@ export function buildEngines(parts: EngineParts): Engines {
   });
   const { table } = volumes;
   const beats = new HostBeats({ ...common, table, release: productVersion() });
+  const hints = new HintExchange(clock);
   const store = new MaildirStore({
     mailboxes: volumes.mailboxes,
     clock,
     log: logger,
+    hints,
     options: values,
   });
   const marks = new Marks({ table, clock, random, node });
@@ -106,6 +111,7 @@ export function buildEngines(parts: EngineParts): Engines {
     services: new Map([...protocols].map((protocol) => [protocol, build[protocol]()])),
     volumes,
     auth,
+    hints,
     drain: async (ms) => {
       // Letters that are being sent are given back, so that another node need not wait for leases.
       await Promise.all([leaving.drain(ms), Promise.race([delivery.close(), clock.sleep(ms)])]);
@@ -182,6 +188,18 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
         hostName,
         onLogin: (address, account) => pop.seen(address, account),
         exclusive: exclusiveByLockFiles(join(plan.file.data, 'sessions'), logger),
+      }),
+    imap: () =>
+      createImapService({
+        store,
+        auth,
+        tls: built.tls ?? 'none',
+        values,
+        appendMax: values['mailbox.message.max'],
+        logger,
+        clock,
+        hostName,
+        onLogin: (address, account) => pop.seen(address, account),
       }),
   };
 }

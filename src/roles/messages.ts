@@ -1,5 +1,6 @@
 import type { Advice } from '../auth/throttle.ts';
 import type { DirectoryNews } from '../directory/types.ts';
+import type { Hint } from '../mailbox/hints.ts';
 import type { Plan } from './plan.ts';
 
 /** What a worker reports about itself for readiness; it never asks a volume to find out. */
@@ -17,7 +18,9 @@ export type ToWorker =
   /** What another worker learned about password guesses. */
   | { readonly kind: 'advice'; readonly advice: Advice }
   /** What another process saw of the directory's state. */
-  | { readonly kind: 'news'; readonly news: DirectoryNews };
+  | { readonly kind: 'news'; readonly news: DirectoryNews }
+  /** Folders that somebody else changed. */
+  | { readonly kind: 'hints'; readonly hints: readonly Hint[] };
 
 export type FromWorker =
   | { readonly kind: 'ready' }
@@ -27,7 +30,8 @@ export type FromWorker =
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: object }
   | { readonly kind: 'status'; readonly status: WorkerStatus }
   | { readonly kind: 'advice'; readonly advice: Advice }
-  | { readonly kind: 'news'; readonly news: DirectoryNews };
+  | { readonly kind: 'news'; readonly news: DirectoryNews }
+  | { readonly kind: 'hints'; readonly hints: readonly Hint[] };
 
 /** Messages of `net/` (sockets and closed notices) travel on the same channel, without `kind`. */
 export const isFromWorker = (message: unknown): message is FromWorker =>

@@ -6,7 +6,7 @@ import type { RefusalStyle } from '../net/refusal.ts';
  * cannot be taken.
  */
 export interface ServiceRow {
-  readonly protocol: 'mx' | 'lmtp' | 'submission' | 'relay' | 'pop3';
+  readonly protocol: 'mx' | 'lmtp' | 'submission' | 'relay' | 'pop3' | 'imap';
   readonly tls: 'implicit' | 'starttls';
   readonly refusal: RefusalStyle;
   /** Letter in mwNode's status, upper case while up (S0-34). */
@@ -21,13 +21,21 @@ export const SERVICES = {
   relay: { protocol: 'relay', tls: 'starttls', refusal: 'smtp', letter: 'S' },
   pop3: { protocol: 'pop3', tls: 'starttls', refusal: 'pop3', letter: 'P' },
   pop3s: { protocol: 'pop3', tls: 'implicit', refusal: 'silent', letter: 'P' },
+  imap: { protocol: 'imap', tls: 'starttls', refusal: 'imap', letter: 'G' },
+  imaps: { protocol: 'imap', tls: 'implicit', refusal: 'silent', letter: 'G' },
 } as const satisfies Readonly<Record<string, ServiceRow>>;
 
 export type ServiceName = keyof typeof SERVICES;
 export type Protocol = ServiceRow['protocol'];
 
 /** Services that put letters into mailboxes or read them; a node without them mounts no mail. */
-const MAILBOX_SERVICES: ReadonlySet<Protocol> = new Set(['mx', 'lmtp', 'submission', 'pop3']);
+const MAILBOX_SERVICES: ReadonlySet<Protocol> = new Set([
+  'mx',
+  'lmtp',
+  'submission',
+  'pop3',
+  'imap',
+]);
 
 /** Whether a node that listens so needs the mail volumes (S2-14: a smarthost does not). */
 export const needsMailboxes = (listen: readonly { readonly service: string }[]): boolean =>

@@ -10,6 +10,7 @@ test.each([
   [['mx', 'lmtp', 'pop3', 'pop3s', 'health'], false, 'spm'],
   [['pop3s'], true, 'PM'],
   [['lmtp'], true, 'SM'],
+  [['imap', 'imaps'], true, 'MG'],
   [[], true, 'M'],
 ])('[S0-34] a node with %j that is up (%s) shows %s', (services, up, letters) => {
   expect(statusLetters(listen(...services), up)).toBe(letters);

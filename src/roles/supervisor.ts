@@ -328,7 +328,7 @@ class Supervisor {
     if (message.kind === 'metrics') {
       this.#ledger.update(worker, message.metrics);
       this.#scrapes.get(message.id)?.();
-    } else if (message.kind === 'advice' || message.kind === 'news') {
+    } else if (message.kind === 'advice' || message.kind === 'news' || message.kind === 'hints') {
       if (message.kind === 'news') this.#directory.news?.note(message.news);
       for (const other of this.#fleet.ready) {
         if (other !== worker) this.#fleet.send(other, message);

@@ -3,6 +3,7 @@ import { AUTH_OPTIONS } from '../auth/options.ts';
 import { ADMIN_OPTIONS, DIRECTORY_OPTIONS, EMBEDDED_OPTIONS } from '../directory/options.ts';
 import { DNS_OPTIONS } from '../dns/options.ts';
 import { HTTP_OPTIONS } from '../http/options.ts';
+import { IMAP_OPTIONS } from '../imap/options.ts';
 import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
 import { MX_OPTIONS } from '../mx/options.ts';
 import { NET_OPTIONS } from '../net/options.ts';
@@ -32,6 +33,7 @@ export const TABLES = [
   SMTP_OPTIONS,
   MX_OPTIONS,
   POP3_OPTIONS,
+  IMAP_OPTIONS,
   SUBMISSION_OPTIONS,
   RELAY_OPTIONS,
   SENDER_OPTIONS,

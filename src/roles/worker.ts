@@ -91,6 +91,7 @@ async function run(plan: Plan): Promise<void> {
   const engines = buildEngines({ plan, directory, tls, logger, clock, random, threads });
   engines.auth.onAdvice((advice) => tell({ kind: 'advice', advice }));
   directory.news?.onNews((news) => tell({ kind: 'news', news }));
+  engines.hints.onTell((hints) => tell({ kind: 'hints', hints }));
   const intake = openIntake(values, tls, logger);
   letGo({ engines, intake });
   const listenerOf = listenersOf(engines, values);
@@ -131,6 +132,7 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
     else if (message.kind === 'invalidate') directory.invalidate();
     else if (message.kind === 'advice') engines.auth.note(message.advice);
     else if (message.kind === 'news') directory.news?.note(message.news);
+    else if (message.kind === 'hints') engines.hints.note(message.hints);
     else if (message.kind === 'metrics') {
       const { id } = message;
       void exportMetrics().then((metrics) => tell({ kind: 'metrics', id, metrics }));

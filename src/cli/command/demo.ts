@@ -74,6 +74,7 @@ The farm is running, on loopback only.
 
   submission  ${at('submission')} (STARTTLS)    POP3             ${at('pop3')} (STLS)
   over TLS    ${at('submissions')}               POP3 over TLS    ${at('pop3s')}
+  IMAP        ${at('imap')} (STARTTLS)    IMAP over TLS    ${at('imaps')}
   SMTP (MX)   ${at('mx')}               LMTP             ${at('lmtp')}
   smarthost   ${at('relay')}               LDAP             ${at('ldap')}
   health, metrics                        http://${at('health')}
@@ -90,6 +91,7 @@ Send and fetch a first letter, in another terminal:
       --user bob@${DEMO_DOMAIN}:${DEMO_PASSWORD} --mail-from bob@${DEMO_DOMAIN} \\
       --mail-rcpt alice@${DEMO_DOMAIN} --upload-file -
   curl pop3://${at('pop3')}/1 --user alice@${DEMO_DOMAIN}:${DEMO_PASSWORD}
+  curl 'imap://${at('imap')}/INBOX;MAILINDEX=1' --user alice@${DEMO_DOMAIN}:${DEMO_PASSWORD}
   mailfarm resolve team@${DEMO_DOMAIN}
 
 Ctrl-C ends it; the next start finds everything again.`;

@@ -45,6 +45,8 @@ export const DEMO_PORTS = {
   pop3: 110,
   ldap: 389,
   pop3s: 995,
+  imap: 143,
+  imaps: 993,
 } as const;
 
 export const demoPort = (layout: DemoLayout, service: keyof typeof DEMO_PORTS): number =>

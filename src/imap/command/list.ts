@@ -147,7 +147,7 @@ async function nodesOf(session: ImapSession, { mail }: State): Promise<Map<strin
   for (const name of await mail.subscriptions()) {
     if (!nodes.has(name)) add({ name, use: undefined, subscribed: true }, false);
   }
-  for (const node of [...nodes.values()]) {
+  for (const node of nodes.values()) {
     const { name } = node;
     for (let at = name.lastIndexOf('/'); at > 0; at = name.lastIndexOf('/', at - 1)) {
       const above = name.slice(0, at);
