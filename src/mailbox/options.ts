@@ -85,6 +85,29 @@ export const MAILBOX_OPTIONS = {
     max: 1000,
     doc: 'Watched folders that a process looks at at once.',
   },
+  'mailbox.summaries.cache': {
+    kind: 'bytes',
+    default: 67_108_864,
+    min: 65_536,
+    max: 68_719_476_736,
+    doc:
+      'Memory of a process for what it knows of messages (senders, subjects, parts), about 1 KB ' +
+      'each. What is not in memory is read from batches beside the folder.',
+  },
+  'mailbox.search.octets.max': {
+    kind: 'bytes',
+    default: 1_073_741_824,
+    min: 65_536,
+    max: 1_099_511_627_776,
+    doc: 'Octets of messages that one search may read; one that needs more is refused.',
+  },
+  'mailbox.search.time.max': {
+    kind: 'duration',
+    default: 60_000,
+    min: 100,
+    max: 3_600_000,
+    doc: 'How long one search may take; one that needs longer is refused.',
+  },
 } as const satisfies OptionTable;
 
 export type MailboxOptions = OptionValues<typeof MAILBOX_OPTIONS>;

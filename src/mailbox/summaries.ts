@@ -1,0 +1,228 @@
+/**
+ * Summaries of messages: read once, kept for all.
+ *
+ * What a message says never changes, so what is known of it is true for ever, whoever found it out
+ * and whenever. Summaries lie in the drawer `summaries` of each folder, many in a file (a batch):
+ * a batch is written whole under a random name and never changed.
+ *
+ * Invariant: a record of key K says what the file of key K says. Nothing else is promised: that
+ * there is a record, that there is one only, or that its message is still there.
+ *
+ * The races, and why none of them matters:
+ * - Two nodes read the same messages at once: two batches hold the same records. They are equal.
+ * - A node lists the drawer while another compacts it: names are gone when it reads them (ENOENT).
+ *   What they held is missing, and read again from the messages.
+ * - Two nodes compact at once: both write what they merged and remove what they read; a batch that
+ *   one of them never read is never removed by it. The next compaction makes one of the two.
+ * - A node compacts with a view of the folder that is old: records of messages that it does not
+ *   know are dropped with those of messages that are gone. Time is lost, nothing else.
+ * - A crash leaves a torn batch: its checksum says so, it counts as empty, compaction removes it.
+ * - The volume is full, or the drawer cannot be read: no batch is written or found, and nobody who
+ *   asks for summaries hears of it. Trouble with a message itself is told.
+ * - A batch of one folder under another's name (a copied folder): keys are those of files, and
+ *   they say the same there.
+ *
+ * Rejected: one file that grows, with a lock or without (torn tails, and a lock); a file for each
+ * message (50,000 opens for a list); summaries in the journal (what may be lost beside what may
+ * not); keys by UID (a new UIDVALIDITY would make other messages of them).
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Random } from '../base/random.ts';
+import { MessageParser, parseHead } from '../message/mime/parse.ts';
+import type { Facts, FolderRef, Numbered } from '#maildir';
+import { inParallel } from './summaries-parallel.ts';
+import { PackedSummary, packHead, packRest, type Packed } from './summaries-record.ts';
+import { SummaryDrawer } from './summaries-drawer.ts';
+import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
+import { lineEndsOf } from './wire.ts';
+
+/** Messages of a folder, as whoever reads them needs them. */
+export interface MessageSource {
+  readonly ref: FolderRef;
+  /** Undefined: nothing is kept but in memory. */
+  readonly facts: Facts | undefined;
+  /** All messages of the folder, as far as this process knows. */
+  current(): readonly Numbered[];
+  /**
+   * Stored octets from `offset`, fewer than `length` only at the end. They may lie in `into`, which
+   * nobody uses again after a failure. Undefined: the message is gone.
+   */
+  read(
+    message: Numbered,
+    piece: { readonly offset: number; readonly length: number; readonly into: Uint8Array },
+  ): Promise<{ readonly bytes: Uint8Array; readonly end: boolean } | undefined>;
+}
+
+/** Messages looked at together; between them the process does other work. */
+const CHUNK = 256;
+/** Most headers of mail end before this. */
+const HEAD_READ_OCTETS = 8192;
+/** Of a longer header only what is before this is looked at for a head. */
+const HEAD_OCTETS_MAX = 1024 * 1024;
+const PIECE_OCTETS = 128 * 1024;
+const PARALLEL = { head: 16, all: 4 };
+/** So few are read from the messages rather than looked for in new batches of others. */
+const FEW = 4;
+
+/** The summaries that a process keeps, of all folders, within a bound. */
+export class Summaries {
+  readonly #random: Random;
+  readonly #octetsMax: number;
+  /** By folder, the one used last at the end. */
+  readonly #drawers = new Map<string, SummaryDrawer>();
+
+  constructor(parts: { readonly random: Random; readonly octetsMax: number }) {
+    this.#random = parts.random;
+    this.#octetsMax = parts.octetsMax;
+  }
+
+  /** One for each message, in order; undefined: it is gone. @throws StoreError */
+  of(
+    source: MessageSource,
+    messages: readonly Numbered[],
+    need: 'head',
+  ): AsyncGenerator<HeadSummary | undefined>;
+  of(
+    source: MessageSource,
+    messages: readonly Numbered[],
+    need: SummaryNeed,
+  ): AsyncGenerator<Summary | undefined>;
+  async *of(
+    source: MessageSource,
+    messages: readonly Numbered[],
+    need: SummaryNeed,
+  ): AsyncGenerator<Summary | undefined> {
+    const drawer = this.#drawer(source);
+    await drawer.load();
+    try {
+      yield* this.#each(source, drawer, messages, need);
+    } finally {
+      drawer.flush(() => source.current());
+    }
+  }
+
+  async *#each(
+    source: MessageSource,
+    drawer: SummaryDrawer,
+    messages: readonly Numbered[],
+    need: SummaryNeed,
+  ): AsyncGenerator<Summary | undefined> {
+    for (let start = 0; start < messages.length; start += CHUNK) {
+      const chunk = messages.slice(start, start + CHUNK);
+      const missing = await this.#missing(drawer, chunk, need);
+      const fresh = missing.length > 0 ? await readAll(source, missing, need) : undefined;
+      if (fresh) {
+        drawer.add([...fresh].map(([message, packed]) => [message.key, packed]));
+        this.#bound(drawer);
+      } else await setImmediate();
+      for (const message of chunk) {
+        const packed = fresh?.get(message) ?? drawer.find(message.key, need);
+        yield packed && new PackedSummary(packed);
+      }
+    }
+  }
+
+  /** When all that was found out has been written, or was given up. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#drawers.values()].map((drawer) => drawer.settled()));
+  }
+
+  async #missing(
+    drawer: SummaryDrawer,
+    chunk: readonly Numbered[],
+    need: SummaryNeed,
+  ): Promise<readonly Numbered[]> {
+    const missing = (): Numbered[] => chunk.filter(({ key }) => !drawer.find(key, need));
+    const first = missing();
+    if (first.length <= FEW) return first;
+    // Somebody else may have read them since.
+    return (await drawer.loadNew()) ? missing() : first;
+  }
+
+  #drawer(source: MessageSource): SummaryDrawer {
+    const { ref, facts } = source;
+    const id = `${ref.maildir}\0${ref.folder}`;
+    const known = this.#drawers.get(id);
+    const octetsMax = this.#octetsMax;
+    const drawer = known ?? new SummaryDrawer({ ref, facts, random: this.#random, octetsMax });
+    this.#drawers.delete(id);
+    this.#drawers.set(id, drawer);
+    this.#bound(drawer);
+    return drawer;
+  }
+
+  /** Forgets folders that nobody asked for lately. */
+  #bound(current: SummaryDrawer): void {
+    let octets = 0;
+    for (const drawer of this.#drawers.values()) octets += drawer.octets;
+    for (const [id, drawer] of this.#drawers) {
+      if (octets <= this.#octetsMax) return;
+      if (drawer === current) continue;
+      octets -= drawer.octets;
+      this.#drawers.delete(id);
+    }
+  }
+}
+
+/** Those that are not gone. */
+async function readAll(
+  source: MessageSource,
+  messages: readonly Numbered[],
+  need: SummaryNeed,
+): Promise<ReadonlyMap<Numbered, Packed>> {
+  const found = new Map<Numbered, Packed>();
+  await inParallel(messages, PARALLEL[need], () => {
+    const into = Buffer.allocUnsafe(need === 'head' ? HEAD_READ_OCTETS : PIECE_OCTETS);
+    const read = need === 'head' ? readHead : readWhole;
+    return async (message) => {
+      const packed = await read(source, message, into);
+      if (packed) found.set(message, packed);
+    };
+  });
+  return found;
+}
+
+async function readHead(
+  source: MessageSource,
+  message: Numbered,
+  into: Buffer,
+): Promise<Packed | undefined> {
+  const lineEnds = lineEndsOf(message.entry.name);
+  let buffer = into;
+  for (;;) {
+    const length = buffer.length;
+    const piece = await source.read(message, { offset: 0, length, into: buffer });
+    if (piece === undefined) return undefined;
+    const all = piece.end || length >= HEAD_OCTETS_MAX ? 'all' : 'start';
+    const head = parseHead(piece.bytes, lineEnds, all);
+    if (head) return packedHead(head);
+    buffer = Buffer.allocUnsafe(length * 8);
+  }
+}
+
+async function readWhole(
+  source: MessageSource,
+  message: Numbered,
+  into: Buffer,
+): Promise<Packed | undefined> {
+  const parser = new MessageParser(lineEndsOf(message.entry.name));
+  for (let offset = 0; ;) {
+    const piece = await source.read(message, { offset, length: into.length, into });
+    if (piece === undefined) return undefined;
+    parser.push(piece.bytes);
+    offset += piece.bytes.length;
+    if (piece.end || piece.bytes.length === 0) return packedWhole(parser.end());
+  }
+}
+
+function packedHead(summary: HeadSummary): Packed {
+  const bytes = packHead(summary);
+  return { bytes, at: 0, headOctets: bytes.length, restOctets: 0 };
+}
+
+function packedWhole(summary: Summary): Packed {
+  const head = packHead(summary);
+  const rest = packRest(summary);
+  const bytes = Buffer.concat([head, rest]);
+  return { bytes, at: 0, headOctets: head.length, restOctets: rest.length };
+}
