@@ -1,8 +1,43 @@
-import { Refusal } from '../replies.ts';
+import type { ImapSession } from '../session.ts';
+import type { Selected } from '../state.ts';
+import type { By, Span } from '../view.ts';
+import type { Args } from '../wire/args.ts';
+import { highest } from './move.ts';
+import { requireWritable, uidsOf } from './store.ts';
 
-export function expunge(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+/** EXPUNGE (RFC 9051 §6.4.3): removes what is \Deleted for good. The EXPUNGEs follow. */
+export async function expunge(session: ImapSession, args: Args, state: Selected): Promise<void> {
+  args.end();
+  requireWritable(state);
+  await expungeDeleted(state);
+  session.ok('EXPUNGE completed', highest(session, state));
 }
-export function uidExpunge(): never {
-  throw new Refusal('CANNOT', 'Not yet');
+
+/** UID EXPUNGE (RFC 9051 §6.4.9): of a set. */
+export async function uidExpunge(
+  session: ImapSession,
+  args: Args,
+  state: Selected,
+  by: By,
+): Promise<void> {
+  args.space();
+  const spans = state.view.spans(args.sequenceText(), by, state.saved);
+  args.end();
+  requireWritable(state);
+  await expungeDeleted(state, spans);
+  session.ok('EXPUNGE completed', highest(session, state));
+}
+
+/**
+ * Removes what is \Deleted, or what of spans is. It is looked at afresh: another host may have
+ * taken the flag away, and nothing undoes this.
+ */
+export async function expungeDeleted(state: Selected, spans?: readonly Span[]): Promise<void> {
+  const within = spans && new Set(uidsOf(state, spans));
+  const { messages } = await state.folder.refresh();
+  const uids: number[] = [];
+  for (const { uid, flags } of messages) {
+    if (flags.includes('T') && within?.has(uid) !== false) uids.push(uid);
+  }
+  if (uids.length > 0) await state.folder.expunge(uids);
 }

@@ -14,7 +14,8 @@ import type { Selected } from '../state.ts';
 import { type By, firstFrom } from '../view.ts';
 import type { Args } from '../wire/args.ts';
 import { type FetchRequest, readFetch } from '../wire/fetch-items.ts';
-import { formatSequence, parseSequence } from '../wire/sequence.ts';
+import { vanishedSince } from '../wire/resync.ts';
+import { formatSequence } from '../wire/sequence.ts';
 import { openItem } from './fetch-parts.ts';
 import {
   clientOf,
@@ -63,41 +64,13 @@ const asksModseq = ({ items, changedSince }: FetchRequest): boolean =>
 
 /** UIDs of the set that were expunged since (RFC 7162 §3.2.6). */
 function sayVanished(session: ImapSession, state: Selected, set: string, since: number): void {
-  const uids = vanishedIn(state, set, since);
-  if (uids !== '') session.untagged(`VANISHED (EARLIER) ${uids}`);
-}
-
-/**
- * Where it is not known any more when something went, all that is not there is named: a client
- * may be told of UIDs it never had (RFC 7162 §3.2.10.2).
- */
-function vanishedIn({ view, saved }: Selected, set: string, since: number): string {
-  const { state, messages } = view;
-  const ranges =
-    set === '$'
-      ? saved.map((uid) => [uid, uid] as const)
-      : parseSequence(set, Math.max(view.lastUid, 1));
-  const gone: number[] = [];
-  if (since >= state.expungedSince) {
-    const uids = state.expunged.filter(({ modseq }) => modseq > since).map(({ uid }) => uid);
-    let range = 0;
-    for (const uid of uids.toSorted((a, b) => a - b)) {
-      while ((ranges[range]?.[1] ?? Infinity) < uid) range += 1;
-      if ((ranges[range]?.[0] ?? Infinity) <= uid) gone.push(uid);
-    }
-    return formatSequence(gone);
-  }
-  const holes: string[] = [];
-  for (const [from, to] of ranges) {
-    let next = from;
-    const last = Math.min(to, state.uidNext - 1);
-    for (let index = firstFrom(messages, from); next <= last; index += 1) {
-      const uid = Math.min(messages[index]?.uid ?? Infinity, last + 1);
-      if (next < uid) holes.push(next === uid - 1 ? `${next}` : `${next}:${uid - 1}`);
-      next = uid + 1;
-    }
-  }
-  return holes.join(',');
+  const { view, saved } = state;
+  const uids = set === '$' ? formatSequence(saved) : set.replaceAll('*', `${view.lastUid || 1}`);
+  if (uids === '') return;
+  const { uidValidity } = view.state;
+  const known = { uidValidity, modseq: since, uids, match: undefined };
+  const vanished = vanishedSince(view.state, known);
+  if (vanished !== '') session.untagged(`VANISHED (EARLIER) ${vanished}`);
 }
 
 async function fetchContent(job: FetchJob): Promise<void> {
