@@ -246,6 +246,8 @@ class Conversation {
     const tls = this.#shared.behaviour.tls;
     if (!given.startsWith('220') || tls === undefined) return;
     if (tls === 'fails') {
+      // Not right behind the reply: that would be an injection, which is another matter.
+      await this.#input.some();
       this.#socket.write('this is not TLS, whatever was said before\r\n');
       await this.#input.line();
       return this.#hangUp();

@@ -92,6 +92,7 @@ async function against(
     UIDL: '+OK\r\n.\r\n',
   };
   let told = 0;
+  let mails = 0;
   const popPlace = await serve((line) => {
     const word = line.split(' ')[0] ?? '';
     if (word === 'PASS' && told++ === 0) return '+OK\r\n'; // Before the first letter.
@@ -99,6 +100,7 @@ async function against(
   }, '+OK\r\n');
   const smtpPlace = await serve((line, session) => {
     const word = line.slice(0, 4);
+    if (word === 'MAIL') mails++;
     if (session.inData && line !== '.') return '';
     session.inData = line === 'DATA';
     if (line === '.') return smtp['.'] ?? '451 4.3.0 later\r\n';
@@ -119,6 +121,8 @@ async function against(
     readPauseMs: 20,
   });
   await sleep(400);
+  // A busy machine gets more time for what tests count.
+  for (let turn = 0; (told < 12 || mails < 4) && turn < 100; turn++) await sleep(50);
   return witness.finish();
 }
 

@@ -12,14 +12,22 @@ import { SmtpClient } from './client.ts';
 import { SMTP_CLIENT_OPTIONS } from './options.ts';
 import { ClientFault, type ClientTransaction } from './types.ts';
 
-const OPTIONS = {
+const timeouts = (ms: number) => ({
   ...defaults(SMTP_CLIENT_OPTIONS),
-  'smtp.client.greeting.timeout': 500,
-  'smtp.client.command.timeout': 500,
-  'smtp.client.data.timeout': 500,
-  'smtp.client.block.timeout': 500,
-  'smtp.client.end.timeout': 500,
-};
+  'smtp.client.greeting.timeout': ms,
+  'smtp.client.command.timeout': ms,
+  'smtp.client.data.timeout': ms,
+  'smtp.client.block.timeout': ms,
+  'smtp.client.end.timeout': ms,
+});
+/** For a peer that answers, however busy the machine is. */
+const OPTIONS = timeouts(20_000);
+
+/** Short where the peer leaves its client waiting. */
+const optionsFor = ({ answers = {} }: PeerBehaviour) =>
+  Object.values(answers).some((one) => one === 'silence' || one === 'endless')
+    ? timeouts(500)
+    : OPTIONS;
 
 async function talk(
   ctx: TestContext,
@@ -30,7 +38,8 @@ async function talk(
   const stream = connect(peer.port, peer.host);
   await once(stream, 'connect');
   const protocol = behaviour.protocol ?? 'smtp';
-  const client = new SmtpClient({ stream, protocol, helo: 'me.test', options: OPTIONS });
+  const options = optionsFor(behaviour);
+  const client = new SmtpClient({ stream, protocol, helo: 'me.test', options });
   const ready = async () => {
     await client.greeted();
     await client.hello();
@@ -78,7 +87,8 @@ async function withPeer(behaviour: PeerBehaviour): Promise<void> {
   const peer = await startStrangePeer(behaviour);
   try {
     const stream = connect(peer.port, peer.host);
-    const client = new SmtpClient({ stream, protocol: 'smtp', helo: 'me.test', options: OPTIONS });
+    const options = optionsFor(behaviour);
+    const client = new SmtpClient({ stream, protocol: 'smtp', helo: 'me.test', options });
     await client.greeted();
     await client.hello();
     await client.startTls(async () => {
@@ -169,9 +179,11 @@ for (const announce of [undefined, [] as string[]]) {
 test.each(['garbage', 'endless', 'half', 'reset', '250 yes?', '354 go'] as const)(
   'a peer that answers DATA with %s: no recipient counts as sent',
   async (answer) => {
-    const peer = await startStrangePeer({ answers: { data: answer, end: 'drop' } });
+    const behaviour = { answers: { data: answer, end: 'drop' } } as const;
+    const peer = await startStrangePeer(behaviour);
     const stream = connect(peer.port, peer.host);
-    const client = new SmtpClient({ stream, protocol: 'smtp', helo: 'me.test', options: OPTIONS });
+    const options = optionsFor(behaviour);
+    const client = new SmtpClient({ stream, protocol: 'smtp', helo: 'me.test', options });
     await client.greeted();
     await client.hello();
     const { replies, fault } = await client.send(letter());

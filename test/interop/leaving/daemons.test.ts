@@ -99,7 +99,7 @@ for (const peer of ['postfix', 'exim'] as const) {
 
 test('smtp-sink: no ESMTP, no pipelining, soft and hard errors, disconnects', async (ctx) => {
   needs(ctx, 'postfix', 'root');
-  const yard = await openYard(ctx, { options: { 'smtp.client.end.timeout': 3000 } });
+  const yard = await openYard(ctx, { options: { 'smtp.client.end.timeout': 6000 } });
   const cases = [
     ['plain.test', [], 'done'],
     ['old.test', ['-e'], 'done'],

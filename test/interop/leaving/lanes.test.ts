@@ -13,8 +13,9 @@ test('a dead destination is tried by one letter for all, and all go when it is b
   await new Promise((resolve) => setTimeout(resolve, 3000));
   // Three at first, then one after each rest of half a second, one, two, …
   expect(peer.sessions.length).toBeLessThan(10);
-  const tried = yard.spool.letters.filter(({ envelope }) => envelope.tries > 0);
-  expect(tried.length).toBe(peer.sessions.length);
+  // The last one may be under way.
+  const tried = () => yard.spool.letters.filter(({ envelope }) => envelope.tries > 0).length;
+  await expect.poll(() => peer.sessions.length - tried()).toBe(0);
   peer.behave({});
   await expect
     .poll(() => yard.spool.letters.filter(({ state }) => state === 'done').length, {

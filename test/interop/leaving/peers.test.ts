@@ -104,7 +104,7 @@ test('one that drops after DATA: nobody knows, so it is tried again later and ne
 
 test('the next MX takes over: refused, silent, mute in the middle, 421 at the greeting', async (ctx) => {
   const yard = await openYard(ctx, {
-    options: { 'relay.connect.timeout': 500, 'smtp.client.greeting.timeout': 300 },
+    options: { 'relay.connect.timeout': 3000, 'smtp.client.greeting.timeout': 3000 },
     table: {
       'refused.test': {
         MX: [

@@ -119,8 +119,11 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
     const until = performance.now() + ms;
     const isBusy = () =>
       sender.held > 0 ||
-      spool.letters.some(({ state, dueAt }) => state === 'waiting' && dueAt <= systemClock.now());
-    // A letter that is taken and not held yet is seen by no one look.
+      spool.letters.some(
+        ({ state, dueAt }) =>
+          state === 'taken' || (state === 'waiting' && dueAt <= systemClock.now()),
+      );
+    // What goes from hand to hand is seen by no one look.
     for (let quiet = 0; quiet < 4; quiet = isBusy() ? 0 : quiet + 1) {
       if (performance.now() > until) throw new Error(`letters are still under way after ${ms} ms`);
       await new Promise((resolve) => setTimeout(resolve, 10));
