@@ -41,8 +41,9 @@ export function flagList(flags: readonly string[]): FlagList {
   for (const flag of flags) {
     const letter = letterOf(flag);
     if (letter !== undefined) letters.add(letter);
-    else if (!flag.startsWith('\\')) keywords.set(flag.toLowerCase(), flag);
-    else if (flag.toLowerCase() !== String.raw`\recent`) {
+    else if (!flag.startsWith('\\')) {
+      if (!keywords.has(flag.toLowerCase())) keywords.set(flag.toLowerCase(), flag);
+    } else if (flag.toLowerCase() !== String.raw`\recent`) {
       throw new SyntaxFault('There is no such system flag');
     }
     if (flag.length > KEYWORD_OCTETS_MAX) throw new SyntaxFault('A keyword is too long');

@@ -13,15 +13,14 @@ export function writeThreads(
   threads: readonly ThreadNode[],
   numberOf: (uid: number) => number,
 ): string {
-  const pieces: string[] = ['* THREAD'];
-  if (threads.length > 0) pieces.push(' ');
+  const pieces: string[] = [];
   const stack: (ThreadNode | ')')[] = threads.toReversed();
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     if (next === ')') pieces.push(')');
     else writeThread(next, numberOf, pieces, stack);
   }
-  pieces.push('\r\n');
-  return pieces.join('');
+  const text = pieces.join('');
+  return `* THREAD${text === '' ? '' : ' '}${text}\r\n`;
 }
 
 function writeThread(
@@ -42,5 +41,6 @@ function writeThread(
   }
   if (members === '' && branches.length === 0) return;
   pieces.push('(', members, members !== '' && branches.length > 0 ? ' ' : '');
-  stack.push(')', ...branches.toReversed());
+  stack.push(')');
+  for (let at = branches.length - 1; at >= 0; at -= 1) stack.push(branches[at] as ThreadNode);
 }
