@@ -5,6 +5,7 @@ import type { Mailboxes } from '../volumes/mailboxes.ts';
 import type { Hints } from './hints.ts';
 import type { MailboxOptions } from './options.ts';
 import type { SharedFolders } from './shared-folders.ts';
+import type { Summaries } from './summaries.ts';
 import type { Usage } from './usage.ts';
 
 /** What all that work for users of this process share. */
@@ -12,6 +13,7 @@ export interface StoreContext {
   readonly mailboxes: Mailboxes<Account>;
   readonly folders: SharedFolders;
   readonly usage: Usage;
+  readonly summaries: Summaries;
   readonly hints: Hints;
   readonly clock: Clock;
   readonly log: Logger;

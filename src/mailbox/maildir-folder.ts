@@ -5,12 +5,13 @@ import type { MailContext } from './context.ts';
 import type { Folder, StoredRange } from './mail.ts';
 import { folderPath } from './maildir-draft.ts';
 import { mailboxEvents } from './metrics.ts';
-import { plainMatch, plainSummary } from './memory-content.ts';
+import { plainMatch } from './memory-content.ts';
 import type { Query } from './query.ts';
 import { READ_CHUNK_BYTES, readWire, shortFile } from './reader.ts';
 import { EMPTY, pick, type Placed, type SharedFolder } from './shared-folder.ts';
 import { sizeMessage } from './sizing.ts';
-import type { HeadSummary, Summary } from './summary.ts';
+import type { MessageSource } from './summaries.ts';
+import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
 
 /** Sizes and dates that names do not say, found out once. */
 const sizes = new WeakMap<Numbered, number>();
@@ -152,11 +153,13 @@ export class MaildirFolder implements Folder {
 
   summaries(messages: readonly Numbered[], need: 'head'): AsyncIterable<HeadSummary | undefined>;
   summaries(messages: readonly Numbered[], need: 'all'): AsyncIterable<Summary | undefined>;
-  async *summaries(messages: readonly Numbered[]): AsyncGenerator<Summary | undefined> {
-    for (const message of messages) {
-      const wire = await this.#wire(message);
-      yield wire && plainSummary(wire);
-    }
+  async *summaries(
+    messages: readonly Numbered[],
+    need: SummaryNeed,
+  ): AsyncGenerator<Summary | undefined> {
+    const placed = await this.#parts.shared.placed();
+    if (placed === undefined) return;
+    yield* this.#parts.context.summaries.of(this.#source(placed), messages, need);
   }
 
   async search(query: Query, state: FolderState): Promise<readonly number[]> {
@@ -206,6 +209,25 @@ export class MaildirFolder implements Folder {
     const gone = pick(before, uids).filter(({ uid }) => !left.has(uid));
     const { context } = this.#parts;
     context.usage.added(context.account.id, -storedOctets(gone), -gone.length);
+  }
+
+  /** Messages as whoever looks into them needs them. */
+  #source(placed: Placed): MessageSource {
+    const { volume } = placed.mailbox;
+    const maildir = folderPath(placed);
+    return {
+      ref: placed.ref,
+      facts: volume.facts,
+      current: () => this.state.messages,
+      read: async ({ entry }, piece) => {
+        try {
+          return await volume.read({ maildir, entry, ...piece });
+        } catch (error) {
+          if (error instanceof StoreError && error.kind === 'message-gone') return undefined;
+          throw error;
+        }
+      },
+    };
   }
 
   async #size(message: Numbered): Promise<number> {

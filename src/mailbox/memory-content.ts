@@ -1,52 +1,5 @@
 import type { Numbered } from '#maildir';
-import type { Envelope, Extent, MimePart } from '../message/mime/types.ts';
 import type { Query } from './query.ts';
-import type { Summary } from './summary.ts';
-
-/** Stands in until the reader of messages is there: subject, date and ids, and one part. */
-export function plainSummary(wire: Buffer): Summary {
-  const text = wire.toString('latin1');
-  const blank = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n');
-  const head = blank < 0 ? text : text.slice(0, blank + 2);
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}:[ \t]*(.*)\r$`, 'im').exec(head)?.[1];
-  const none = { from: [], sender: [], replyTo: [], to: [], cc: [], bcc: [] };
-  const envelope: Envelope = {
-    date: field('Date'),
-    subject: field('Subject'),
-    ...none,
-    inReplyTo: field('In-Reply-To'),
-    messageId: field('Message-ID'),
-  };
-  const end = blank < 0 ? wire.length : blank + 4;
-  const extent = (offset: number, to: number): Extent => ({
-    offset: stored(wire, offset),
-    end: stored(wire, to),
-    wireOctets: to - offset,
-  });
-  const structure: MimePart = {
-    type: 'text',
-    subtype: 'plain',
-    parameters: [],
-    id: undefined,
-    description: undefined,
-    encoding: '7bit',
-    md5: undefined,
-    disposition: undefined,
-    languages: [],
-    location: undefined,
-    header: extent(0, end),
-    body: extent(end, wire.length),
-    lines: text.slice(end).split('\r\n').length - 1,
-    parts: [],
-    message: undefined,
-  };
-  const { header } = structure;
-  return { octets: wire.length, envelope, references: [], header, structure, preview: '' };
-}
-
-const stored = (wire: Buffer, to: number): number =>
-  to - (wire.subarray(0, to).toString('latin1').split('\r\n').length - 1);
 
 /** Stands in until the search is there. */
 export function plainMatch(query: Query, message: Numbered, wire: () => string): boolean {

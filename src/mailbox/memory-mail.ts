@@ -1,4 +1,5 @@
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
+import { systemRandom } from '../base/random.ts';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { below, byName, folderName, INBOX } from './folder-names.ts';
@@ -13,12 +14,13 @@ import {
   type SpecialUse,
   type StoredRange,
 } from './mail.ts';
-import { plainMatch, plainSummary } from './memory-content.ts';
+import { plainMatch } from './memory-content.ts';
 import { wireOctetsOf, type MemoryFolderData, type MemoryMailbox } from './memory-mailbox.ts';
 import type { Query } from './query.ts';
 import { checkUse, usesOf } from './special-use.ts';
 import { StoredForm } from './stored-form.ts';
-import type { HeadSummary, Summary } from './summary.ts';
+import { Summaries } from './summaries.ts';
+import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
 import { lineEndsOf, wireForm } from './wire.ts';
 
 export interface MemoryLimits {
@@ -28,6 +30,7 @@ export interface MemoryLimits {
 }
 
 const PIECE_OCTETS = 64 * 1024;
+const SUMMARIES_OCTETS = 16 * 1024 * 1024;
 
 /** The Mail of a user in this process; it passes what the Maildir one passes. */
 export class MemoryMail implements Mail {
@@ -236,6 +239,7 @@ interface MemoryFolderParts {
 class MemoryFolder implements Folder {
   readonly #parts: MemoryFolderParts;
   readonly #watching = new Set<() => void>();
+  readonly #summaries = new Summaries({ random: systemRandom, octetsMax: SUMMARIES_OCTETS });
 
   constructor(parts: MemoryFolderParts) {
     this.#parts = parts;
@@ -306,11 +310,24 @@ class MemoryFolder implements Folder {
 
   summaries(messages: readonly Numbered[], need: 'head'): AsyncIterable<HeadSummary | undefined>;
   summaries(messages: readonly Numbered[], need: 'all'): AsyncIterable<Summary | undefined>;
-  async *summaries(messages: readonly Numbered[]): AsyncGenerator<Summary | undefined> {
-    for (const message of messages) {
-      const there = this.#parts.data.contents.has(message.key);
-      yield there ? plainSummary(this.#wire(message)) : undefined;
-    }
+  async *summaries(
+    messages: readonly Numbered[],
+    need: SummaryNeed,
+  ): AsyncGenerator<Summary | undefined> {
+    const { contents } = this.#parts.data;
+    yield* this.#summaries.of(
+      {
+        ref: { maildir: '', folder: '' },
+        facts: undefined,
+        current: () => this.state.messages,
+        read: async ({ key }, { offset, length }) => {
+          const bytes = contents.get(key)?.subarray(offset, offset + length);
+          return bytes && { bytes, end: bytes.length < length };
+        },
+      },
+      messages,
+      need,
+    );
   }
 
   async search(query: Query, state: FolderState): Promise<readonly number[]> {

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { systemRandom, type Random } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
 import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
@@ -16,6 +17,7 @@ import { MAILBOX_OPTIONS, type MailboxOptions } from './options.ts';
 import { byArrival } from './order.ts';
 import { SharedFolders } from './shared-folders.ts';
 import { sizeMessages } from './sizing.ts';
+import { Summaries } from './summaries.ts';
 import type { Maildrop, MailStore } from './types.ts';
 import { Usage } from './usage.ts';
 import { Watcher } from './watching.ts';
@@ -30,6 +32,8 @@ import { Watcher } from './watching.ts';
 export interface MaildirStoreOptions {
   readonly mailboxes: Mailboxes<Account>;
   readonly clock: Clock;
+  /** For names of what is kept; the machine's where this is left out. */
+  readonly random?: Random;
   readonly log: Logger;
   /** Nobody is told, and nobody tells, where this is left out. */
   readonly hints?: Hints;
@@ -69,7 +73,9 @@ export class MaildirStore implements MailStore {
     });
     const usage = new Usage(mailboxes, clock, options);
     const folders = new SharedFolders(mailboxes, watcher);
-    this.#context = { mailboxes, folders, usage, hints, clock, log, options };
+    const { random = systemRandom } = parts;
+    const summaries = new Summaries({ random, octetsMax: options['mailbox.summaries.max'] });
+    this.#context = { mailboxes, folders, usage, summaries, hints, clock, log, options };
   }
 
   async openMaildrop(account: Account): Promise<Maildrop> {
