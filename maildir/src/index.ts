@@ -3,6 +3,7 @@ export type { ErrnoName } from './errno.ts';
 export { writePiece } from './deliver.ts';
 export { attemptName, fence } from './fence.ts';
 export { folderNameFault } from './folders.ts';
+export { openFacts } from './journal/facts.ts';
 export { openJournals } from './journal/journal.ts';
 export type { JournalsOptions } from './journal/journal.ts';
 export { openMaildirs } from './maildirs.ts';

@@ -202,6 +202,31 @@ export async function linkOurs(nfs: Nfs, existing: string, added: string): Promi
   }
 }
 
+/**
+ * Gives a file a name that others compete for. Whoever did: the caller lists, and reads what is
+ * there. @returns what went wrong, if anything. @throws when the server refused: nothing happened
+ */
+export async function linkOnce(nfs: Nfs, existing: string, added: string): Promise<unknown> {
+  try {
+    await nfs.fs.link(existing, added);
+    return undefined;
+  } catch (error) {
+    if (isOneOf(error, REFUSED)) throw error;
+    return error;
+  }
+}
+
+/** Gives a file the name of another, which is replaced. Both are whole at any moment. */
+export async function replaceFile(nfs: Nfs, from: string, to: string): Promise<void> {
+  try {
+    await believed(nfs, from, () => nfs.fs.rename(from, to));
+  } catch (error) {
+    const done = isErrno(error, 'ENOENT') && (await isThere(nfs, from)) === false;
+    if (!done || (await isThere(nfs, to)) !== true) throw error;
+    nfs.lie('rename');
+  }
+}
+
 async function isMissing(nfs: Nfs, directory: string): Promise<boolean> {
   try {
     await listFresh(nfs, directory);
@@ -257,8 +282,9 @@ export async function makeInOurs(nfs: Nfs, path: string): Promise<void> {
 }
 
 /**
- * Moves a directory to a name that nobody else can make.
- * @throws ENOENT when it was not there; UnknownResultError when that cannot be told.
+ * Moves a directory to a name that nobody else can make, or that is free.
+ * @throws ENOENT when it was not there; EEXIST or ENOTEMPTY when the name was taken;
+ *   UnknownResultError when that cannot be told.
  */
 export async function moveDirectory(nfs: Nfs, from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -268,6 +294,7 @@ export async function moveDirectory(nfs: Nfs, from: string, to: string): Promise
     } catch (error) {
       failed = error;
     }
+    if (isOneOf(failed, ['EEXIST', 'ENOTEMPTY'])) throw failed;
     if (attempt === 1 && isOneOf(failed, REFUSED)) throw failed;
     const moved = await isThere(nfs, to);
     if (moved === true) return nfs.lie('rename');

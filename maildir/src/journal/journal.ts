@@ -1,6 +1,19 @@
-import type { MaildirsOptions } from '../types.ts';
+import { systemError } from '../errno.ts';
+import { uniqueNames } from '../names.ts';
+import type { Maildirs, MaildirsOptions } from '../types.ts';
+import { addLinks, addStaged, arrivalOf } from './add.ts';
+import { openLog } from './begin.ts';
+import type { Message } from './book.ts';
+import { NAMES_MAX } from './compact.ts';
+import { commitRows, expungePlace } from './expunge.ts';
+import { NO_ROWS } from './format.ts';
+import { folderPathOf, newPlace, type Journal, type Place } from './place.ts';
 import type { Rules } from './rules.ts';
-import type { Journals } from './types.ts';
+import { Shelves } from './shelves.ts';
+import { storeAll } from './store.ts';
+import { syncPlace, TRIES_MAX } from './sync.ts';
+import type { Copied, FolderRef, Journals } from './types.ts';
+import { renameFolder, seedPlace } from './whole.ts';
 
 /**
  * The journal of a folder: UIDs, MODSEQ and keywords for a plain Maildir that any number of
@@ -128,13 +141,103 @@ import type { Journals } from './types.ts';
  * Standards: RFC 9051 §2.3.1.1, RFC 7162 §3.1    Errors: UnknownResultError, system errors
  */
 export interface JournalsOptions extends MaildirsOptions {
+  /** Whose names are used, so that one count serves both; the journal has its own otherwise. */
+  readonly maildirs?: Pick<Maildirs, 'uniqueName'>;
   /** Messages of all folders that are kept in memory; those used least recently go first. */
   readonly messagesMax?: number;
 }
 
+const MESSAGES_MAX = 2_000_000;
+
 export const openJournals = (options: JournalsOptions): Journals => openWithout(options, {});
 
-/** For tests of the rules: the journal with one of them left out. */
+/** For tests of the rules: the journal with one of them left out, and with small limits. */
 export function openWithout(options: JournalsOptions, rules: Rules): Journals {
-  throw new Error(`Not yet: ${String(options)} ${String(rules)}`);
+  const shelves = new Shelves(options.messagesMax ?? MESSAGES_MAX);
+  const journal = journalOf(options, rules, shelves);
+  const copy: Journals['copy'] = (from, uids, to) => copyTo(journal, shelves, { from, uids, to });
+  return {
+    known: (ref) => shelves.peek(ref)?.state,
+    sync: (ref, sync) => shelves.run(ref, (place) => syncPlace(journal, place, sync)),
+    store: (ref, change) =>
+      shelves.store(ref, change, (place, changes) => storeAll(journal, place, changes)),
+    expunge: (ref, uids) => shelves.run(ref, (place) => expungePlace(journal, place, uids)),
+    add: (ref, messages) => shelves.run(ref, (place) => addStaged(journal, place, messages)),
+    copy,
+    move: async (from, uids, to) => {
+      const copied = await copy(from, uids, to);
+      const moved = copied.pairs.map((pair) => pair.from);
+      await shelves.run(from, (place) => expungePlace(journal, place, moved));
+      const state = shelves.peek(to)?.state ?? copied.state;
+      return { ...copied, state };
+    },
+    rename: async (from, to) => {
+      await shelves.run(from, (place) => renameFolder(journal, place, newPlace(to)));
+      await shelves.forget(from);
+      await shelves.forget(to);
+    },
+    seed: (ref, seed) => shelves.run(ref, (place) => seedPlace(journal, place, seed)),
+  };
+}
+
+function journalOf(options: JournalsOptions, rules: Rules, shelves: Shelves): Journal {
+  const { fs, directorySync, clock, random } = options;
+  const journal: Journal = {
+    nfs: { fs, directorySync, lie: options.onLie ?? (() => {}) },
+    clock,
+    random,
+    uniqueName: options.maildirs?.uniqueName ?? uniqueNames(options),
+    exact: options.directoryTimes === 'exact',
+    keeps: (rule) => rules.without !== rule,
+    snapshotEvery: rules.snapshotEvery,
+    namesMax: rules.namesMax ?? NAMES_MAX,
+    reserve: ({ maildir }, atLeast) =>
+      shelves.run({ maildir, folder: '' }, async (inbox) => {
+        await openLog(journal, inbox);
+        let validity = atLeast;
+        await commitRows(journal, inbox, (book) => {
+          validity = Math.max(atLeast, book.validityGiven + 1);
+          return { ...NO_ROWS, validity };
+        });
+        return validity;
+      }),
+  };
+  return journal;
+}
+
+/**
+ * Links into the other folder in its own turn. No turn is held while another is waited for: two
+ * copies that cross would wait for ever.
+ */
+async function copyTo(
+  journal: Journal,
+  shelves: Shelves,
+  request: { readonly from: FolderRef; readonly uids: readonly number[]; readonly to: FolderRef },
+): Promise<Copied> {
+  const { from, uids, to } = request;
+  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    const isKnown = attempt === 0 && shelves.peek(from)?.book !== undefined;
+    const messages = await shelves.run(from, async (place) => {
+      if (!isKnown || place.book === undefined) await syncPlace(journal, place);
+      return thereNow(place, uids);
+    });
+    const linked = messages.map((message) => ({
+      from: message,
+      arrival: arrivalOf(journal, message),
+    }));
+    const source = newPlace(from);
+    const added = await shelves.run(to, (place) => addLinks(journal, place, source, linked));
+    if (added === 'lost') continue; // Its name has changed, or it is gone.
+    const pairs = messages.map(({ uid }, index) => ({ from: uid, to: added.uids[index] }));
+    return { state: added.state, pairs };
+  }
+  throw systemError('EAGAIN', 'link', folderPathOf(to));
+}
+
+function thereNow(place: Place, uids: readonly number[]): readonly Message[] {
+  return uids.flatMap((uid) => {
+    const message = place.book?.find(uid);
+    const isThere = !place.missing.has(uid) && !place.hidden.has(uid);
+    return message !== undefined && isThere ? [message] : [];
+  });
 }

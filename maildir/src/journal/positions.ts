@@ -13,6 +13,9 @@ export interface LogName {
   readonly kind: 'commit' | 'snapshot';
 }
 
+/** In place of the id of a commit that is torn. */
+export const UNKNOWN_ID = '-';
+
 const LOG_NAME = /^(\d{10})\.(\d{9,15})(\.snapshot)?$/;
 const LAST_NAME = /^(\d{10})\.(\d{9,15})-([0-9a-f]{16})$/;
 

@@ -26,7 +26,12 @@ export const RULES = [
 ] as const;
 export type RuleName = (typeof RULES)[number];
 
-/** Which rule is left out: for tests of the rules only. */
+/** For tests only. */
 export interface Rules {
+  /** The rule that is left out. */
   readonly without?: RuleName;
+  /** Commits between snapshots. */
+  readonly snapshotEvery?: number;
+  /** Names in log/ that a snapshot may cover and that are younger than an hour. */
+  readonly namesMax?: number;
 }

@@ -1,0 +1,231 @@
+import { systemError } from '../errno.ts';
+import { nameBase, nameFlags } from '../names.ts';
+import { renameExact } from '../nfs.ts';
+import type { Entry } from '../types.ts';
+import { openLog } from './begin.ts';
+import { lettersOf, sortLetters, type Book, type Message } from './book.ts';
+import { NO_ROWS, isEmpty, type ChangedRow } from './format.ts';
+import { commit } from './link.ts';
+import { isFull, type Journal, type Place } from './place.ts';
+import { publish, publishAsFilesSay, syncPlace, TRIES_MAX } from './sync.ts';
+import type { FlagChange, Stored } from './types.ts';
+
+/**
+ * Changing flags. Letters are changed by rename from the exact name known: whoever loses that
+ * looks again. Then all that changed goes into one commit, whose rows are made anew from the
+ * newest book each time another's commit comes first.
+ *
+ * Several calls that wait for the same folder share one commit: each is applied to what the one
+ * before it left. Those with `unchangedSince` run alone, since they ask for MODSEQ.
+ */
+
+/** A message under change in this call. */
+interface Touched {
+  /** Changes asked for, in order. */
+  readonly changes: FlagChange[];
+  entry: Entry;
+  /** Letters recorded when its name was changed; other ones later are newer than ours. */
+  recorded: string;
+}
+
+interface Outcome {
+  readonly modified: number[];
+  readonly gone: number[];
+}
+
+/** Does all changes as one. @returns one result for each, in order */
+export async function storeAll(
+  journal: Journal,
+  place: Place,
+  changes: readonly FlagChange[],
+): Promise<readonly Stored[]> {
+  if (place.book === undefined) await syncPlace(journal, place);
+  else if (changes.some(({ unchangedSince }) => unchangedSince !== undefined)) {
+    await openLog(journal, place);
+  }
+  const outcomes: Outcome[] = changes.map(() => ({ modified: [], gone: [] }));
+  const touched = new Map<number, Touched>();
+  let failed: { readonly error: unknown } | undefined;
+  try {
+    for (const [index, change] of changes.entries()) {
+      await renameAll(journal, place, { change, outcome: outcomes[index] as Outcome, touched });
+    }
+  } catch (error) {
+    failed = { error }; // What was renamed is recorded all the same.
+  }
+  const state = await record(journal, place, touched);
+  if (failed !== undefined) throw failed.error;
+  return outcomes.map(({ modified, gone }) => ({ state, modified, gone }));
+}
+
+interface Work {
+  readonly change: FlagChange;
+  readonly outcome: Outcome;
+  readonly touched: Map<number, Touched>;
+}
+
+async function renameAll(journal: Journal, place: Place, work: Work): Promise<void> {
+  let pending: readonly number[] = work.change.uids;
+  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    pending = await renameOnce(journal, place, work, pending);
+    if (pending.length === 0) return;
+    await record(journal, place, work.touched);
+    work.touched.clear();
+    await syncPlace(journal, place);
+  }
+  throw systemError('EAGAIN', 'rename', place.path);
+}
+
+/** @returns the UIDs whose files had other names */
+async function renameOnce(
+  journal: Journal,
+  place: Place,
+  { change, outcome, touched }: Work,
+  uids: readonly number[],
+): Promise<readonly number[]> {
+  const lost: number[] = [];
+  const book = place.book as Book;
+  for (const uid of uids) {
+    const message = book.find(uid);
+    if (message === undefined || place.hidden.has(uid)) {
+      outcome.gone.push(uid);
+      continue;
+    }
+    if (message.modseq > (change.unchangedSince ?? Infinity)) {
+      outcome.modified.push(uid);
+      continue;
+    }
+    const known = touched.get(uid);
+    const entry = known?.entry ?? message.entry;
+    const letters = wantedLetters(book, change, lettersOf(entry.name));
+    const now = await renamed(journal, place, entry, letters);
+    if (now === undefined) {
+      lost.push(uid);
+      continue;
+    }
+    if (known === undefined) {
+      touched.set(uid, { changes: [change], entry: now, recorded: message.flags });
+    } else {
+      known.changes.push(change);
+      known.entry = now;
+    }
+  }
+  return lost;
+}
+
+/** The entry with these letters; undefined when its name was not there any more. */
+async function renamed(
+  journal: Journal,
+  place: Place,
+  entry: Entry,
+  letters: string,
+): Promise<Entry | undefined> {
+  if (lettersOf(entry.name) === letters) return entry;
+  const info = entry.name.indexOf(':2,');
+  const more = info < 0 ? '' : entry.name.slice(info + 3 + nameFlags(entry.name).length);
+  const wanted: Entry = {
+    directory: 'cur',
+    name: `${nameBase(entry.name)}:2,${letters}${more}`,
+  };
+  const from = `${place.path}/${entry.directory}/${entry.name}`;
+  const result = await renameExact(journal.nfs, from, `${place.path}/cur/${wanted.name}`);
+  place.missing.clear(); // A rename was seen: see proof-of-absence.
+  place.mailNames = undefined;
+  return result === 'renamed' ? wanted : undefined;
+}
+
+/** The letters a name gets. Those that nobody asks for by name stay. */
+function wantedLetters(book: Book, change: FlagChange, had: string): string {
+  const { keywords } = book;
+  const asked = change.letters + keywords.split(change.keywords).letters;
+  if (change.how === 'add') return sortLetters(had + asked);
+  const names = new Set(change.keywords.map((name) => keywords.spell(name)));
+  const stays = [...had].filter((letter) => {
+    const name = keywords.nameOf(letter);
+    if (change.how === 'remove') {
+      return !asked.includes(letter) && (name === undefined || !names.has(name));
+    }
+    return name === undefined ? !'DFRST'.includes(letter) : names.has(name);
+  });
+  return sortLetters(stays.join('') + (change.how === 'replace' ? asked : ''));
+}
+
+/** The journal's own keywords after a change. */
+export function wantedKeywords(
+  book: Book,
+  change: FlagChange,
+  had: readonly string[],
+  entry: Entry,
+): readonly string[] {
+  const { own } = book.keywords.split(change.keywords);
+  // What a letter of the name says already needs no row.
+  const byLetter = new Set([...lettersOf(entry.name)].map((each) => book.keywords.nameOf(each)));
+  const asked = own.filter((name) => !byLetter.has(name));
+  if (change.how === 'replace') return book.keywords.intern(asked);
+  if (change.how === 'remove') {
+    const stays = had.filter((name) => !own.includes(name));
+    return stays.length === had.length ? had : book.keywords.intern(stays);
+  }
+  const more = asked.filter((name) => !had.includes(name));
+  return more.length === 0 ? had : book.keywords.intern([...had, ...more].toSorted());
+}
+
+/** Commits what was touched, from the newest book, until a commit is won or none is needed. */
+async function record(
+  journal: Journal,
+  place: Place,
+  touched: ReadonlyMap<number, Touched>,
+): Promise<Stored['state']> {
+  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    const book = place.book as Book;
+    const entries = new Map<string, Entry>();
+    const seen = new Map<number, Entry>();
+    const changed: ChangedRow[] = [];
+    for (const [uid, each] of touched) {
+      const message = book.find(uid);
+      if (message === undefined) continue;
+      const row = rowOf(book, message, each);
+      if (row !== undefined) changed.push(row);
+      if (row?.letters === lettersOf(each.entry.name)) entries.set(message.key, each.entry);
+      else if (message.flags === lettersOf(each.entry.name)) seen.set(uid, each.entry);
+    }
+    const rows = { ...NO_ROWS, changed };
+    if (seen.size > 0) seeOthers(book, seen);
+    if (isEmpty(rows)) return publish(place);
+    try {
+      if ((await commit(journal, place, rows, entries)) === 'won') return publish(place);
+    } catch (error) {
+      if (!isFull(error) || needsRoom(book, changed)) throw error;
+      book.see(new Map([...touched].map(([uid, { entry }]) => [uid, entry])));
+      return publishAsFilesSay(place, place.state?.unnumbered ?? 0);
+    }
+    await openLog(journal, place);
+  }
+  throw systemError('EAGAIN', 'commit', place.log);
+}
+
+function seeOthers(book: Book, seen: Map<number, Entry>): void {
+  for (const [uid, entry] of seen) {
+    if (book.find(uid)?.entry.name === entry.name) seen.delete(uid);
+  }
+  book.see(seen);
+}
+
+/** Keywords have no other place than a commit. */
+const needsRoom = (book: Book, changed: readonly ChangedRow[]): boolean =>
+  changed.some(({ uid, keywords }) => book.find(uid)?.own !== keywords);
+
+function rowOf(book: Book, message: Message, touched: Touched): ChangedRow | undefined {
+  // Another commit has recorded other letters since our rename: it saw a later name.
+  const isNewer = message.flags !== touched.recorded;
+  const letters = isNewer ? message.flags : lettersOf(touched.entry.name);
+  let keywords = message.own;
+  for (const change of touched.changes) {
+    keywords = wantedKeywords(book, change, keywords, touched.entry);
+  }
+  if (letters === message.flags && sameList(keywords, message.own)) return undefined;
+  return { uid: message.uid, letters, keywords };
+}
+
+const sameList = (a: readonly string[], b: readonly string[]): boolean =>
+  a === b || (a.length === b.length && a.every((each, index) => each === b[index]));
