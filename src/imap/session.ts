@@ -18,7 +18,7 @@ import { mailErrorCode, storeErrorReply } from './store-error.ts';
 import { Teller } from './teller.ts';
 import { ImapTransport } from './transport.ts';
 import { Args, type ArgsOptions, SyntaxFault } from './wire/args.ts';
-import { astring, encodeUtf8 } from './wire/text.ts';
+import { astring, encodeUtf8, quoted } from './wire/text.ts';
 
 const TAG = /^[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]{1,255}$/; // eslint-disable-line no-control-regex
 
@@ -130,9 +130,10 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
 
   folderName = (name: string): string => toFolder(this.shared.values, name);
 
-  /** A folder's name for a response: atom, quoted or literal in this client's encoding. */
+  /** A folder's name for a response: atom or quoted, in this client's encoding. */
   mailbox(folder: string): string {
-    return astring(toClient(this.shared.values, folder, this.enabled.utf8));
+    const name = toClient(this.shared.values, folder, this.enabled.utf8);
+    return ASCII.test(name) ? astring(name) : quoted(name); // UTF-8 in quotes: RFC 9051 §4.3.
   }
 
   // State.
@@ -459,6 +460,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   }
 }
 
+const ASCII = /^[ -~]*$/;
 const ONLY_LITERAL = /^ ~?\{\d+\+?\}$/;
 const TLS_ERROR = /^ERR_(?:SSL|TLS)_/;
 

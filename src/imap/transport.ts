@@ -1,6 +1,6 @@
 /**
  * Lines and literals to commands (RFC 9051 §2.2, §4.3). A command is one text for its handler: its
- * lines and literals in order, without the CRLF after each `{n}` (see wire/args.ts). What it may
+ * lines and literals in order, as they came (see wire/args.ts). What it may
  * hold in memory is bounded before the client is told to go on; `{n}` that is too much is refused
  * before its octets come, `{n+}` (RFC 7888) is skipped, or, when it is very much, the connection
  * ends. A command that streams (APPEND) runs as soon as its literal is announced and takes the
@@ -66,7 +66,7 @@ export abstract class ImapTransport extends LineTransport {
       this.#forget();
       return this.command(text);
     }
-    this.#command = text;
+    this.#command = `${text}\r\n`;
     this.#literals += 1;
     if (head.sends === 'when-told') this.say('+ Go ahead\r\n');
     this.expectOctets(head.octets);

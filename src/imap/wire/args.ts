@@ -1,7 +1,7 @@
 /**
  * Reads the arguments of one command. A command is one text, one character per octet: lines and
- * literals in order, without the CRLF after `{n}`. A literal's length stands before it, so nothing
- * in it can be taken for syntax; what a line calls a literal the transport has framed.
+ * literals in order, as they came. A literal's length stands before it, so nothing in it can be
+ * taken for syntax; what a line calls a literal the transport has framed.
  */
 import { decodeUtf7 } from '../../mailbox/utf7.ts';
 import { decodeUtf8 } from './text.ts';
@@ -25,7 +25,7 @@ export interface ArgsOptions {
   readonly folderName: (name: string) => string;
 }
 
-const LITERAL = /(~?)\{(\d{1,10})(\+?)\}/y;
+const LITERAL = /(~?)\{(\d{1,19})(\+?)\}/y;
 // eslint-disable-next-line no-control-regex
 const ATOM = /[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+/y;
 // eslint-disable-next-line no-control-regex
@@ -186,8 +186,9 @@ export class Args {
   #literal(): string | undefined {
     const head = this.#literalHead();
     if (head === undefined) return undefined;
+    if (!this.takes('\r\n')) this.fail('A literal is not at the end of its line');
     const value = this.#text.slice(this.#at, this.#at + head.octets);
-    if (value.length < head.octets) this.fail('A literal is not at the end of its line');
+    if (value.length < head.octets) this.fail('A literal is not whole');
     this.#at += head.octets;
     if (!head.binary && value.includes('\0')) this.fail('A literal has a NUL');
     return value;
