@@ -6,4 +6,7 @@
 export const fold = (text: string): string =>
   ASCII.test(text) ? text.toUpperCase() : text.normalize('NFKC').toUpperCase();
 
+/** The same for searching: blanks and line ends in a row are one blank. */
+export const foldText = (text: string): string => fold(text).replace(/\s+/g, ' ');
+
 const ASCII = /^[\0-\x7f]*$/;

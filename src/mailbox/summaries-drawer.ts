@@ -5,7 +5,6 @@ import { readBatch, writeBatch, type BatchRecord } from './summaries-batch.ts';
 import type { Packed } from './summaries-record.ts';
 import type { SummaryNeed } from './summary.ts';
 
-const DRAWER = 'summaries';
 /** Fewer new records are not worth a file: they are found out again. */
 const WORTH_WRITING = 50;
 /** Records of one batch. */
@@ -18,6 +17,8 @@ const RECORD_OCTETS = 250;
 
 export interface DrawerParts {
   readonly ref: FolderRef;
+  /** Where batches lie. */
+  readonly drawer: string;
   readonly facts: Facts | undefined;
   readonly random: Random;
   /** Of one folder; what is over it is not kept in memory. */
@@ -108,14 +109,14 @@ export class SummaryDrawer {
   }
 
   async #load(): Promise<boolean> {
-    const { facts, ref } = this.#parts;
+    const { facts, ref, drawer } = this.#parts;
     this.#loaded = true;
     if (facts === undefined) return false;
-    const names = await facts.facts(ref, DRAWER).catch(() => []);
+    const names = await facts.facts(ref, drawer).catch(() => []);
     let came = false;
     for (const name of names) {
       if (this.#batches.has(name)) continue;
-      const bytes = await facts.readFact(ref, DRAWER, name).catch(() => undefined);
+      const bytes = await facts.readFact(ref, drawer, name).catch(() => undefined);
       // Compacted meanwhile, or not to be read now: it is asked for again.
       if (bytes === undefined) continue;
       this.#took(name, bytes);
@@ -135,11 +136,11 @@ export class SummaryDrawer {
   }
 
   async #put(records: readonly BatchRecord[]): Promise<void> {
-    const { facts, ref, random } = this.#parts;
+    const { facts, ref, drawer, random } = this.#parts;
     if (facts === undefined || records.length === 0) return;
     const name = traceId(random);
     const bytes = writeBatch(records);
-    await facts.putFact({ ref, drawer: DRAWER, name, bytes, durable: false });
+    await facts.putFact({ ref, drawer, name, bytes, durable: false });
     // From now on the records lie in one piece of memory, as they would after loading.
     this.#took(name, bytes);
   }
@@ -155,7 +156,7 @@ export class SummaryDrawer {
 
   /** One batch of many: what is in memory of them, and still a message. */
   async #compact(current: readonly Numbered[]): Promise<void> {
-    const { facts, ref } = this.#parts;
+    const { facts, ref, drawer } = this.#parts;
     const names = this.#small();
     if (facts === undefined || current.length === 0 || names.length <= BATCHES_MAX) return;
     if (this.#isPartial) return; // What is merged comes from memory.
@@ -169,7 +170,7 @@ export class SummaryDrawer {
     }
     await this.#put([...merged.values()]);
     for (const name of names) {
-      await facts.removeFact(ref, DRAWER, name);
+      await facts.removeFact(ref, drawer, name);
       this.#batches.delete(name);
     }
     this.#forgetDead(alive);

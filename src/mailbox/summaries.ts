@@ -2,7 +2,7 @@
  * Summaries of messages: read once, kept for all.
  *
  * What a message says never changes, so what is known of it is true for ever, whoever found it out
- * and whenever. Summaries lie in the drawer `summaries` of each folder, many in a file (a batch):
+ * and whenever. Summaries lie in the drawer `summaries1` of each folder, many in a file (a batch):
  * a batch is written whole under a random name and never changed.
  *
  * Invariant: a record of key K says what the file of key K says. Nothing else is promised: that
@@ -32,7 +32,8 @@ import { MessageParser, parseHead } from '../message/mime/parse.ts';
 import type { Facts, FolderRef, Numbered } from '#maildir';
 import { inParallel } from './summaries-parallel.ts';
 import { PackedSummary, packHead, packRest, type Packed } from './summaries-record.ts';
-import { SummaryDrawer } from './summaries-drawer.ts';
+import type { SummaryDrawer } from './summaries-drawer.ts';
+import { Drawers } from './summaries-drawers.ts';
 import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
 import { lineEndsOf } from './wire.ts';
 
@@ -66,14 +67,10 @@ const FEW = 4;
 
 /** The summaries that a process keeps, of all folders, within a bound. */
 export class Summaries {
-  readonly #random: Random;
-  readonly #octetsMax: number;
-  /** By folder, the one used last at the end. */
-  readonly #drawers = new Map<string, SummaryDrawer>();
+  readonly #drawers: Drawers;
 
   constructor(parts: { readonly random: Random; readonly octetsMax: number }) {
-    this.#random = parts.random;
-    this.#octetsMax = parts.octetsMax;
+    this.#drawers = new Drawers({ drawer: 'summaries1', ...parts });
   }
 
   /** One for each message, in order; undefined: it is gone. @throws StoreError */
@@ -92,7 +89,7 @@ export class Summaries {
     messages: readonly Numbered[],
     need: SummaryNeed,
   ): AsyncGenerator<Summary | undefined> {
-    const drawer = this.#drawer(source);
+    const drawer = this.#drawers.of(source);
     await drawer.load();
     try {
       yield* this.#each(source, drawer, messages, need);
@@ -113,7 +110,7 @@ export class Summaries {
       const fresh = missing.length > 0 ? await readAll(source, missing, need) : undefined;
       if (fresh) {
         drawer.add([...fresh].map(([message, packed]) => [message.key, packed]));
-        this.#bound(drawer);
+        this.#drawers.bound(drawer);
       } else await setImmediate();
       for (const message of chunk) {
         const packed = fresh?.get(message) ?? drawer.find(message.key, need);
@@ -122,9 +119,14 @@ export class Summaries {
     }
   }
 
+  /** What they take in memory, about. */
+  get octets(): number {
+    return this.#drawers.octets;
+  }
+
   /** When all that was found out has been written, or was given up. */
-  async settled(): Promise<void> {
-    await Promise.all([...this.#drawers.values()].map((drawer) => drawer.settled()));
+  settled(): Promise<void> {
+    return this.#drawers.settled();
   }
 
   async #missing(
@@ -137,30 +139,6 @@ export class Summaries {
     if (first.length <= FEW) return first;
     // Somebody else may have read them since.
     return (await drawer.loadNew()) ? missing() : first;
-  }
-
-  #drawer(source: MessageSource): SummaryDrawer {
-    const { ref, facts } = source;
-    const id = `${ref.maildir}\0${ref.folder}`;
-    const known = this.#drawers.get(id);
-    const octetsMax = this.#octetsMax;
-    const drawer = known ?? new SummaryDrawer({ ref, facts, random: this.#random, octetsMax });
-    this.#drawers.delete(id);
-    this.#drawers.set(id, drawer);
-    this.#bound(drawer);
-    return drawer;
-  }
-
-  /** Forgets folders that nobody asked for lately. */
-  #bound(current: SummaryDrawer): void {
-    let octets = 0;
-    for (const drawer of this.#drawers.values()) octets += drawer.octets;
-    for (const [id, drawer] of this.#drawers) {
-      if (octets <= this.#octetsMax) return;
-      if (drawer === current) continue;
-      octets -= drawer.octets;
-      this.#drawers.delete(id);
-    }
   }
 }
 

@@ -1,0 +1,293 @@
+/**
+ * Searches: what a query says of the messages of a folder, at a bounded cost.
+ *
+ * Messages are decided in steps, each dearer than the one before and only for those that the
+ * steps before left open: flags, UIDs and sizes in names; heads, from summaries; headers, read;
+ * whole messages, read and decoded. Before the last step signatures (search-signature.ts) say of
+ * most messages that a text is not in them; whoever reads a message for a search keeps its
+ * signature in batches of the drawer `signatures1`, which are as harmless to lose, to double and to
+ * tear as those of summaries (summaries.ts): the key of a message stands for its bytes. A signature
+ * that says yes decides nothing. Answers are those of the state given: a message that another
+ * session removes meanwhile is left out, one that comes meanwhile is not in the state.
+ *
+ * A search that needs to read more than `mailbox.search.octets.max`, or takes longer than
+ * `mailbox.search.time.max`, ends as 'too-costly': part of an answer would look like all of it.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { FolderState } from '#maildir';
+import { nameWireOctets } from '#maildir';
+import { MailError } from './mail.ts';
+import type { Query } from './query.ts';
+import { evaluate, foldedText, isSummaryField, type Knowledge } from './search-evaluate.ts';
+import { readFields, readTexts, type ReadBudget } from './search-read.ts';
+import { GroupCollector, mayContain } from './search-signature.ts';
+import { searchedHeader } from './search-text.ts';
+import { Drawers } from './summaries-drawers.ts';
+import { inParallel } from './summaries-parallel.ts';
+import type { Packed } from './summaries-record.ts';
+import type { MessageSource, Summaries } from './summaries.ts';
+import type { SummaryDrawer } from './summaries-drawer.ts';
+
+export interface SearchSource extends MessageSource {
+  /** Of one message in wire form. */
+  octets(message: Knowledge['message']): number | Promise<number>;
+  /** INTERNALDATE. */
+  date(message: Knowledge['message']): number | Promise<number>;
+}
+
+export interface SearchParts {
+  readonly summaries: Summaries;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Memory for signatures. */
+  readonly octetsMax: number;
+  readonly limits: { readonly octets: number; readonly ms: number };
+}
+
+/** Messages between two looks at the clock. */
+const CHUNK = 2000;
+const PARALLEL = 4;
+/** Signatures for so many messages are worth looking for those of others. */
+const MANY = 50;
+
+/**
+ * The searches of a process, of all folders. The number in the drawer's name goes up whenever
+ * something else of a message is searched than before.
+ */
+export class Searches {
+  readonly #parts: SearchParts;
+  readonly #drawers: Drawers;
+
+  constructor(parts: SearchParts) {
+    this.#parts = parts;
+    const { random, octetsMax } = parts;
+    this.#drawers = new Drawers({ drawer: 'signatures1', random, octetsMax });
+  }
+
+  /** UIDs that match, ascending. @throws MailError 'too-costly', StoreError */
+  async run(source: SearchSource, query: Query, state: FolderState): Promise<readonly number[]> {
+    return new Search(this.#parts, source, query, this.#drawers.of(source)).run(state);
+  }
+
+  /** When all signatures have been written, or were given up. */
+  settled(): Promise<void> {
+    return this.#drawers.settled();
+  }
+}
+
+class Search implements ReadBudget {
+  readonly #parts: SearchParts;
+  readonly #source: SearchSource;
+  readonly #query: Query;
+  readonly #signatures: SummaryDrawer;
+  readonly #needs: Needs;
+  readonly #until: number;
+  readonly #found: number[] = [];
+  #octetsLeft: number;
+
+  constructor(parts: SearchParts, source: SearchSource, query: Query, signatures: SummaryDrawer) {
+    this.#parts = parts;
+    this.#source = source;
+    this.#query = query;
+    this.#signatures = signatures;
+    this.#needs = needsOf(query);
+    this.#until = parts.clock.now() + parts.limits.ms;
+    this.#octetsLeft = parts.limits.octets;
+  }
+
+  async run(state: FolderState): Promise<readonly number[]> {
+    let open = await this.#byState(state);
+    if (this.#needs.head && open.length > 0) open = await this.#byHead(open);
+    if (this.#needs.facts && open.length > 0) open = await this.#byFacts(open);
+    if (this.#needs.fields && open.length > 0) open = await this.#byFields(open);
+    if (this.#needs.texts.length > 0 && open.length > 0) await this.#byText(open);
+    return this.#found.sort((a, b) => a - b);
+  }
+
+  /** Octets that are read from now on. @throws MailError */
+  spend(octets: number): void {
+    this.#octetsLeft -= octets;
+    if (this.#octetsLeft < 0) throw tooCostly('it would have to read too much mail');
+    this.#inTime();
+  }
+
+  #inTime(): void {
+    if (this.#parts.clock.now() > this.#until) throw tooCostly('it took too long');
+  }
+
+  /** @returns whether it is still open */
+  #isOpen(known: Knowledge): boolean {
+    const answer = evaluate(this.#query, known);
+    if (answer === true) this.#found.push(known.message.uid);
+    return answer === undefined;
+  }
+
+  async #byState({ messages }: FolderState): Promise<Knowledge[]> {
+    const open: Knowledge[] = [];
+    for (const [at, message] of messages.entries()) {
+      const known: Knowledge = {
+        message,
+        octets: nameWireOctets(message.entry.name),
+        date: undefined,
+        head: undefined,
+        fields: undefined,
+        inBody: undefined,
+        inHeader: undefined,
+      };
+      if (this.#isOpen(known)) open.push(known);
+      if (at % CHUNK === CHUNK - 1) await setImmediate();
+    }
+    return open;
+  }
+
+  async #byHead(open: readonly Knowledge[]): Promise<Knowledge[]> {
+    const left: Knowledge[] = [];
+    const messages = open.map(({ message }) => message);
+    let at = 0;
+    for await (const head of this.#parts.summaries.of(this.#source, messages, 'head')) {
+      const known = open[at++] as Knowledge;
+      if (at % 100 === 0) this.#inTime();
+      if (head === undefined) continue; // Gone.
+      known.head = head;
+      if (this.#isOpen(known)) left.push(known);
+    }
+    return left;
+  }
+
+  async #byFacts(open: readonly Knowledge[]): Promise<Knowledge[]> {
+    const left: Knowledge[] = [];
+    for (const [at, known] of open.entries()) {
+      if (at % CHUNK === CHUNK - 1) await setImmediate();
+      this.#inTime();
+      const facts = await this.#facts(known);
+      if (facts === 'gone') continue;
+      if (this.#isOpen(known)) left.push(known);
+    }
+    return left;
+  }
+
+  async #facts(known: Knowledge): Promise<'known' | 'gone'> {
+    const { message } = known;
+    try {
+      const octets = known.octets ?? this.#source.octets(message);
+      const date = this.#source.date(message);
+      known.octets = typeof octets === 'number' ? octets : await octets;
+      known.date = typeof date === 'number' ? date : await date;
+      return 'known';
+    } catch (error) {
+      if (isGone(error)) return 'gone';
+      throw error;
+    }
+  }
+
+  async #byFields(open: readonly Knowledge[]): Promise<Knowledge[]> {
+    const left: Knowledge[] = [];
+    await inParallel(open, PARALLEL, () => async (known) => {
+      known.fields = await readFields(this.#source, known.message, this);
+      if (known.fields && this.#isOpen(known)) left.push(known);
+    });
+    return left;
+  }
+
+  async #byText(open: readonly Knowledge[]): Promise<void> {
+    const signatures = this.#signatures;
+    await signatures.load();
+    if (open.length > MANY && open.some((known) => !this.#signature(known))) {
+      await signatures.loadNew();
+    }
+    const left = open.filter((known) => this.#isOpenAfterSignature(known));
+    const made: [key: string, packed: Packed][] = [];
+    try {
+      await inParallel(left, PARALLEL, () => async (known) => {
+        const packed = await this.#read(known);
+        if (packed) made.push([known.message.key, packed]);
+      });
+    } finally {
+      signatures.add(made);
+      signatures.flush(() => this.#source.current());
+    }
+  }
+
+  #signature(known: Knowledge): { readonly body: Buffer; readonly header: Buffer } | undefined {
+    const packed = this.#signatures.find(known.message.key, 'all');
+    if (packed === undefined) return undefined;
+    const { bytes, at, headOctets, restOctets } = packed;
+    const middle = at + headOctets;
+    return {
+      body: bytes.subarray(at, middle),
+      header: bytes.subarray(middle, middle + restOctets),
+    };
+  }
+
+  #isOpenAfterSignature(known: Knowledge): boolean {
+    const signature = this.#signature(known);
+    if (signature === undefined) return true;
+    const { body, header } = signature;
+    known.inBody = (text) => (mayContain(body, text) ? undefined : false);
+    known.inHeader = (text) => (mayContain(header, text) ? undefined : false);
+    return this.#isOpen(known);
+  }
+
+  /** Reads the message and decides. @returns its signature */
+  async #read(known: Knowledge): Promise<Packed | undefined> {
+    const read = await readTexts(this.#source, known.message, this);
+    if (read === undefined) return undefined;
+    const header = searchedHeader(read.fields);
+    const collector = new GroupCollector();
+    const present = new Set<string>();
+    for await (const text of read.texts) {
+      // A signature of half a message would say no where the text is there.
+      if (text === undefined) return undefined;
+      collector.add(text);
+      for (const wanted of this.#needs.texts) if (text.includes(wanted)) present.add(wanted);
+    }
+    known.fields = read.fields;
+    known.inBody = (text) => present.has(text);
+    known.inHeader = (text) => header.includes(text);
+    this.#isOpen(known);
+    const headerCollector = new GroupCollector();
+    headerCollector.add(header);
+    const body = collector.signature();
+    const bytes = Buffer.concat([body, headerCollector.signature()]);
+    return { bytes, at: 0, headOctets: body.length, restOctets: bytes.length - body.length };
+  }
+}
+
+interface Needs {
+  head: boolean;
+  /** Sizes that names do not say, and dates. */
+  facts: boolean;
+  /** Fields that summaries do not have. */
+  fields: boolean;
+  /** Folded texts that are looked for in bodies. */
+  texts: string[];
+}
+
+function needsOf(query: Query): Needs {
+  const needs: Needs = { head: false, facts: false, fields: false, texts: [] };
+  const open: Query[] = [query];
+  for (let part = open.pop(); part; part = open.pop()) {
+    if (part.kind === 'and' || part.kind === 'or') open.push(...part.of);
+    else if (part.kind === 'not') open.push(part.of);
+    else if (part.kind === 'header') {
+      if (isSummaryField(part.field.toLowerCase())) needs.head = true;
+      if (!isSummaryField(part.field.toLowerCase()) || part.text === '') needs.fields = true;
+    } else if (part.kind === 'date') {
+      if (part.which === 'sent') needs.head = true;
+      else needs.facts = true;
+    } else if (part.kind === 'larger' || part.kind === 'smaller') needs.facts = true;
+    else if (part.kind === 'body' || part.kind === 'text') needs.texts.push(foldedText(part));
+  }
+  return needs;
+}
+
+const isGone = (error: unknown): boolean =>
+  error instanceof Error && 'kind' in error && error.kind === 'message-gone';
+
+const tooCostly = (why: string): MailError =>
+  new MailError(
+    'too-costly',
+    `The search was given up because ${why}. Search in fewer messages, by date, sender or subject.`,
+  );
