@@ -110,7 +110,8 @@ export class MemoryMail implements Mail {
 
   async open(given: string): Promise<Folder> {
     const name = folderName(given);
-    return new MemoryFolder({ name, data: this.#data(name), mailbox: this.#mailbox });
+    const requireQuota = (octets: number): void => this.#requireQuota(octets);
+    return new MemoryFolder({ name, data: this.#data(name), mailbox: this.#mailbox, requireQuota });
   }
 
   async quota(): Promise<Quota> {
@@ -234,6 +235,7 @@ interface MemoryFolderParts {
   readonly name: string;
   readonly data: MemoryFolderData;
   readonly mailbox: MemoryMailbox;
+  readonly requireQuota: (octets: number) => void;
 }
 
 class MemoryFolder implements Folder {
@@ -282,7 +284,11 @@ class MemoryFolder implements Folder {
   }
 
   async copy(uids: readonly number[], to: string): Promise<Copied> {
-    return copyInto(this.#data(), uids, this.#target(to));
+    const [data, target] = [this.#data(), this.#target(to)];
+    const copied = data.state.messages.filter(({ uid }) => uids.includes(uid));
+    const sizes = copied.map(({ key }) => data.contents.get(key)?.length ?? 0);
+    this.#parts.requireQuota(sizes.reduce((sum, octets) => sum + octets, 0));
+    return copyInto(data, uids, target);
   }
 
   async move(uids: readonly number[], to: string): Promise<Copied> {

@@ -39,6 +39,8 @@ export class MemoryFolderData {
   readonly listeners = new Set<(state: FolderState) => void>();
   use: SpecialUse | undefined;
   readonly #names: () => string;
+  /** Keywords as their first writer in this folder spelled them, by lower case. */
+  readonly #spelled = new Map<string, string>();
 
   constructor(uidValidity: number, names: () => string) {
     this.state = { uidValidity, uidNext: 1, modseq: 1, ...EMPTY };
@@ -83,7 +85,8 @@ export class MemoryFolderData {
     return claimed.map(({ uid }) => uid);
   }
 
-  store(change: FlagChange): Stored {
+  store(asked: FlagChange): Stored {
+    const change = { ...asked, keywords: this.#spell(asked.keywords) };
     const wanted = new Set(change.uids);
     const { unchangedSince = Infinity } = change;
     const modified: number[] = [];
@@ -130,7 +133,7 @@ export class MemoryFolderData {
     const name = directory === 'new' && letters === '' ? base : withFlags(base, letters, '');
     const key = nameKey(name);
     this.contents.set(key, stored);
-    const none = { how: 'replace', keywords } as const;
+    const none = { how: 'replace', keywords: this.#spell(keywords) } as const;
     return {
       uid,
       key,
@@ -139,6 +142,15 @@ export class MemoryFolderData {
       keywords: changeKeywords([], none),
       modseq,
     };
+  }
+
+  #spell(keywords: readonly string[]): readonly string[] {
+    return keywords.map((keyword) => {
+      const key = keyword.toLowerCase();
+      const first = this.#spelled.get(key) ?? keyword;
+      this.#spelled.set(key, first);
+      return first;
+    });
   }
 
   #base(date: number): string {

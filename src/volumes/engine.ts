@@ -1,4 +1,6 @@
 import {
+  openFacts,
+  openJournals,
   openMaildirs,
   type Facts,
   type Journals,
@@ -19,24 +21,9 @@ export interface Engine extends Maildirs {
  */
 export function openEngine(options: MaildirsOptions): Engine {
   const maildirs = openMaildirs(options);
-  return { ...maildirs, journals: NO_JOURNALS, facts: NO_FACTS };
+  return {
+    ...maildirs,
+    journals: openJournals({ ...options, maildirs }),
+    facts: openFacts(options),
+  };
 }
-
-const not = (): Promise<never> => Promise.reject(new Error('no journal yet'));
-const NO_JOURNALS: Journals = {
-  known: () => undefined,
-  sync: not,
-  store: not,
-  expunge: not,
-  add: not,
-  copy: not,
-  move: not,
-  rename: not,
-  seed: not,
-};
-const NO_FACTS: Facts = {
-  facts: async () => [],
-  readFact: not,
-  putFact: not,
-  removeFact: not,
-};
