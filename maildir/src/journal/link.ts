@@ -148,7 +148,7 @@ async function linkAndLook(journal: Journal, place: Place, link: Linking): Promi
     if (names.includes(name) || later || covered) {
       const ours = failed === undefined || !journal.keeps('own-id');
       if (!ours && !(await holdsId(journal, place, name, link.id))) return LOST;
-      if (failed !== undefined && ours === false) nfs.lie('link');
+      if (failed !== undefined && !ours) nfs.lie('link');
       const whole = view.starts.some((start) => isUnbroken(view, start.position.number));
       if (whole) return { what: 'won', names: end?.name === name ? names : undefined };
       if (attempt >= LINKS_MAX && journal.keeps('covered')) return LOST;

@@ -140,7 +140,7 @@ function wantedLetters(book: Book, change: FlagChange, had: string): string {
   const asked = change.letters + keywords.split(change.keywords).letters;
   if (change.how === 'add') return sortLetters(had + asked);
   const names = new Set(change.keywords.map((name) => keywords.spell(name)));
-  const stays = [...had].filter((letter) => {
+  const stays = had.split('').filter((letter) => {
     const name = keywords.nameOf(letter);
     if (change.how === 'remove') {
       return !asked.includes(letter) && (name === undefined || !names.has(name));
@@ -159,7 +159,8 @@ export function wantedKeywords(
 ): readonly string[] {
   const { own } = book.keywords.split(change.keywords);
   // What a letter of the name says already needs no row.
-  const byLetter = new Set([...lettersOf(entry.name)].map((each) => book.keywords.nameOf(each)));
+  const letters = lettersOf(entry.name).split('');
+  const byLetter = new Set(letters.map((letter) => book.keywords.nameOf(letter)));
   const asked = own.filter((name) => !byLetter.has(name));
   if (change.how === 'replace') return book.keywords.intern(asked);
   if (change.how === 'remove') {

@@ -1,14 +1,15 @@
 import { systemError } from '../errno.ts';
 import { folderNameFault } from '../folders.ts';
-import { nameBase } from '../names.ts';
+import { nameBase, nameKey } from '../names.ts';
 import { listFresh, moveDirectory, syncDirectory } from '../nfs.ts';
 import { begin } from './begin.ts';
 import { Book, lettersOf } from './book.ts';
 import type { StartMessage } from './format.ts';
-import { Keywords } from './keywords.ts';
+import { FORWARDED, Keywords } from './keywords.ts';
 import { readLog } from './log.ts';
 import { surveyMail } from './mail.ts';
 import type { Journal, Place } from './place.ts';
+import { storeAll } from './store.ts';
 import { syncPlace } from './sync.ts';
 import type { FolderState, Seed } from './types.ts';
 
@@ -39,7 +40,18 @@ export async function seedPlace(journal: Journal, place: Place, seed: Seed): Pro
   if ((await begin(journal, place, read, beginning, seed.uidValidity)) === 'lost') {
     throw systemError('EEXIST', 'seed', place.log);
   }
-  return (await syncPlace(journal, place)).state;
+  const { state } = await syncPlace(journal, place);
+  // What has a letter of its own is in the name, not in the journal.
+  const uids = messages.filter(({ base }) => isForwarded(seed, base)).map(({ uid }) => uid);
+  if (uids.length === 0) return state;
+  const change = { uids, how: 'add' as const, letters: '', keywords: [FORWARDED] };
+  const [stored] = await storeAll(journal, place, [change]);
+  return stored?.state ?? state;
+}
+
+function isForwarded(seed: Seed, base: string): boolean {
+  const keywords = seed.messages.get(nameKey(base))?.keywords ?? [];
+  return keywords.some((name) => name.toLowerCase() === FORWARDED.toLowerCase());
 }
 
 /** Files that the import has numbers for, by UID. @throws EINVAL when a UID is there twice */
