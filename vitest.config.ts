@@ -2,11 +2,12 @@ import { globSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Unit tests stand beside their source and run in parallel: those that only compute (`unit`), those
 // that meet clocks, sockets, processes, disks (`real`). Those that measure memory or wait for time
 // (memory.test.ts, time.test.ts) run alone after them, then what lies in test/, which starts
-// servers, peers and clients.
+// servers, peers and clients: two files at a time, of which one is the laboratories.
 // A time-out ends what hangs, and nothing else: it is far beyond what a busy machine needs.
 const POLL = { poll: { timeout: 30_000 } };
 const MEASURING = ['{src,maildir}/**/{memory,time}.test.ts'];
@@ -32,9 +33,19 @@ const parallel = {
   sequence: { groupOrder: 0 },
 };
 
+/** The laboratories first: they take as long as all the other files of test/ beside them. */
+class LaboratoriesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isFirst = ({ moduleId }: TestSpecification): number =>
+      moduleId.includes('/test/lab/laboratories.') ? 0 : 1;
+    return (await super.sort(files)).toSorted((a, b) => isFirst(a) - isFirst(b));
+  }
+}
+
 export default defineConfig({
   test: {
     pool: 'forks',
+    sequence: { sequencer: LaboratoriesFirst },
     watch: false,
     passWithNoTests: false,
     projects: [
@@ -76,8 +87,7 @@ export default defineConfig({
           expect: POLL,
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers: 2, // The laboratories in one, which mostly wait, all else in the other.
           sequence: { groupOrder: 2 },
           retry,
         },

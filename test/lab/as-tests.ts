@@ -10,7 +10,7 @@ import { missingForLab } from './needs.ts';
 import type { TestReport } from './report.ts';
 
 /** Ends one that hangs; on a slow machine it takes half of it. */
-const MINUTES = 40;
+const MINUTES = 30;
 /** A laboratory that does not come up, dies or hangs is booted once more (decision 19). */
 const BOOTS = process.env['MAILFARM_TEST_RETRY'] === undefined ? 1 : 2;
 /** Tests whose time is printed: where the minutes of a run go. */
@@ -19,18 +19,19 @@ const SLOWEST = 12;
 /** For a line of its own in the run's output. */
 export const print = (line: string): void => void process.stdout.write(`  ${line}\n`);
 
-/** @returns the report; why there can be none, where a kernel does not run here */
+/** @returns the report; why there can be none, where a kernel does not run here; what went wrong */
 export async function reportOf<R extends TestReport & { readonly folder: string }>(
   boot: (options: BootOptions) => Promise<R>,
   onLine: (line: string) => void = () => undefined,
-): Promise<(R & Again) | string> {
+): Promise<(R & Again) | string | Error> {
   const missing = missingForLab();
   if (missing.length > 0) return `missing here: ${missing.join(', ')}`;
   const kernel = await obtainKernel(print).catch((error: unknown) => String(error));
   if (typeof kernel === 'string') return kernel;
   const report = await booted(() =>
     boot({ kernel, args: [], long: false, ms: MINUTES * 60_000, onLine }),
-  );
+  ).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+  if (report instanceof Error) return report;
   rmSync(report.folder, { recursive: true, force: true });
   for (const { title, ms } of report.tests.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST)) {
     print(`${(ms / 1000).toFixed(1).padStart(6)} s  ${title}`);
@@ -77,6 +78,13 @@ const notHere = (title: string, why: string): Result => ({
   },
 });
 
+const failed = (title: string, error: Error): Result => ({
+  title,
+  check: () => {
+    throw error;
+  },
+});
+
 const ofReport = (report: TestReport): readonly Result[] =>
   report.tests.map(({ file, title, state, messages, unsteady }) => ({
     title: `${file}: ${title}`,
@@ -96,14 +104,16 @@ const whole =
 
 /** A test for the whole and one for each of the report's; `ids` name what nobody sees otherwise. */
 export function testsOf<R extends TestReport & Again>(
-  found: R | string,
+  found: R | string | Error,
   ids: string,
   { title, check }: Whole<R>,
 ): void {
   const results =
     typeof found === 'string'
       ? [notHere(`${ids} ${title}`, found)]
-      : [{ title: `[N-21] ${title}`, check: whole(found, check) }, ...ofReport(found)];
+      : found instanceof Error
+        ? [failed(`${ids} ${title}`, found)]
+        : [{ title: `[N-21] ${title}`, check: whole(found, check) }, ...ofReport(found)];
   // Tried again where it ran: to look at the same report twice is no second chance.
   for (const result of results) test(result.title, { retry: 0 }, result.check);
 }

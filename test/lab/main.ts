@@ -22,7 +22,7 @@ const USAGE = `Usage: npm run lab:nfs -- [--machines] [--keep] [--long] [-t TITL
   -t TITLE   only tests whose title has it (no spaces)
   FILE       only test files whose path has it, such as budget
 `;
-const MINUTES = { short: 20, long: 60 };
+const MINUTES = { short: 60, long: 120 };
 const KERNEL_WORDS = /^(epollctl|Core dump|Checking|Failed to initialize ubd|sysrq|reboot)/;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
