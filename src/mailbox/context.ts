@@ -4,6 +4,7 @@ import type { Logger } from '../log/types.ts';
 import type { Mailboxes } from '../volumes/mailboxes.ts';
 import type { Hints } from './hints.ts';
 import type { MailboxOptions } from './options.ts';
+import type { Searches } from './search.ts';
 import type { SharedFolders } from './shared-folders.ts';
 import type { Summaries } from './summaries.ts';
 import type { Usage } from './usage.ts';
@@ -14,6 +15,7 @@ export interface StoreContext {
   readonly folders: SharedFolders;
   readonly usage: Usage;
   readonly summaries: Summaries;
+  readonly searches: Searches;
   readonly hints: Hints;
   readonly clock: Clock;
   readonly log: Logger;

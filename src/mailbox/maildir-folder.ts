@@ -5,7 +5,6 @@ import type { MailContext } from './context.ts';
 import type { Folder, StoredRange } from './mail.ts';
 import { folderPath } from './maildir-draft.ts';
 import { mailboxEvents } from './metrics.ts';
-import { plainMatch } from './memory-content.ts';
 import type { Query } from './query.ts';
 import { READ_CHUNK_BYTES, readWire, shortFile } from './reader.ts';
 import { EMPTY, pick, type Placed, type SharedFolder } from './shared-folder.ts';
@@ -163,13 +162,14 @@ export class MaildirFolder implements Folder {
   }
 
   async search(query: Query, state: FolderState): Promise<readonly number[]> {
-    const found: number[] = [];
-    for (const message of state.messages) {
-      const wire = await this.#wire(message);
-      if (wire && plainMatch(query, message, () => wire.toString('latin1')))
-        found.push(message.uid);
-    }
-    return found;
+    const placed = await this.#parts.shared.placed();
+    if (placed === undefined) return [];
+    const source = {
+      ...this.#source(placed),
+      octets: (message: Numbered) => this.octets(message),
+      date: (message: Numbered) => this.date(message),
+    };
+    return this.#parts.context.searches.run(source, query, state);
   }
 
   close(): void {
@@ -254,17 +254,6 @@ export class MaildirFolder implements Folder {
     });
     dates.set(message, at);
     return at;
-  }
-
-  async #wire(message: Numbered): Promise<Buffer | undefined> {
-    const pieces: Buffer[] = [];
-    try {
-      for await (const piece of this.read(message)) pieces.push(Buffer.from(piece));
-      return Buffer.concat(pieces);
-    } catch (error) {
-      if (error instanceof StoreError && error.kind === 'message-gone') return undefined;
-      throw error;
-    }
   }
 }
 

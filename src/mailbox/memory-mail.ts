@@ -1,5 +1,4 @@
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
-import { systemRandom } from '../base/random.ts';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { below, byName, folderName, INBOX } from './folder-names.ts';
@@ -14,12 +13,11 @@ import {
   type SpecialUse,
   type StoredRange,
 } from './mail.ts';
-import { plainMatch } from './memory-content.ts';
 import { wireOctetsOf, type MemoryFolderData, type MemoryMailbox } from './memory-mailbox.ts';
 import type { Query } from './query.ts';
+import type { SearchSource } from './search.ts';
 import { checkUse, usesOf } from './special-use.ts';
 import { StoredForm } from './stored-form.ts';
-import { Summaries } from './summaries.ts';
 import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
 import { lineEndsOf, wireForm } from './wire.ts';
 
@@ -30,7 +28,6 @@ export interface MemoryLimits {
 }
 
 const PIECE_OCTETS = 64 * 1024;
-const SUMMARIES_OCTETS = 16 * 1024 * 1024;
 
 /** The Mail of a user in this process; it passes what the Maildir one passes. */
 export class MemoryMail implements Mail {
@@ -241,7 +238,6 @@ interface MemoryFolderParts {
 class MemoryFolder implements Folder {
   readonly #parts: MemoryFolderParts;
   readonly #watching = new Set<() => void>();
-  readonly #summaries = new Summaries({ random: systemRandom, octetsMax: SUMMARIES_OCTETS });
 
   constructor(parts: MemoryFolderParts) {
     this.#parts = parts;
@@ -320,27 +316,12 @@ class MemoryFolder implements Folder {
     messages: readonly Numbered[],
     need: SummaryNeed,
   ): AsyncGenerator<Summary | undefined> {
-    const { contents } = this.#parts.data;
-    yield* this.#summaries.of(
-      {
-        ref: { maildir: '', folder: '' },
-        facts: undefined,
-        current: () => this.state.messages,
-        read: async ({ key }, { offset, length }) => {
-          const bytes = contents.get(key)?.subarray(offset, offset + length);
-          return bytes && { bytes, end: bytes.length < length };
-        },
-      },
-      messages,
-      need,
-    );
+    const { mailbox } = this.#parts;
+    yield* mailbox.summaries.of(this.#source(), messages, need);
   }
 
   async search(query: Query, state: FolderState): Promise<readonly number[]> {
-    const there = state.messages.filter(({ key }) => this.#parts.data.contents.has(key));
-    return there
-      .filter((message) => plainMatch(query, message, () => this.#wire(message).toString('latin1')))
-      .map(({ uid }) => uid);
+    return this.#parts.mailbox.searches.run(this.#source(), query, state);
   }
 
   close(): void {
@@ -367,7 +348,18 @@ class MemoryFolder implements Folder {
     return stored;
   }
 
-  #wire(message: Numbered): Buffer {
-    return wireForm(lineEndsOf(message.entry.name)).convert(this.#stored(message));
+  #source(): SearchSource {
+    const { name, data } = this.#parts;
+    return {
+      ref: { maildir: '', folder: name },
+      facts: undefined,
+      current: () => data.state.messages,
+      read: async ({ key }, { offset, length }) => {
+        const bytes = data.contents.get(key)?.subarray(offset, offset + length);
+        return bytes && { bytes, end: bytes.length < length };
+      },
+      octets: (message) => this.octets(message),
+      date: (message) => this.date(message),
+    };
   }
 }

@@ -12,9 +12,12 @@ import {
   type Stored,
 } from '#maildir';
 import type { Clock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
 import { changeKeywords, changeLetters, without } from './flag-change.ts';
 import { INBOX } from './folder-names.ts';
 import type { SpecialUse } from './mail.ts';
+import { Searches } from './search.ts';
+import { Summaries } from './summaries.ts';
 import { lineEndsOf, wireCount } from './wire.ts';
 
 /** A message that is to be put into a folder in memory. */
@@ -31,6 +34,8 @@ export interface MemoryMessage {
 
 const EMPTY = { messages: [], expunged: [], expungedSince: 0, unnumbered: 0 } as const;
 const MS = 1000;
+const KEPT = { random: systemRandom, octetsMax: 16 * 1024 * 1024 };
+const LIMITS = { octets: 1024 * 1024 * 1024, ms: 60_000 };
 
 /** A folder's messages: what all that have it open share. Each change makes a new state. */
 export class MemoryFolderData {
@@ -185,11 +190,15 @@ export class MemoryMailbox {
   readonly clock: Clock;
   readonly folders = new Map<string, MemoryFolderData>();
   readonly subscribed = new Set<string>();
+  readonly summaries = new Summaries(KEPT);
+  readonly searches: Searches;
   #uidValidity = 1_700_000_000;
   #count = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
+    const { summaries } = this;
+    this.searches = new Searches({ ...KEPT, summaries, clock, limits: LIMITS });
     this.folders.set(INBOX, this.newFolder());
   }
 

@@ -40,15 +40,6 @@ export const MAILBOX_OPTIONS = {
     max: 2_147_483_648,
     doc: 'Largest message that a client may put into a folder (IMAP APPEND), in octets.',
   },
-  'mailbox.summaries.max': {
-    kind: 'bytes',
-    default: 67_108_864,
-    min: 1_048_576,
-    max: 68_719_476_736,
-    doc:
-      'Memory for envelopes and structures of messages, of all folders, in one process. What does ' +
-      'not fit is read again.',
-  },
   'mailbox.folders.max': {
     kind: 'count',
     default: 1000,

@@ -15,6 +15,7 @@ import { EMPTY_MAILDROP, MaildirMaildrop } from './maildrop.ts';
 import { mailboxEvents } from './metrics.ts';
 import { MAILBOX_OPTIONS, type MailboxOptions } from './options.ts';
 import { byArrival } from './order.ts';
+import { Searches } from './search.ts';
 import { SharedFolders } from './shared-folders.ts';
 import { sizeMessages } from './sizing.ts';
 import { Summaries } from './summaries.ts';
@@ -74,8 +75,14 @@ export class MaildirStore implements MailStore {
     const usage = new Usage(mailboxes, clock, options);
     const folders = new SharedFolders(mailboxes, watcher);
     const { random = systemRandom } = parts;
-    const summaries = new Summaries({ random, octetsMax: options['mailbox.summaries.max'] });
-    this.#context = { mailboxes, folders, usage, summaries, hints, clock, log, options };
+    const kept = { random, octetsMax: options['mailbox.summaries.cache'] };
+    const summaries = new Summaries(kept);
+    const limits = {
+      octets: options['mailbox.search.octets.max'],
+      ms: options['mailbox.search.time.max'],
+    };
+    const searches = new Searches({ ...kept, summaries, clock, limits });
+    this.#context = { mailboxes, folders, usage, summaries, searches, hints, clock, log, options };
   }
 
   async openMaildrop(account: Account): Promise<Maildrop> {

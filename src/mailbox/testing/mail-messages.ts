@@ -237,6 +237,21 @@ function moving(now: Current): void {
     expect(await shown(inbox)).toHaveLength(1);
   });
 
+  test('a search finds what matches in the state given', async () => {
+    const subjects = ['Apple pie', 'pear', 'apple'];
+    const uids: number[] = [];
+    for (const subject of subjects) {
+      uids.push(await append(now.one, 'INBOX', `Subject: ${subject}\r\n\r\nso it is\r\n`));
+    }
+    const folder = await now.one.open('INBOX');
+    const state = await folder.refresh();
+    const apple = { kind: 'header', field: 'subject', text: 'APPLE' } as const;
+    expect(await folder.search(apple, state)).toEqual([uids[0], uids[2]]);
+    expect(await folder.search({ kind: 'body', text: 'SO IT' }, state)).toEqual(uids);
+    expect(await folder.search({ kind: 'not', of: apple }, state)).toEqual([uids[1]]);
+    expect(await folder.search({ kind: 'larger', octets: 10_000 }, state)).toEqual([]);
+  });
+
   test('summaries are those of the messages, and nothing of those gone', async () => {
     const uids: number[] = [];
     for (let i = 0; i < 3; i++) {
