@@ -21,11 +21,13 @@ export async function enter(
   return client;
 }
 
-/** Plays steps one by one: what comes for each is all that was expected, in order. */
+/** Plays steps one by one: what comes for each is all that was expected. Tags have one letter. */
 export async function play(client: StrictClient, steps: readonly Step[]): Promise<void> {
+  let tag = '';
   for (const [sent, ...expected] of steps) {
+    tag = /^([a-z]) [A-Za-z]/.exec(sent)?.[1] ?? tag; // Else more of the same command.
     client.line(sent);
-    const told = await client.until(sent.slice(0, sent.indexOf(' ')));
+    const told = await client.until(tag);
     const problem = `${JSON.stringify(sent)} brought\n${told.join('\n')}\n`;
     expect(told, problem).toHaveLength(expected.length);
     for (const [at, wanted] of expected.entries()) {
