@@ -1,9 +1,14 @@
 /** IMAP clients that we did not write, each before Dovecot and before our farm. */
 import { afterAll, beforeAll, describe, test, type TestContext } from 'vitest';
 import { type Need, needs } from '../../harness/needs.ts';
+import { MUTT } from '../mutt.ts';
+import { PYTHON } from '../python.ts';
 import { CURL, curlAsks } from './curl.ts';
+import { imapflowDoes } from './imapflow.ts';
+import { imaplibDoesAll } from './imaplib.ts';
 import { INTERIMAP, interimapBothWays } from './interimap.ts';
 import { MBSYNC, mbsyncBothWays } from './mbsync.ts';
+import { muttReads } from './mutt-imap.ts';
 import { type ImapServer, SERVERS } from './servers.ts';
 
 interface Client {
@@ -20,6 +25,9 @@ const CLIENTS: readonly Client[] = [
     run: interimapBothWays,
   },
   { does: 'curl fetches, appends and searches', need: [CURL], run: curlAsks },
+  { does: 'mutt reads, flags, deletes and saves', need: [MUTT], run: muttReads },
+  { does: "Python's imaplib does all it can", need: [PYTHON], run: imaplibDoesAll },
+  { does: 'imapflow appends, downloads, searches and idles', need: [], run: imapflowDoes },
 ];
 
 for (const [name, start] of Object.entries(SERVERS)) {
