@@ -25,7 +25,7 @@ beforeEach(async () => {
   disk = await temporaryVolumes('spool1', 'spool2');
   const limits = {
     'volume.probe.deadline': 20_000,
-    'volume.deadline': 1000,
+    'volume.deadline': 3000,
     'volume.full.retry': 600_000,
   };
   const fs = strikingFs((call, path) => strike(call, path));

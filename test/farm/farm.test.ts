@@ -4,7 +4,7 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { freePortBase, startFarm, type Farm } from '../harness/farm.ts';
 import { needs } from '../harness/needs.ts';
 import { run, start } from '../harness/process.ts';
@@ -274,18 +274,20 @@ test('[P-11] health, readiness and metrics over all processes; one log line a le
 test('SIGHUP and a changed setting replace the workers; a session that is open goes on', async () => {
   const { Pop3Chat } = await import('../harness/pop3-chat.ts');
   const chat = await Pop3Chat.login({ port: farm.ports.pop3 }, 'alice@example.test', 'demo');
+  // Who is silent for seconds while its process drains is sent away: this one works all the time.
+  let isOver = false;
+  const working = (async () => {
+    for (; !isOver; await sleep(50)) expect((await chat.expect('NOOP')).ok).toBe(true);
+  })();
+  working.catch(() => undefined); // Told below.
+  onTestFinished(() => void (isOver = true));
   await asked(farm, ['config', 'set', 'smtp.message.max', '100KB']);
   const serving = (await run(['pgrep', '-f', `serve --config ${farm.dir}/node.yaml`])).stdout;
   process.kill(Number(serving.toString().trim().split('\n')[0]), 'SIGHUP');
   await expect
     .poll(() => farm.output(), SETTLED)
     .toContain('settings read again, workers are replaced');
-  // Who is silent for seconds while its process drains is sent away: this one works all the time.
   const large = `A: b\r\n\r\n${'x'.repeat(900)}\r\n`.padEnd(110_000, 'x\r\n') + '\r\n';
-  let isOver = false;
-  const working = (async () => {
-    for (; !isOver; await sleep(200)) expect((await chat.expect('NOOP')).ok).toBe(true);
-  })();
   await expect
     .poll(async () => (await send(farm.ports.smtp, ['bob@example.test'], large)).enhanced, SETTLED)
     .toBe('5.3.4');
