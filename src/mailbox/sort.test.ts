@@ -50,7 +50,7 @@ test('a base subject has no base but itself, whatever a stranger writes, and soo
   );
 });
 
-test('RFC 5256 \u00a72.2: sorts by every key, both ways; UIDs decide what is equal', () => {
+test('RFC 5256 \u00a72.2, RFC 5957: sorts by every key, both ways; UIDs decide what is equal', () => {
   const rows = [
     row(1, 'From: Zoe <b@x>\nTo: a@x\nSubject: Re: bee\nDate: 22 Nov 2026 10:00 +0100', {
       octets: 5,

@@ -5,6 +5,8 @@
  * a word may hold any character, line ends too: whoever shows it or writes it into a header cleans
  * it (`plainText`, `unstructured`); this module only decodes.
  */
+import { decoderOf } from './mime/charset.ts';
+
 const WORD = /=\?([\w.:+-]{1,40})(?:\*[\w-]{1,20})?\?([bBqQ])\?([!->@-~]*)\?=/g;
 const WORD_LENGTH_MAX = 75; // RFC 2047 §2
 const OCTETS_OF_B = 45; // 60 characters of base64 and the twelve around them.
@@ -16,6 +18,7 @@ interface Piece {
 
 /** Text with its encoded words decoded; blanks between two of them are no text (§6.2). */
 export function decodeWords(text: string): string {
+  if (!text.includes('=?')) return text;
   let out = '';
   let at = 0;
   let piece: Piece | undefined;
@@ -26,7 +29,7 @@ export function decodeWords(text: string): string {
   for (const match of text.matchAll(WORD)) {
     const [whole, charset = '', encoding = '', data = ''] = match;
     const bytes = decodeBytes(encoding, data);
-    if (bytes === undefined || !isKnown(charset)) continue;
+    if (bytes === undefined || decoderOf(charset) === undefined) continue;
     const between = text.slice(at, match.index);
     if (piece === undefined || /\S/.test(between)) {
       flush();
@@ -51,18 +54,9 @@ function decodeBytes(encoding: string, data: string): Buffer | undefined {
   return Buffer.from(octets, 'latin1');
 }
 
-function isKnown(charset: string): boolean {
-  try {
-    decode(charset, new Uint8Array(0));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** @throws RangeError for a character set nobody knows */
+/** In a character set that is known. */
 const decode = (charset: string, bytes: Uint8Array): string =>
-  new TextDecoder(charset).decode(bytes);
+  decoderOf(charset)?.decode(bytes) ?? '';
 
 /** The text as encoded words in UTF-8, none split within a character; '' gives none. */
 export function encodeWords(text: string): string[] {

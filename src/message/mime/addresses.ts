@@ -16,7 +16,6 @@ const COLON = 0x3a;
 const SEMICOLON = 0x3b;
 const LESS = 0x3c;
 const GREATER = 0x3e;
-const AT = 0x40;
 const BACKSLASH = 0x5c;
 
 /** Characters that end a word: blanks and ( ) < > , : ; @ ". */
@@ -108,7 +107,7 @@ class Reader {
     const text = this.#text;
     const start = this.#at;
     let at = start + 1;
-    if (first !== AT && first !== GREATER && first !== 0x29) {
+    if (first >= 128 || ENDS[first] === 0) {
       while (at < text.length) {
         const code = text.charCodeAt(at);
         if (code < 128 && ENDS[code] === 1) break;

@@ -87,67 +87,73 @@ class QuotedPrintable implements TransferDecoder {
 
   push(piece: Uint8Array): Buffer {
     const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, piece]) : viewOf(piece);
-    const safe = safeEnd(bytes);
-    this.#held = Buffer.from(bytes.subarray(safe));
-    return decodeQuoted(bytes.subarray(0, safe));
+    const { out, used } = decodeQuoted(bytes, 'more');
+    this.#held = Buffer.from(bytes.subarray(used));
+    return out;
   }
 
   end(): Buffer {
-    const last = decodeQuoted(this.#held);
+    const { out } = decodeQuoted(this.#held, 'last');
     this.#held = NOTHING;
-    return last;
+    return out;
   }
-}
-
-/** What comes after depends on octets that have not come: an escape, blanks, a line end. */
-function safeEnd(bytes: Buffer): number {
-  let end = bytes.length;
-  const least = Math.max(0, end - HELD_MAX);
-  while (end > least && isBlank(bytes[end - 1] as number)) end -= 1;
-  for (let back = 1; back <= 2; back++) {
-    if (bytes[end - back] === EQUALS) return end - back;
-  }
-  return end;
 }
 
 const isBlank = (octet: number): boolean => octet === 0x20 || octet === 0x09 || octet === CR;
 
-function decodeQuoted(bytes: Buffer): Buffer {
+/** `more`: what depends on octets that have not come is not used: an escape, blanks at the end. */
+function decodeQuoted(
+  bytes: Buffer,
+  what: 'more' | 'last',
+): { readonly out: Buffer; readonly used: number } {
   const out = Buffer.allocUnsafe(bytes.length);
   let to = 0;
-  /** Behind the last octet that is no blank at the end of a line. */
+  /** Behind the last octet that is no blank at the end of a line: here, and in `bytes`. */
   let solid = 0;
-  for (let at = 0; at < bytes.length; at++) {
+  let used = 0;
+  for (let at = 0; at < bytes.length;) {
     const octet = bytes[at] as number;
-    if (octet === LF) {
-      to = solid;
-      out[to++] = LF;
-      solid = to;
-    } else if (octet === EQUALS) {
-      const high = hex(bytes[at + 1]);
-      const low = hex(bytes[at + 2]);
-      const soft = softEnd(bytes, at + 1);
-      if (high >= 0 && low >= 0) {
-        out[to++] = high * 16 + low;
-        at += 2;
-      } else if (soft > 0) at = soft - 1;
-      else out[to++] = EQUALS;
-      solid = to;
+    if (octet === EQUALS) {
+      const next = escapeEnd(bytes, at + 1, what);
+      if (next < 0) return { out: out.subarray(0, to), used: at };
+      if (next === at + 1) {
+        // The last octet of all breaks a line that does not come.
+        if (next < bytes.length) out[to++] = EQUALS;
+      } else if (next === at + 3 && hex(bytes[at + 1]) >= 0) {
+        out[to++] = hex(bytes[at + 1]) * 16 + hex(bytes[at + 2]);
+      }
+      at = next;
     } else {
+      if (octet === LF) to = solid;
       out[to++] = octet;
-      if (!isBlank(octet)) solid = to;
+      at += 1;
+      if (isBlank(octet)) continue;
     }
+    solid = to;
+    used = at;
   }
-  return out.subarray(0, to);
+  if (what === 'last' || bytes.length - used > HELD_MAX) {
+    return { out: out.subarray(0, to), used: bytes.length };
+  }
+  return { out: out.subarray(0, solid), used };
 }
 
-/** Behind a soft line break whose equals sign is before `start`, blanks after it or not; 0: none. */
-function softEnd(bytes: Buffer, start: number): number {
+/**
+ * Behind the escape whose equals sign is before `start`: two digits, a soft line break with blanks
+ * before it or not, or nothing, when the sign means itself. -1: what comes will say.
+ */
+function escapeEnd(bytes: Buffer, start: number, what: 'more' | 'last'): number {
+  const rest = bytes.length - start;
+  if (hex(bytes[start]) >= 0) {
+    if (hex(bytes[start + 1]) >= 0) return start + 2;
+    return rest === 1 && what === 'more' ? -1 : start;
+  }
   const most = Math.min(bytes.length, start + HELD_MAX);
   for (let at = start; at < most; at++) {
     const octet = bytes[at] as number;
     if (octet === LF) return at + 1;
-    if (!isBlank(octet)) return 0;
+    if (!isBlank(octet)) return start;
   }
-  return start === bytes.length ? start : 0;
+  if (what === 'more' && rest < HELD_MAX) return -1;
+  return start;
 }
