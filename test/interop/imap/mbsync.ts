@@ -106,7 +106,10 @@ export class MbsyncHome {
     for (const folder of this.folders()) {
       const messages = this.files(folder).map(({ path, name }) => ({
         hash: hashOf(withoutMark(wireForm(readFileSync(path)))),
-        flags: [...nameFlags(name)].map((letter) => FLAGS[letter] ?? letter).toSorted(),
+        flags: nameFlags(name)
+          .split('')
+          .map((letter) => FLAGS[letter] ?? letter)
+          .toSorted(),
         keywords: [],
       }));
       if (messages.length > 0) view[folder] = sortedView(messages);

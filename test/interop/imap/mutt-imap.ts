@@ -74,7 +74,9 @@ type Chat = Awaited<ReturnType<typeof chatTo>>;
 async function subjects(chat: Chat, folder: string): Promise<Record<string, readonly string[]>> {
   await chat.ok(`EXAMINE "${folder}"`);
   const messages = await chat.messages();
-  return Object.fromEntries(
-    messages.map(({ flags, octets }) => [/^Subject: (.*)\r$/m.exec(String(octets))?.[1], flags]),
-  );
+  const found: Record<string, readonly string[]> = {};
+  for (const { flags, octets } of messages) {
+    found[/^Subject: (.*)\r$/m.exec(String(octets))?.[1] ?? ''] = flags;
+  }
+  return found;
 }
