@@ -44,8 +44,9 @@ export class HintExchange implements Hints {
     const hint = { account: accountId, folder };
     this.#spread(hint);
     if (this.#outward.size === 0 || this.#collected.size >= HINTS_MAX) return;
+    const isFirst = this.#collected.size === 0;
     this.#collected.set(`${accountId}\n${folder}`, hint);
-    if (this.#collected.size > 1) return;
+    if (!isFirst) return;
     this.#clock.sleep(COLLECT_MS).then(
       () => this.#send(),
       () => this.#send(),

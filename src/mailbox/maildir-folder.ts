@@ -131,7 +131,8 @@ export class MaildirFolder implements Folder {
     const isSmall = Math.min(end, said ?? Infinity) - offset < READ_CHUNK_BYTES;
     const size = isSmall ? 'small' : 'large';
     const { stored } = yield* readWire(source, { offset, end, size });
-    const expected = range === undefined ? said : end - offset;
+    const whole = said === undefined ? undefined : said - offset;
+    const expected = end === Infinity ? whole : end - offset;
     if (expected !== undefined && stored < expected) {
       mailboxEvents.inc('short-file');
       const fields = { code: 'MF-MBX-001', maildir, name: entry.name, octets: offset + stored };

@@ -1,56 +1,178 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../base/clock.ts';
-import { defaults } from '../config/options.ts';
-import { memoryAccount, memoryDirectory } from '../directory/memory.ts';
-import type { Account } from '../directory/types.ts';
-import { silentLogger } from '../log/types.ts';
-import { openTestVolumes, temporaryVolumes } from '../volumes/testing/volumes.ts';
-import { MAILBOX_OPTIONS } from './options.ts';
-import { MaildirStore } from './store.ts';
-import { mailConformance } from './testing/mail-conformance.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { MailboxOptions } from './options.ts';
+import {
+  append,
+  byUid,
+  kindOf,
+  mailConformance,
+  names,
+  shown,
+  wireOf,
+  type MailLimits,
+} from './testing/mail-conformance.ts';
+import { openMaildirMail, type MaildirUnderTest } from './testing/maildir-mail.ts';
 
-const WAIT = { 'volume.deadline': 60_000, 'volume.probe.deadline': 60_000 }; // Nothing hangs.
+mailConformance('maildir', openMaildirMail);
 
-mailConformance('maildir', async ({ quotaBytes = 0, foldersMax, messageMax } = {}) => {
-  const disk = await temporaryVolumes('v1');
-  const account = { ...memoryAccount({ login: 'alice@example.test' }), quotaBytes };
-  const newcomer = { ...memoryAccount({ login: 'bob@example.test' }), quotaBytes };
-  const directory = memoryDirectory({ accounts: [account, newcomer], volumes: disk.entries });
-  const options = {
-    ...defaults(MAILBOX_OPTIONS),
-    'mailbox.watch.min': 250,
-    'mailbox.watch.max': 250,
-    ...(foldersMax !== undefined && { 'mailbox.folders.max': foldersMax }),
-    ...(messageMax !== undefined && { 'mailbox.message.max': messageMax }),
+describe('Mail over Maildirs', () => {
+  const opened: MaildirUnderTest[] = [];
+  const open = async (
+    limits?: MailLimits,
+    set?: Partial<MailboxOptions>,
+  ): Promise<MaildirUnderTest> => {
+    const under = await openMaildirMail(limits, set);
+    opened.push(under);
+    return under;
   };
-  const fronts = [1, 2].map(() => {
-    const volumes = openTestVolumes<Account>(directory, { limits: WAIT });
-    const { mailboxes } = volumes;
-    const clock = systemClock;
-    return { volumes, store: new MaildirStore({ mailboxes, clock, log: silentLogger, options }) };
+  afterEach(async () => {
+    for (const under of opened.splice(0)) await under.close();
   });
-  const [one, two] = fronts as [(typeof fronts)[0], (typeof fronts)[0]];
-  const { volume, maildir } = await one.volumes.mailboxes.ensure(account);
-  const placed = { ...account, volume: volume.name };
-  return {
-    one: await one.store.openMail(placed),
-    two: await two.store.openMail(placed),
-    newcomer: await one.store.openMail(newcomer),
-    deliver: async (stored, name) => {
-      const bytes = Buffer.from(stored, 'latin1');
-      if (name !== undefined) {
-        return writeFileSync(join(maildir, name.includes(':') ? 'cur' : 'new', name), bytes);
+
+  test('a mailbox that is placed and not there is our trouble, whatever is asked', async () => {
+    const { one, two, maildir, account, stores } = await open();
+    await one.create('a');
+    const inbox = await two.open('INBOX');
+    const below = await two.open('a');
+    renameSync(maildir, `${maildir}-away`);
+    const fresh = await stores[1].openMail(account);
+    const asked = [
+      one.folders(),
+      one.create('b'),
+      one.remove('a'),
+      one.rename('a', 'b'),
+      one.subscribe('a', 'yes'),
+      one.subscriptions(),
+      fresh.open('INBOX').then((folder) => folder.refresh()),
+      fresh.open('a').then((folder) => folder.refresh()),
+      fresh.open('never'),
+      one.quota(),
+      one.draft('a', { letters: '', keywords: [] }),
+      one
+        .draft('INBOX', { letters: '', keywords: [] })
+        .then((draft) => one.append('INBOX', [draft])),
+      inbox.refresh(),
+      below.refresh(),
+      inbox.claim(),
+    ];
+    const kinds = await Promise.all(asked.map(kindOf));
+    expect(kinds).toEqual(asked.map(() => 'mailbox-missing'));
+    renameSync(`${maildir}-away`, maildir);
+    expect((await inbox.refresh()).messages).toEqual([]);
+    expect(await names(one)).toEqual(['INBOX', 'a']);
+  });
+
+  test('folders that another tool made under names of its own are read, filled and removed', async () => {
+    const { one, two, maildir } = await open();
+    for (const disk of ['.Entwürfe', '.a&b']) {
+      for (const part of ['tmp', 'new', 'cur'])
+        mkdirSync(join(maildir, disk, part), { recursive: true });
+    }
+    writeFileSync(join(maildir, '.a&b', 'new', '1700000000.x'), 'x\n');
+    expect(await names(one)).toEqual(['INBOX', 'Entwürfe', 'a&b']);
+    const folder = await two.open('a&b'); // Without a listing before.
+    expect((await folder.refresh()).messages).toHaveLength(1);
+    const uid = await append(two, 'Entwürfe', 'y\r\n');
+    expect(
+      await wireOf(await one.open('Entwürfe'), await byUid(await one.open('Entwürfe'), uid)),
+    ).toBe('y\r\n');
+    expect(await kindOf(two.create('a&b'))).toBe('folder-exists');
+    await two.rename('a&b', 'a/b');
+    expect(readdirSync(maildir).filter((name) => name.startsWith('.'))).toEqual([
+      '.Entwürfe',
+      '.a.b',
+    ]);
+    await two.remove('Entwürfe');
+    expect(await names(one)).toEqual(['INBOX', 'a/b']);
+  });
+
+  test('subscriptions of Dovecot are taken over once', async () => {
+    const { one, two, maildir } = await open();
+    writeFileSync(join(maildir, 'subscriptions'), 'V\t2\n\nSent\nArchive\t2026\n');
+    expect(await one.subscriptions()).toEqual(['Archive/2026', 'Sent']);
+    await two.subscribe('Sent', 'no');
+    expect(await one.subscriptions()).toEqual(['Archive/2026']);
+    expect(await two.subscriptions()).toEqual(['Archive/2026']);
+  });
+
+  test('who unsubscribes before anybody asked does not get it back from the other tool', async () => {
+    const { one, two, maildir } = await open();
+    writeFileSync(join(maildir, 'courierimapsubscribed'), 'INBOX.Sent\nINBOX.a\n');
+    await one.subscribe('Sent', 'no');
+    expect(await two.subscriptions()).toEqual(['a']);
+  });
+
+  test('folders for new users are made once, by whoever looks first', async () => {
+    const { one, two } = await open({}, { 'mailbox.folders.new': ['Drafts', 'Sent'] });
+    expect(await one.folders()).toMatchObject([
+      { name: 'INBOX' },
+      { name: 'Drafts', use: 'Drafts', subscribed: false },
+      { name: 'Sent', use: 'Sent', subscribed: false },
+    ]);
+    expect(await two.folders()).toMatchObject([{}, { subscribed: true }, { subscribed: true }]);
+    await two.remove('Drafts');
+    await two.remove('Sent');
+    expect(await names(one)).toEqual(['INBOX']);
+  });
+
+  test('what is given up, too large or refused leaves nothing in tmp', async () => {
+    const { one, maildir } = await open({ messageMax: 1_000_000, quotaBytes: 500_000 });
+    const tmp = (): string[] => readdirSync(join(maildir, 'tmp'));
+    const options = { letters: '', keywords: [] };
+    const large = await one.draft('INBOX', options);
+    await large.write(Buffer.alloc(600_000, 'x'));
+    expect(tmp()).toHaveLength(1);
+    expect(await kindOf(large.write(Buffer.alloc(600_000, 'x')))).toBe('too-large');
+    await large.discard();
+    expect(tmp()).toEqual([]);
+    const over = await one.draft('INBOX', options);
+    await over.write(Buffer.alloc(600_000, 'x'));
+    expect(await kindOf(one.append('INBOX', [over]))).toBe('over-quota');
+    expect(tmp()).toEqual([]);
+    await append(one, 'INBOX', 'x\r\n', { keywords: ['k'] });
+    expect(tmp()).toEqual([]);
+  });
+
+  test('a file without a date in its name has the date of the file', async () => {
+    const { one, maildir } = await open();
+    writeFileSync(join(maildir, 'new', 'x'), 'y\n');
+    const folder = await one.open('INBOX');
+    const [message] = (await folder.refresh()).messages;
+    if (message === undefined) throw new Error('no message');
+    const age = Date.now() - (await folder.date(message));
+    expect(Math.abs(age)).toBeLessThan(600_000);
+    expect(await folder.octets(message)).toBe(3);
+    expect(await shown(folder)).toHaveLength(1);
+  });
+
+  test('[N-09] several writers, no drift: each front end says the sum of the files', async () => {
+    const { one, two, stores, account, volume, maildir } = await open(
+      { quotaBytes: 1_000_000 },
+      { 'mailbox.usage.cache': 1 },
+    );
+    await one.create('a');
+    const writers = [one, two].map(async (mail, who) => {
+      const inbox = await mail.open('INBOX');
+      for (let round = 0; round < 10; round++) {
+        const uid = await append(mail, 'INBOX', `${'x'.repeat(97 + who)}\r\n`);
+        await stores[who]?.usage(account);
+        if (round % 3 === 0) await inbox.copy([uid], 'a');
+        if (round % 3 === 1) await inbox.expunge([uid]);
+        if (round % 3 === 2) await inbox.move([uid], 'a');
       }
-      const base = volume.uniqueName();
-      const wireOctets = bytes.length + stored.split('\n').length - 1;
-      await volume.stage({ maildir, base, offset: 0, bytes, last: true });
-      const targets = [maildir];
-      await volume.publish({ maildir, base, octets: bytes.length, wireOctets, targets });
-    },
-    close: async () => {
-      for (const { volumes } of fronts) volumes.close();
-      disk.remove();
-    },
-  };
+    });
+    await Promise.all(writers);
+    const sizes = [maildir, `${maildir}/.a`].flatMap((folder) =>
+      ['new', 'cur'].flatMap((part) =>
+        readdirSync(join(folder, part)).map((name) => Number(/,S=(\d+)/.exec(name)?.[1])),
+      ),
+    );
+    const sum = sizes.reduce((all, size) => all + size, 0);
+    expect(sizes).toHaveLength(22);
+    await expect.poll(() => stores[0].usage(account)).toBe(sum);
+    await expect.poll(() => stores[1].usage(account)).toBe(sum);
+    expect(await one.quota()).toEqual({ octets: sum, messages: 22, octetsMax: 1_000_000 });
+    expect(volume.up).toBe(true);
+  });
 });
