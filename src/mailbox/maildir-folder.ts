@@ -131,8 +131,7 @@ export class MaildirFolder implements Folder {
     const isSmall = Math.min(end, said ?? Infinity) - offset < READ_CHUNK_BYTES;
     const size = isSmall ? 'small' : 'large';
     const { stored } = yield* readWire(source, { offset, end, size });
-    const whole = said === undefined ? undefined : said - offset;
-    const expected = end === Infinity ? whole : end - offset;
+    const expected = said === undefined ? undefined : Math.min(end, said) - offset;
     if (expected !== undefined && stored < expected) {
       mailboxEvents.inc('short-file');
       const fields = { code: 'MF-MBX-001', maildir, name: entry.name, octets: offset + stored };
