@@ -18,6 +18,7 @@ export type Code =
   | 'LIMIT'
   | 'NONEXISTENT'
   | 'NOPERM'
+  | 'NOTIFICATIONOVERFLOW' // RFC 5465 §5.8.
   | 'NOTSAVED'
   | 'OVERQUOTA'
   | 'PRIVACYREQUIRED'

@@ -175,8 +175,9 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   /** Opens a folder for the session; the one that was open is closed. */
   select(state: Selected): void {
     this.leaveFolder();
-    if (this.closed) state.folder.close();
-    else this.#state = state;
+    if (this.closed) return state.folder.close();
+    this.#state = state;
+    this.teller.selected(state);
   }
 
   /** Back to the authenticated state, or nothing. */
@@ -288,6 +289,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     if (reply !== '') this.say(`${this.#tag} ${reply}\r\n`);
     this.#reply = '';
     this.#row = undefined;
+    this.teller.commandEnded();
     if (this.#state.name === 'logout') this.end(this.#reason ?? 'logout');
   }
 

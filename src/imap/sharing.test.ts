@@ -140,3 +140,27 @@ test('[P-03] a client that was away is told what vanished and what changed', asy
     other.close();
   });
 });
+
+test('[P-03] NOTIFY tells of the selected folder between commands, of others by STATUS', async () => {
+  await withTwo(async (a, b, { store, auth }) => {
+    await a.ok('1 CREATE Other');
+    await a.ok('2 CREATE Quiet');
+    const events = '(MessageNew MessageExpunge FlagChange)';
+    const told = await b.ok(
+      `1 NOTIFY SET STATUS (SELECTED ${events}) (MAILBOXES Quiet NONE) (PERSONAL ${events})`,
+    );
+    expect(told.filter((line) => line.includes('STATUS'))).toEqual([
+      expect.stringMatching(/^\* STATUS Other \(MESSAGES 0 UIDNEXT 1 UIDVALIDITY \d+ UNSEEN 0\)$/),
+    ]);
+    store.deliver(auth.account, Buffer.from('Subject: six\n\nx\n'));
+    expect((await b.waitFor(/EXISTS/)).at(-1)).toBe('* 6 EXISTS');
+    await a.ok('3 COPY 1 Quiet');
+    await a.ok('4 COPY 1:2 Other');
+    expect((await b.waitFor(/STATUS/)).at(-1)).toMatch(/^\* STATUS Other \(MESSAGES 2 UIDNEXT 3/);
+    await b.ok('2 NOTIFY NONE');
+    await a.ok('5 COPY 1 Other');
+    expect(await b.ok('3 NOOP')).toEqual(['3 OK NOOP completed']);
+    const refused = await b.command(`4 NOTIFY SET (SELECTED (AnnotationChange))`);
+    expect(refused.at(-1)).toMatch(/^4 NO \[BADEVENT \(MessageNew MessageExpunge FlagChange\)\] /);
+  });
+});

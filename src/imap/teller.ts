@@ -3,14 +3,24 @@
  * (RFC 9051 §7.3, §7.4; RFC 7162 §3.2.10), after a command, in IDLE, and with NOTIFY at any time
  * between commands. One telling at a time; a large one waits for the client to take it.
  */
-import type { Numbered } from '../mailbox/mail.ts';
+import type { Mail, Numbered } from '../mailbox/mail.ts';
 import type { Done } from '../net/line-transport.ts';
 import { UPDATE_BYTES_MAX } from './options.ts';
 import type { ImapSession } from './session.ts';
 import type { Selected } from './state.ts';
 import type { Update } from './view.ts';
+import { Watched } from './watched.ts';
 import { flagsText } from './wire/flags.ts';
 import { formatSequence } from './wire/sequence.ts';
+
+/** What NOTIFY asks for. */
+export interface Wanted {
+  readonly selected: boolean;
+  /** Names of other folders. */
+  readonly others: Iterable<string>;
+  /** A STATUS of each at once. */
+  readonly sayNow: boolean;
+}
 
 export class Teller {
   readonly #session: ImapSession;
@@ -18,6 +28,7 @@ export class Teller {
   idle = false;
   #unwatch: (() => void) | undefined;
   #telling: Promise<void> | undefined;
+  #notify: { readonly selected: boolean; readonly watched: Watched } | undefined;
   #again = false; // Something came while nothing could be said.
 
   constructor(session: ImapSession) {
@@ -46,9 +57,42 @@ export class Teller {
     this.#again = false;
   }
 
+  /** NOTIFY SET (RFC 5465 §3): what was asked for before counts no more. */
+  async notifyOf(mail: Mail, wanted: Wanted): Promise<void> {
+    const watched = await Watched.open(this.#session, mail, wanted.others);
+    this.notifyNothing();
+    if (this.#session.closed) return watched.close();
+    this.#notify = { selected: wanted.selected, watched };
+    if (wanted.sayNow) watched.sayAll();
+    const { state } = this.#session;
+    if (state.name === 'selected') this.selected(state);
+  }
+
+  notifyNothing(): void {
+    this.#notify?.watched.close();
+    this.#notify = undefined;
+    if (!this.idle) this.unwatch();
+  }
+
+  /** A folder is open now. */
+  selected(state: Selected): void {
+    if (this.#notify?.selected === true) this.watch(state);
+  }
+
+  /** Between commands NOTIFY tells what came while one ran. */
+  commandEnded(): void {
+    if (!this.#session.closed) this.#notify?.watched.sayChanges();
+  }
+
+  /** Something of a watched folder may be another. */
+  stir(): void {
+    this.#changed();
+  }
+
   /** The session is over. */
   close(): void {
     this.leave();
+    this.notifyNothing();
   }
 
   /** IDLE begins; the folder is looked at now. */
@@ -65,20 +109,23 @@ export class Teller {
 
   endIdle(): void {
     this.idle = false;
-    this.unwatch();
+    if (this.#notify?.selected !== true) this.unwatch();
   }
 
   #changed(): void {
     const { state } = this.#session;
-    if (state.name !== 'selected') return;
-    if (!this.idle) return; // No EXPUNGE between commands (RFC 9051 §7.5.1); the next one tells.
+    const asked = this.idle || this.#notify !== undefined;
+    // No EXPUNGE between commands (RFC 9051 §7.5.1) but for NOTIFY; the next command tells.
+    if (!asked || (this.#session.busy && !this.idle)) return;
     if (this.#session.congested || this.#telling !== undefined) {
       this.#again = true;
       return;
     }
-    const telling = this.tell(state, 'now');
+    this.#notify?.watched.sayChanges();
+    if (state.name === 'selected' && (this.idle || this.#notify?.selected === true)) {
+      void this.tell(state, 'now');
+    }
     this.#session.flush();
-    void telling;
   }
 
   /** The client took what waited. */
