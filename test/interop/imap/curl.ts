@@ -30,6 +30,7 @@ export async function curlAsks(ctx: TestContext, server: ImapServer): Promise<vo
   const home = testDirectory(ctx);
   const chat = await chatTo(login);
   const wires = plainLetters(6);
+  await chat.ok('SELECT INBOX'); // The letter that came by LMTP has its number from here on.
   await append(chat, 'INBOX', wires);
   const ask = curl(home, login, 'clear');
   for (const [at, wire] of wires.entries()) {

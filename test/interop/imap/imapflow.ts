@@ -87,6 +87,7 @@ export async function imapflowDoes(ctx: TestContext, server: ImapServer): Promis
   const login = await server.user('imapflow');
   const chat = await chatTo(login);
   const wires = plainLetters(5);
+  await chat.ok('SELECT INBOX'); // The letter that came by LMTP has its number from here on.
   await append(chat, 'INBOX', wires.slice(0, 4));
   await chat.logout();
   const flow = await open(ctx, login);
