@@ -15,24 +15,30 @@ export interface BatchRecord {
 
 const MAGIC = Buffer.from('MFB1');
 const HEAD_OCTETS = 12;
+/** Before each key: its length, octets of both halves. */
+const ROW_OCTETS = 10;
 
 export function writeBatch(records: readonly BatchRecord[]): Buffer {
-  const table = Buffer.concat(
-    records.map(({ key, head, rest }) => {
-      const name = Buffer.from(key);
-      const row = Buffer.alloc(10 + name.length);
-      row.writeUInt16LE(name.length, 0);
-      row.writeUInt32LE(head.length, 2);
-      row.writeUInt32LE(rest?.length ?? 0, 6);
-      name.copy(row, 10);
-      return row;
-    }),
-  );
-  const start = Buffer.alloc(HEAD_OCTETS);
-  MAGIC.copy(start);
-  start.writeUInt32LE(records.length, 8);
-  const contents = records.flatMap(({ head, rest }) => (rest ? [head, rest] : [head]));
-  const bytes = Buffer.concat([start, table, ...contents]);
+  let octets = HEAD_OCTETS;
+  for (const { key, head, rest } of records) {
+    octets += ROW_OCTETS + Buffer.byteLength(key) + head.length + (rest?.length ?? 0);
+  }
+  const bytes = Buffer.allocUnsafe(octets);
+  MAGIC.copy(bytes);
+  bytes.writeUInt32LE(records.length, 8);
+  let at = HEAD_OCTETS;
+  for (const { key, head, rest } of records) {
+    const length = bytes.write(key, at + ROW_OCTETS);
+    bytes.writeUInt16LE(length, at);
+    bytes.writeUInt32LE(head.length, at + 2);
+    bytes.writeUInt32LE(rest?.length ?? 0, at + 6);
+    at += ROW_OCTETS + length;
+  }
+  for (const { head, rest } of records) {
+    bytes.set(head, at);
+    if (rest) bytes.set(rest, at + head.length);
+    at += head.length + (rest?.length ?? 0);
+  }
   bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
   return bytes;
 }
@@ -49,9 +55,9 @@ export function readBatch(given: Uint8Array): ReadonlyMap<string, Packed> | unde
   const rows: { key: string; headOctets: number; restOctets: number }[] = [];
   let at = HEAD_OCTETS;
   for (let row = 0; row < count; row++) {
-    if (at + 10 > bytes.length) return undefined;
-    const end = at + 10 + bytes.readUInt16LE(at);
-    const key = bytes.toString('utf8', at + 10, end);
+    if (at + ROW_OCTETS > bytes.length) return undefined;
+    const end = at + ROW_OCTETS + bytes.readUInt16LE(at);
+    const key = bytes.toString('utf8', at + ROW_OCTETS, end);
     const headOctets = bytes.readUInt32LE(at + 2);
     rows.push({ key, headOctets, restOctets: bytes.readUInt32LE(at + 6) });
     at = end;

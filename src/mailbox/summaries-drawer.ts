@@ -8,10 +8,10 @@ import type { SummaryNeed } from './summary.ts';
 /** Fewer new records are not worth a file: they are found out again. */
 const WORTH_WRITING = 50;
 /** Records of one batch. */
-const BATCH_RECORDS_MAX = 2000;
+const BATCH_RECORDS_MAX = 10_000;
 /** More batches than this are made one, but for those that are large already. */
 const BATCHES_MAX = 8;
-const LARGE_OCTETS = 8 * 1024 * 1024;
+const LARGE_OCTETS = 4 * 1024 * 1024;
 /** What a record takes in memory beside its octets. */
 const RECORD_OCTETS = 250;
 

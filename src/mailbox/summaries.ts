@@ -109,12 +109,12 @@ export class Summaries {
       const missing = await this.#missing(drawer, chunk, need);
       const fresh = missing.length > 0 ? await readAll(source, missing, need) : undefined;
       if (fresh) {
-        drawer.add([...fresh].map(([message, packed]) => [message.key, packed]));
+        drawer.add(Array.from(fresh, ([{ key }, { packed }]) => [key, packed]));
         this.#drawers.bound(drawer);
       } else await setImmediate();
       for (const message of chunk) {
-        const packed = fresh?.get(message) ?? drawer.find(message.key, need);
-        yield packed && new PackedSummary(packed);
+        const packed = drawer.find(message.key, need);
+        yield fresh?.get(message)?.summary ?? (packed && new PackedSummary(packed));
       }
     }
   }
@@ -142,19 +142,25 @@ export class Summaries {
   }
 }
 
+interface Fresh {
+  /** With a head alone where no more is needed: what is not asked for is not there. */
+  readonly summary: Summary;
+  readonly packed: Packed;
+}
+
 /** Those that are not gone. */
 async function readAll(
   source: MessageSource,
   messages: readonly Numbered[],
   need: SummaryNeed,
-): Promise<ReadonlyMap<Numbered, Packed>> {
-  const found = new Map<Numbered, Packed>();
+): Promise<ReadonlyMap<Numbered, Fresh>> {
+  const found = new Map<Numbered, Fresh>();
   await inParallel(messages, PARALLEL[need], () => {
     const into = Buffer.allocUnsafe(need === 'head' ? HEAD_READ_OCTETS : PIECE_OCTETS);
     const read = need === 'head' ? readHead : readWhole;
     return async (message) => {
-      const packed = await read(source, message, into);
-      if (packed) found.set(message, packed);
+      const fresh = await read(source, message, into);
+      if (fresh) found.set(message, fresh);
     };
   });
   return found;
@@ -164,7 +170,7 @@ async function readHead(
   source: MessageSource,
   message: Numbered,
   into: Buffer,
-): Promise<Packed | undefined> {
+): Promise<Fresh | undefined> {
   const lineEnds = lineEndsOf(message.entry.name);
   let buffer = into;
   for (;;) {
@@ -182,7 +188,7 @@ async function readWhole(
   source: MessageSource,
   message: Numbered,
   into: Buffer,
-): Promise<Packed | undefined> {
+): Promise<Fresh | undefined> {
   const parser = new MessageParser(lineEndsOf(message.entry.name));
   for (let offset = 0; ;) {
     const piece = await source.read(message, { offset, length: into.length, into });
@@ -193,14 +199,16 @@ async function readWhole(
   }
 }
 
-function packedHead(summary: HeadSummary): Packed {
-  const bytes = packHead(summary);
-  return { bytes, at: 0, headOctets: bytes.length, restOctets: 0 };
+function packedHead(head: HeadSummary): Fresh {
+  const bytes = packHead(head);
+  const packed = { bytes, at: 0, headOctets: bytes.length, restOctets: 0 };
+  return { summary: head as Summary, packed };
 }
 
-function packedWhole(summary: Summary): Packed {
+function packedWhole(summary: Summary): Fresh {
   const head = packHead(summary);
   const rest = packRest(summary);
   const bytes = Buffer.concat([head, rest]);
-  return { bytes, at: 0, headOctets: head.length, restOctets: rest.length };
+  const packed = { bytes, at: 0, headOctets: head.length, restOctets: rest.length };
+  return { summary, packed };
 }
