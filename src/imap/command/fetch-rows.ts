@@ -182,6 +182,8 @@ export async function pause(session: ImapSession): Promise<void> {
 
 type Wait = 'done' | 'full' | Promise<void>;
 
+const NO_FLAGS = { flags: '', keywords: [], text: 'FLAGS ()' };
+
 class PlainRows {
   readonly #session: ImapSession;
   readonly #folder: Folder;
@@ -193,6 +195,8 @@ class PlainRows {
   /** Of the message that the walk is at, where asking took time. */
   #octets: number | undefined;
   #date: number | undefined;
+  /** The text of FLAGS that was made last, and of what. */
+  #last: Pick<Numbered, 'flags' | 'keywords'> & { readonly text: string } = NO_FLAGS;
   /** Messages that another session deleted before they could be told of. */
   gone = 0;
 
@@ -234,18 +238,32 @@ class PlainRows {
 
   #row(message: Numbered): string {
     const names = this.#names;
-    const facts: RowFacts = {
-      number: this.#walk.index + 1,
-      message,
-      octets: this.#octets ?? 0,
-      date: this.#date ?? 0,
-      summary: undefined,
-    };
-    let text = `* ${facts.number} FETCH (${plainText(names[0] as PlainItem, facts, this.#client)}`;
-    for (let at = 1; at < names.length; at += 1) {
-      text += ` ${plainText(names[at] as PlainItem, facts, this.#client)}`;
+    let text = `* ${this.#walk.index + 1} FETCH (`;
+    for (let at = 0; at < names.length; at += 1) {
+      if (at > 0) text += ' ';
+      text += this.#value(names[at] as PlainItem, message);
     }
     return `${text})\r\n`;
+  }
+
+  /** As plainText, without an object for each row. */
+  #value(name: PlainItem, message: Numbered): string {
+    if (name === 'FLAGS') return this.#flags(message);
+    if (name === 'UID') return `UID ${message.uid}`;
+    if (name === 'RFC822.SIZE') return `RFC822.SIZE ${this.#octets ?? 0}`;
+    if (name === 'INTERNALDATE') return `INTERNALDATE ${writeDateTime(this.#date ?? 0)}`;
+    return `MODSEQ (${message.modseq})`;
+  }
+
+  /** Neighbours have the same flags most often. */
+  #flags(message: Numbered): string {
+    const { recent } = this.#client;
+    if (recent?.has(message.uid) === true) return `FLAGS (${flagsText(message, true)})`;
+    const { flags, keywords } = message;
+    if (flags === this.#last.flags && keywords === this.#last.keywords) return this.#last.text;
+    const text = `FLAGS (${flagsText(message, false)})`;
+    this.#last = { flags, keywords, text };
+    return text;
   }
 
   /** Size and date, which are in the name for most: then nothing has to be waited for. */
