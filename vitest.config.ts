@@ -7,7 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 // Unit tests stand beside their source and run in parallel: those that only compute (`unit`), those
 // that meet clocks, sockets, processes, disks (`real`). Those that measure memory or wait for time
 // (memory.test.ts, time.test.ts) run alone after them, then what lies in test/, which starts
-// servers, peers and clients: two files at a time, of which one is the laboratories.
+// servers, peers and clients, one file at a time beside the two laboratories.
 // A time-out ends what hangs, and nothing else: it is far beyond what a busy machine needs.
 const POLL = { poll: { timeout: 30_000 } };
 const MEASURING = ['{src,maildir}/**/{memory,time}.test.ts'];
@@ -28,17 +28,18 @@ const parallel = {
   expect: POLL,
   testTimeout: 60_000,
   hookTimeout: 60_000,
-  maxWorkers: Math.max(2, availableParallelism()),
+  maxWorkers: availableParallelism() + 1, // They wait for servers, or for disks, half of the time.
   execArgv: ['--expose-gc'], // Tests of memory growth ask for a collection first.
   sequence: { groupOrder: 0 },
 };
 
-/** The laboratories first: they take as long as all the other files of test/ beside them. */
+/** Each takes nearly as long as all the other files of test/ that run beside them. */
+const LABORATORIES = /\/test\/lab\/(?:nfs|machines\/machines)\.test\.ts$/;
 class LaboratoriesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isFirst = ({ moduleId }: TestSpecification): number =>
-      moduleId.includes('/test/lab/laboratories.') ? 0 : 1;
-    return (await super.sort(files)).toSorted((a, b) => isFirst(a) - isFirst(b));
+    const place = ({ moduleId }: TestSpecification): number =>
+      LABORATORIES.test(moduleId) ? 0 : 1;
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
   }
 }
 
@@ -87,7 +88,7 @@ export default defineConfig({
           expect: POLL,
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          maxWorkers: 2, // The laboratories in one, which mostly wait, all else in the other.
+          maxWorkers: 3, // Two for the laboratories, which mostly wait; all else by the third.
           sequence: { groupOrder: 2 },
           retry,
         },
