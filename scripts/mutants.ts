@@ -1,4 +1,5 @@
 import { DELIVERY_MUTANTS } from './mutants-delivery.ts';
+import { MAILBOX_MUTANTS } from './mutants-mailbox.ts';
 import { PARKING_MUTANTS } from './mutants-parking.ts';
 import { RELAY_MUTANTS } from './mutants-relay.ts';
 import { SPOOL_MUTANTS } from './mutants-spool.ts';
@@ -400,6 +401,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PARKING_MUTANTS,
   ...SPOOL_MUTANTS,
   ...DELIVERY_MUTANTS,
+  ...MAILBOX_MUTANTS,
   ...SENDER_MUTANTS,
   ...RELAY_MUTANTS,
   ...SUBMISSION_MUTANTS,
