@@ -87,7 +87,7 @@ async function number(
   // Without a commit they are there all the same, and wait for a number.
   if (committed.status === 'rejected') place.logNames = undefined;
   const book = place.book as Book;
-  const uids = arrivals.map(({ key }) => book.byKey.get(key)?.uid);
+  const uids = arrivals.map(({ key }) => book.withKey(key)?.uid);
   const waiting = uids.filter((uid) => uid === undefined).length;
   const state = publish(place);
   if (waiting === 0) return { state, uids };
@@ -101,7 +101,7 @@ function rowsOf(book: Book, arrivals: readonly Arrival[]): typeof NO_ROWS {
   const added: AddedRow[] = [];
   const changed: ChangedRow[] = [];
   for (const { key, base, letters, keywords } of arrivals) {
-    const known = book.byKey.get(key);
+    const known = book.withKey(key);
     if (known === undefined) added.push({ uid: uid++, base, letters, keywords });
     else if (keywords.some((name) => !known.own.includes(name))) {
       const both = book.keywords.intern([...new Set([...known.own, ...keywords])].toSorted());

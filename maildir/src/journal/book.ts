@@ -11,6 +11,7 @@ export interface Message extends Numbered {
   readonly own: readonly string[];
 }
 
+const NONE: readonly string[] = [];
 /** How long and how many expunges are remembered: MODSEQ is at least a time in milliseconds. */
 const EXPUNGED_AGE_MS = 30 * 24 * 3_600_000;
 const EXPUNGED_MAX = 100_000;
@@ -34,7 +35,8 @@ export class Book {
   messages: readonly Message[] = [];
   expunged: readonly Expunged[];
   expungedSince: number;
-  readonly byKey = new Map<string, Message>();
+  /** Made when a key is looked for first: opening a folder that has not changed needs none. */
+  #byKey: Map<string, Message> | undefined;
   /** UID to key of what is expunged and not cleared, and back. */
   readonly uncleared: Map<number, string>;
   readonly unclearedKeys = new Map<string, number>();
@@ -57,7 +59,6 @@ export class Book {
     for (const [index, row] of file.messages.entries()) {
       const message = this.#sameAsBefore(row, row.modseq, before) ?? this.#made(row, row.modseq);
       messages[index] = message;
-      this.byKey.set(message.key, message);
     }
     this.messages = messages;
     if (before !== undefined) this.version = before.version + 1;
@@ -69,8 +70,31 @@ export class Book {
 
   /** The message with this UID. */
   find(uid: number): Message | undefined {
-    const index = this.#indexOf(uid);
+    const index = this.indexOf(uid);
     return index < 0 ? undefined : this.messages[index];
+  }
+
+  /** The message that this key has named. */
+  withKey(key: string): Message | undefined {
+    if (this.#byKey === undefined) {
+      this.#byKey = new Map();
+      for (const message of this.messages) this.#byKey.set(message.key, message);
+    }
+    return this.#byKey.get(key);
+  }
+
+  /** Where in `messages` this UID is; -1 when it is not. */
+  indexOf(uid: number): number {
+    let low = 0;
+    let high = this.messages.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const found = (this.messages[middle] as Message).uid;
+      if (found === uid) return middle;
+      if (found < uid) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
   }
 
   /** Takes over the next commit. `entries` are names that its author knows, by key. */
@@ -101,11 +125,11 @@ export class Book {
   /** Names seen in a listing, for messages whose recorded letters stay as they are. */
   see(entries: ReadonlyMap<number, Entry>): void {
     if (entries.size === 0) return;
-    const messages = [...this.messages];
+    const messages = this.messages.slice();
     for (const [uid, entry] of entries) {
-      const index = this.#indexOf(uid);
+      const index = this.indexOf(uid);
       const old = messages[index];
-      if (old !== undefined) messages[index] = this.#replaced(old, { ...old, entry });
+      if (old !== undefined) messages[index] = this.#replaced({ ...old, entry });
     }
     this.messages = messages;
     this.version++;
@@ -170,7 +194,7 @@ export class Book {
       if (message === undefined || gone.has(uid)) continue;
       gone.add(uid);
       expunged.push({ uid, modseq });
-      this.byKey.delete(message.key);
+      this.#byKey?.delete(message.key);
       if (how === 'found') continue;
       this.uncleared.set(uid, message.key);
       this.unclearedKeys.set(message.key, uid);
@@ -181,43 +205,44 @@ export class Book {
 
   #changeAll(commit: CommitFile, entries: ReadonlyMap<string, Entry> | undefined): void {
     if (commit.changed.length === 0) return;
-    const messages = [...this.messages];
+    const messages = this.messages.slice();
     for (const { uid, letters, keywords } of commit.changed) {
-      const index = this.#indexOf(uid);
+      const index = this.indexOf(uid);
       const old = messages[index];
       if (old === undefined) continue;
       const entry = entries?.get(old.key) ?? withLetters(old.entry, letters);
       const own = this.keywords.intern(keywords);
       const now = { ...old, entry, flags: letters, own, modseq: commit.modseq };
-      messages[index] = this.#replaced(old, now);
+      messages[index] = this.#replaced(now);
     }
     this.messages = messages;
   }
 
   #addAll(commit: CommitFile, entries: ReadonlyMap<string, Entry> | undefined): void {
     if (commit.added.length === 0) return;
+    const isFirst = this.messages.length === 0;
     const added: Message[] = [];
     for (const row of commit.added) {
       const message = this.#made(row, commit.modseq, entries);
-      if (this.byKey.has(message.key)) continue; // A key has one UID.
-      this.byKey.set(message.key, message);
+      if (!isFirst && this.withKey(message.key) !== undefined) continue; // A key has one UID.
+      this.#byKey?.set(message.key, message);
       added.push(message);
     }
-    this.messages = [...this.messages, ...added];
+    this.messages = isFirst ? added : this.messages.concat(added);
   }
 
   #made(row: AddedRow, modseq: number, entries?: ReadonlyMap<string, Entry>): Message {
     const key = nameKey(row.base);
     const entry = entries?.get(key) ?? entryOf(row.base, row.letters);
-    const own = this.keywords.intern(row.keywords);
+    const own = row.keywords.length === 0 ? NONE : this.keywords.intern(row.keywords);
     const { letters: flags, uid } = row;
-    return { uid, key, entry, flags, own, keywords: this.keywords.shown(own, entry), modseq };
+    return { uid, key, entry, flags, own, keywords: this.keywords.shown(own, flags), modseq };
   }
 
-  #replaced(old: Message, now: Message): Message {
-    const same = now.own === old.own && nameFlags(now.entry.name) === nameFlags(old.entry.name);
-    const message = same ? now : { ...now, keywords: this.keywords.shown(now.own, now.entry) };
-    this.byKey.set(message.key, message);
+  #replaced(now: Message): Message {
+    const keywords = this.keywords.shown(now.own, lettersOf(now.entry.name));
+    const message = keywords === now.keywords ? now : { ...now, keywords };
+    this.#byKey?.set(message.key, message);
     return message;
   }
 
@@ -227,19 +252,6 @@ export class Book {
     const old = before.find(row.uid);
     return old?.modseq === modseq && old.flags === row.letters ? old : undefined;
   }
-
-  #indexOf(uid: number): number {
-    let low = 0;
-    let high = this.messages.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const found = (this.messages[middle] as Message).uid;
-      if (found === uid) return middle;
-      if (found < uid) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
-  }
 }
 
 /** The letters of a name as the journal keeps them: sorted, each once, nothing but letters. */
@@ -247,6 +259,14 @@ export function lettersOf(name: string): string {
   const flags = nameFlags(name);
   if (flags.length < 2 && /^[A-Za-z]?$/.test(flags)) return flags;
   return sortLetters(flags);
+}
+
+/** Whether a name has just these letters; for most names by its end alone. */
+export function hasLetters(name: string, letters: string): boolean {
+  const at = name.length - letters.length;
+  const isPlain = name.charCodeAt(at - 1) === 0x2c && name.charCodeAt(at - 3) === 0x3a;
+  if (isPlain && name.endsWith(letters)) return true;
+  return lettersOf(name) === letters;
 }
 
 export const sortLetters = (letters: string): string =>

@@ -25,7 +25,7 @@ const SNAPSHOT_EVERY = 64;
 /** And one more for so many messages: a larger snapshot is written more rarely. */
 const MESSAGES_PER_COMMIT = 200;
 const MORE_MAX = 1_000;
-export const NAMES_MAX = 512;
+export const NAMES_MAX = 128;
 const AGE_MS = 3_600_000;
 
 export async function snapshotWhenDue(

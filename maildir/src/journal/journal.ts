@@ -147,7 +147,8 @@ export interface JournalsOptions extends MaildirsOptions {
   readonly messagesMax?: number;
 }
 
-const MESSAGES_MAX = 2_000_000;
+/** Some 300 octets each. */
+const MESSAGES_MAX = 500_000;
 
 export const openJournals = (options: JournalsOptions): Journals => openWithout(options, {});
 

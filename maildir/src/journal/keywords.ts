@@ -1,6 +1,3 @@
-import { nameFlags } from '../names.ts';
-import type { Entry } from '../types.ts';
-
 /** The keyword that Maildir has a letter for: P, passed. */
 export const FORWARDED = '$Forwarded';
 const PASSED = 'P';
@@ -44,11 +41,11 @@ export class Keywords {
     return list;
   }
 
-  /** What a message with these keywords and this name shows. */
-  shown(own: readonly string[], entry: Entry): readonly string[] {
+  /** What a message with these keywords and letters shows. */
+  shown(own: readonly string[], letters: string): readonly string[] {
     let more: string[] | undefined;
-    for (const letter of nameFlags(entry.name)) {
-      const name = this.nameOf(letter);
+    for (let index = 0; index < letters.length; index++) {
+      const name = this.nameOf(letters.charAt(index));
       if (name !== undefined && !own.includes(name)) (more ??= []).push(name);
     }
     return more === undefined ? own : this.intern([...own, ...more].toSorted());

@@ -1,7 +1,7 @@
-import { nameKey, isMessageName } from '../names.ts';
+import { hasKey, isMessageName, nameKey } from '../names.ts';
 import { listFresh } from '../nfs.ts';
 import type { Entry } from '../types.ts';
-import { lettersOf, type Book, type Message } from './book.ts';
+import { hasLetters, type Book, type Message } from './book.ts';
 import type { Journal, MailNames, Place } from './place.ts';
 
 /** How often new/ and cur/ are listed until two listings show the same difference. */
@@ -85,7 +85,10 @@ function isNothing(seen: Survey, book: Book): boolean {
   return changes === 0 && book.uncleared.size === 0;
 }
 
-/** Later names win: cur/ over new/, the last in order within a directory. */
+/**
+ * Later names win: cur/ over new/, the last in order within a directory. Most names come in the
+ * order of UIDs, so that the next message is the one, without a look-up.
+ */
 function survey(names: MailNames, book: Book): Survey {
   const seen: Survey = {
     names,
@@ -94,27 +97,43 @@ function survey(names: MailNames, book: Book): Survey {
     missing: new Set(),
     uncleared: new Map(),
   };
-  const found = new Set<Message>();
+  const { messages } = book;
+  const found = new Uint8Array(messages.length);
+  let count = 0;
+  let next = 0;
   for (const directory of ['new', 'cur'] as const) {
     for (const name of names[directory]) {
       if (!isMessageName(name)) continue;
-      const key = nameKey(name);
-      const message = book.byKey.get(key);
-      if (message === undefined) surveyUnknown(seen, book, key, { directory, name });
-      else {
-        const { entry } = message;
-        const isSame = entry.name === name && entry.directory === directory;
-        const settled = isSame && lettersOf(name) === message.flags;
-        if (!settled) seen.moved.set(message.uid, isSame ? entry : { directory, name });
-        else if (seen.moved.size > 0) seen.moved.delete(message.uid);
-        found.add(message);
+      let message = messages[next];
+      if (message === undefined || !hasKey(name, message.key)) {
+        const key = nameKey(name);
+        message = book.withKey(key);
+        if (message === undefined) {
+          surveyUnknown(seen, book, key, { directory, name });
+          continue;
+        }
+        next = book.indexOf(message.uid);
       }
+      if (found[next] === 0) count++;
+      found[next++] = 1;
+      surveyKnown(seen, message, directory, name);
     }
   }
-  if (found.size < book.messages.length) {
-    for (const message of book.messages) if (!found.has(message)) seen.missing.add(message.uid);
-  }
+  if (count === messages.length) return seen;
+  for (const [index, { uid }] of messages.entries()) if (found[index] === 0) seen.missing.add(uid);
   return seen;
+}
+
+function surveyKnown(
+  { moved }: Survey,
+  { uid, entry, flags }: Message,
+  directory: Entry['directory'],
+  name: string,
+): void {
+  const isSame = entry.name === name && entry.directory === directory;
+  if (!isSame) moved.set(uid, { directory, name });
+  else if (!hasLetters(name, flags)) moved.set(uid, entry);
+  else if (moved.size > 0) moved.delete(uid);
 }
 
 function surveyUnknown(seen: Survey, book: Book, key: string, entry: Entry): void {

@@ -28,7 +28,7 @@ export async function syncPlace(
   const claimed: string[] = [];
   const book = await bringUpToDate(journal, place, options.claim === true ? claimed : undefined);
   if (stamp !== 'unchanged') await stampAfter(journal, place, stamp);
-  const uids = claimed.map((key) => book.byKey.get(key)?.uid).filter((uid) => uid !== undefined);
+  const uids = claimed.map((key) => book.withKey(key)?.uid).filter((uid) => uid !== undefined);
   return { state: place.state as FolderState, claimed: uids.toSorted((a, b) => a - b) };
 }
 
