@@ -63,7 +63,9 @@ export class RawImap {
     if (this.onIdle !== undefined) return this.onIdle(chunk);
     const from = Math.max(0, chunk.length - TAIL_OCTETS);
     const tail =
-      from > 0 ? chunk.toString('latin1', from) : (this.#tail + chunk.toString('latin1')).slice(-TAIL_OCTETS);
+      from > 0
+        ? chunk.toString('latin1', from)
+        : (this.#tail + chunk.toString('latin1')).slice(-TAIL_OCTETS);
     this.#tail = tail;
     if (!tail.endsWith('\r\n')) return;
     const before = tail.lastIndexOf('\r\n', tail.length - 3);

@@ -1,7 +1,8 @@
 /** The two servers of `npm run bench -- imap`, with the same mailboxes. */
-import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Farm, startFarm } from '../harness/farm.ts';
+import { startFarm } from '../harness/farm.ts';
+import { maildirOf } from '../harness/maildir-of.ts';
 import { has } from '../harness/needs.ts';
 import { MAIL_GID, MAIL_UID, startDovecot } from '../harness/peers.ts';
 import { addUsers, type BenchContext } from './context.ts';
@@ -24,23 +25,6 @@ export const usersOf = (kind: string, box: Box): { name: string; password: strin
 
 const namesOfAll = (boxes: Boxes): string[] =>
   Object.entries(boxes).flatMap(([kind, box]) => namesOf(kind, box));
-
-/** Where the farm keeps a user's mail. */
-async function maildirOf(farm: Farm, login: string): Promise<string> {
-  const shown = await farm.command(['user', 'show', login, '--json']);
-  const { id } = JSON.parse(shown.stdout.toString()) as { readonly id: string };
-  for (const volume of ['mail1', 'mail2']) {
-    const root = join(farm.dir, volume);
-    for (const a of existsSync(root) ? readdirSync(root) : []) {
-      if (!/^[0-9a-f]{2}$/.test(a)) continue;
-      for (const b of readdirSync(join(root, a))) {
-        const maildir = join(root, a, b, id);
-        if (existsSync(maildir)) return maildir;
-      }
-    }
-  }
-  throw new Error(`no Maildir of ${login} in ${farm.dir}`);
-}
 
 /** The farm; its users get a letter by SMTP, which makes their mailboxes, and the rest as files. */
 async function startOurs(context: BenchContext, boxes: Boxes): Promise<ImapServer> {

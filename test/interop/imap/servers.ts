@@ -2,21 +2,14 @@
  * What the IMAP clients of others are tried against: Dovecot first, which shows that a test can be
  * passed, and our farm.
  */
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, expect } from 'vitest';
 import { testDirectory } from '../../harness/directory.ts';
 import { startFarm } from '../../harness/farm.ts';
 import { ImapChat } from '../../harness/imap-chat.ts';
+import { maildirOf } from '../../harness/maildir-of.ts';
 import { needs } from '../../harness/needs.ts';
 import { makeCertificate, runInPeers, startDovecot } from '../../harness/peers.ts';
 import { SmtpChat } from '../../harness/smtp-chat.ts';
@@ -89,14 +82,6 @@ async function dovecot(): Promise<ImapServer> {
   };
 }
 
-/** A directory of this name somewhere below. */
-function find(root: string, name: string): string | undefined {
-  if (!existsSync(root)) return undefined;
-  const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
-  const found = names.find((at) => at.endsWith(`/${name}`));
-  return found === undefined ? undefined : join(root, found);
-}
-
 async function farm(): Promise<ImapServer> {
   const directory = temporary();
   const running = await startFarm({ dir: join(directory, 'farm') });
@@ -106,11 +91,7 @@ async function farm(): Promise<ImapServer> {
     const added = await running.command(['user', 'add', login, '--password-stdin'], PASSWORD);
     if (added.code !== 0) throw new Error(added.stderr);
     await lmtp(running.ports.lmtp, login, FIRST);
-    const shown = await running.command(['user', 'show', login, '--json']);
-    const { id } = JSON.parse(shown.stdout.toString()) as { readonly id: string };
-    const places = ['mail1', 'mail2'].map((volume) => find(join(running.dir, volume), id));
-    const maildir = places.find((place) => place !== undefined);
-    if (maildir === undefined) throw new Error(`no Maildir of ${login}`);
+    const maildir = await maildirOf(running, login);
     const to = { host: '127.0.0.1', port, imaps, authority: running.authority };
     return { ...to, user: login, password: PASSWORD, maildir };
   };
