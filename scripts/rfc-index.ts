@@ -12,7 +12,8 @@ export const INDEX = 'src/rfc.tsv';
 const HEADER = 'rfc\tsupport\ttitle\tnote';
 const CITATION = /\bRFC (\d{3,5})(?: §(\d+(?:\.\d+)*|[A-Z](?:\.\d+)*))?/g;
 // Written otherwise, a reader's search and this script would miss it.
-const OTHERWISE = /\bRFC-?\d{3,5}\b|\bRFC \d{3,5},? (?:section|Section|sec\.) ?\d/;
+// RFC822 and its kin are items of IMAP's FETCH.
+const OTHERWISE = /\bRFC-?(?!822\b)\d{3,5}\b|\bRFC \d{3,5},? (?:section|Section|sec\.) ?\d/;
 
 interface Row {
   readonly rfc: string;

@@ -67,6 +67,8 @@ const CAPABILITIES: readonly Capability[] = [
   { name: 'SEARCHRES', needs: ['SEARCH'], when: after }, // RFC 5182
   { name: 'WITHIN', needs: ['SEARCH'], when: after }, // RFC 5032
   { name: 'SORT', needs: ['SORT', 'UID SORT'], when: after }, // RFC 5256
+  { name: 'SORT=DISPLAY', needs: ['SORT', 'UID SORT'], when: after }, // RFC 5957
+  { name: 'ESORT', needs: ['SORT', 'UID SORT'], when: after }, // RFC 5267
   { name: 'THREAD=ORDEREDSUBJECT', needs: ['THREAD', 'UID THREAD'], when: after }, // RFC 5256
   { name: 'THREAD=REFERENCES', needs: ['THREAD', 'UID THREAD'], when: after }, // RFC 5256
   { name: 'PREVIEW', needs: ['FETCH'], when: after }, // RFC 8970

@@ -135,7 +135,7 @@ export function answer(session: ImapSession, found: SearchAnswer): void {
 export const numbersOf = (view: View, uids: readonly number[]): number[] =>
   uids.map((uid) => view.numberOf(uid)).filter((number) => number > 0);
 
-/** What MODSEQ and SAVE are about: of MIN and MAX alone only these (RFC 5182 §2.1, RFC 4731 §3.2). */
+/** MODSEQ and SAVE are of what is told: of MIN, MAX alone (RFC 5182 §2.1, RFC 4731 §3.2). */
 function toldOf(
   items: ReadonlySet<ReturnItem> | undefined,
   uids: readonly number[],

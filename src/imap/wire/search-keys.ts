@@ -163,7 +163,7 @@ class KeyReader {
     return { kind: 'header', field, text: this.#text() };
   }
 
-  /** An entry name and type may stand before the number; all our entries share one (RFC 7162 §7). */
+  /** An entry's name and type may stand before the number; all of ours share one (RFC 7162 §7). */
   #modseq(): Query {
     const args = this.#args;
     this.modseq = 'asked';
