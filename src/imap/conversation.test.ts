@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type Pieces, StrictClient } from './testing/client.ts';
 import { withServer, type TestServerOptions } from './testing/server.ts';
 
-/** What the client sends (a line, or octets with `raw:`), then all responses up to the tagged one. */
+/** A line that the client sends, then all responses up to the tagged one. */
 type Step = readonly [sent: string, ...responses: (string | RegExp)[]];
 
 interface Conversation {
@@ -31,7 +31,7 @@ const TWO: TestServerOptions = { messages: [LETTER, SECOND] };
 
 const CONVERSATIONS: readonly Conversation[] = [
   {
-    name: 'before login: what is valid, and what is not',
+    name: 'before login: what is valid, ID (RFC 2971), and what is not',
     steps: [
       ['1 CAPABILITY', /^\* CAPABILITY IMAP4rev1 .*AUTH=PLAIN/, '1 OK CAPABILITY completed'],
       ['2 noop', '2 OK NOOP completed'],
@@ -90,7 +90,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   },
   {
-    name: 'login by AUTHENTICATE with an initial response, and by LOGIN as a mechanism',
+    name: 'an initial response (RFC 4959), and LOGIN as a mechanism',
     steps: [
       ['1 AUTHENTICATE LOGIN', '+ VXNlcm5hbWU6'],
       [Buffer.from('tevie').toString('base64'), '+ UGFzc3dvcmQ6'],
@@ -102,7 +102,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   },
   {
-    name: 'folders: made, listed, renamed, subscribed to, removed',
+    name: 'folders: made, listed (RFC 5258, RFC 3348), renamed, removed',
     steps: [
       IN,
       ['1 CREATE Work/2026', '1 OK CREATE completed'],
@@ -146,7 +146,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   },
   {
-    name: 'folders with a special use',
+    name: 'folders with a special use (RFC 6154), LIST with STATUS (RFC 5819)',
     steps: [
       IN,
       [String.raw`1 CREATE Gone (USE (\Trash))`, '1 OK CREATE completed'],
@@ -189,7 +189,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   },
   {
-    name: 'SELECT, what it says, and what may follow',
+    name: 'SELECT, UNSELECT (RFC 3691), STATUS with SIZE (RFC 8438) and APPENDLIMIT (RFC 7889)',
     options: TWO,
     steps: [
       IN,
@@ -237,7 +237,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   },
   {
-    name: 'IDLE, and what ends it',
+    name: 'IDLE (RFC 2177), and what ends it',
     options: TWO,
     steps: [
       IN,
@@ -249,7 +249,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     ],
   },
   {
-    name: 'namespaces, quota without a limit, ENABLE',
+    name: 'namespaces (RFC 2342), quota without a limit (RFC 9208), ENABLE',
     steps: [
       IN,
       ['1 NAMESPACE', '* NAMESPACE (("" "/")) NIL NIL', '1 OK NAMESPACE completed'],
@@ -296,7 +296,8 @@ test.each(
     expect(await client.response()).toMatch(/^\* OK \[CAPABILITY .*\] Mailfarm IMAP at /);
     let tag = '';
     for (const [sent, ...expected] of steps) {
-      if (/^\S+ [A-Za-z]/.test(sent) && !sent.startsWith('tevie ')) tag = sent.split(' ', 1)[0] ?? '';
+      if (/^\S+ [A-Za-z]/.test(sent) && !sent.startsWith('tevie '))
+        tag = sent.split(' ', 1)[0] ?? '';
       if (sent.includes('ENABLE IMAP4rev2')) client.utf8 = true;
       client.line(sent);
       const last = expected.at(-1);

@@ -53,7 +53,7 @@ test('[P-03] a literal that is too much is refused before its octets come', asyn
   });
 });
 
-test('[P-03] a literal that does not wait has 4,096 octets; more are skipped', async () => {
+test('[P-03] a literal that does not wait has 4,096 octets (RFC 7888 §5); more are skipped', async () => {
   await withClient(async (client) => {
     await logIn(client);
     const name = (octets: number): string => `{${octets}+}\r\n${'n'.repeat(octets)}`;

@@ -20,7 +20,8 @@ import { ImapTransport } from './transport.ts';
 import { Args, type ArgsOptions, SyntaxFault } from './wire/args.ts';
 import { astring, encodeUtf8, quoted } from './wire/text.ts';
 
-const TAG = /^[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]{1,255}$/; // eslint-disable-line no-control-regex
+// eslint-disable-next-line no-control-regex
+const TAG = /^[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]{1,255}$/;
 
 /**
  * One IMAP session: one command at a time, one error boundary. Commands are in commands.ts; this

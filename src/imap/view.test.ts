@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { FolderState, Numbered } from '../mailbox/mail.ts';
 import { View } from './view.ts';
+import { SyntaxFault } from './wire/args.ts';
 
 const message = (uid: number, flags = '', modseq = 1): Numbered => ({
   uid,
@@ -57,7 +58,7 @@ test.each(['4', '0', '1:4', '', '1,', '1:2:3', 'x', '4294967296', '1:0'])(
   '[P-03] %j names no messages of three',
   (set) => {
     const view = new View(state(numbers(3)));
-    expect(() => view.spans(set, 'sequence', [])).toThrow();
+    expect(() => view.spans(set, 'sequence', [])).toThrow(SyntaxFault);
   },
 );
 

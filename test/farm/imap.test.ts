@@ -52,8 +52,16 @@ afterAll(async () => {
 const curl = async (path: string, ...more: string[]) => {
   const { stdout, stderr, code } = await run([
     '/usr/bin/curl',
-    ...['--silent', '--show-error', '--max-time', '60', '--cacert', farm.authority],
-    ...['--user', `${ALICE}:${DEMO_PASSWORD}`, ...more, path],
+    '--silent',
+    '--show-error',
+    '--max-time',
+    '60',
+    '--cacert',
+    farm.authority,
+    '--user',
+    `${ALICE}:${DEMO_PASSWORD}`,
+    ...more,
+    path,
   ]);
   return { text: stdout.toString('latin1'), stderr, code };
 };

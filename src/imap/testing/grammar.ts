@@ -6,10 +6,14 @@ export class GrammarError extends Error {}
 
 // eslint-disable-next-line no-control-regex
 const ATOM = /[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+/y;
-const TAG = /[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]+/y; // eslint-disable-line no-control-regex
-const TEXT = /[^\u0000\r\n]*/y; // eslint-disable-line no-control-regex
-const FLAG = /\\?[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+|\\\*/y; // eslint-disable-line no-control-regex
-const QUOTED = /"(?:[^"\\\r\n\u0000]|\\["\\])*"/y; // eslint-disable-line no-control-regex
+// eslint-disable-next-line no-control-regex
+const TAG = /[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]+/y;
+// eslint-disable-next-line no-control-regex
+const TEXT = /[^\u0000\r\n]*/y;
+// eslint-disable-next-line no-control-regex
+const FLAG = /\\?[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+|\\\*/y;
+// eslint-disable-next-line no-control-regex
+const QUOTED = /"(?:[^"\\\r\n\u0000]|\\["\\])*"/y;
 const NUMBER = /\d{1,19}/y;
 const SET = /[1-9]\d*(?::[1-9]\d*)?(?:,[1-9]\d*(?::[1-9]\d*)?)*/y;
 

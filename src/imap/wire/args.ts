@@ -34,7 +34,8 @@ const ASTRING = /[^\u0000-\u001f\u007f-\u00ff(){ %*"\\]+/y;
 const LIST_MAILBOX = /[^\u0000-\u001f\u007f-\u00ff(){ "\\]+/y;
 const DIGITS = /\d{1,19}/y;
 const SEQUENCE_SET = /[\d*:,]+|\$/y;
-const FLAG = /\\?[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+|\\\*/y; // eslint-disable-line no-control-regex
+// eslint-disable-next-line no-control-regex
+const FLAG = /\\?[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+|\\\*/y;
 // eslint-disable-next-line no-control-regex
 const PLAIN_QUOTED = /"([^"\\\r\n\u0000]*)"/y;
 
