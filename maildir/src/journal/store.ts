@@ -39,7 +39,8 @@ export async function storeAll(
   place: Place,
   changes: readonly FlagChange[],
 ): Promise<readonly Stored[]> {
-  if (place.book === undefined) await syncPlace(journal, place);
+  let looked = place.book === undefined;
+  if (looked) await syncPlace(journal, place);
   else if (changes.some(({ unchangedSince }) => unchangedSince !== undefined)) {
     await openLog(journal, place);
   }
@@ -48,7 +49,8 @@ export async function storeAll(
   let failed: { readonly error: unknown } | undefined;
   try {
     for (const [index, change] of changes.entries()) {
-      await renameAll(journal, place, { change, outcome: outcomes[index] as Outcome, touched });
+      const outcome = outcomes[index] as Outcome;
+      looked = await renameAll(journal, place, { change, outcome, touched, looked });
     }
   } catch (error) {
     failed = { error }; // What was renamed is recorded all the same.
@@ -62,25 +64,30 @@ interface Work {
   readonly change: FlagChange;
   readonly outcome: Outcome;
   readonly touched: Map<number, Touched>;
+  /** Whether the folder was looked at in this call: "nothing to do" has to be true now. */
+  readonly looked: boolean;
 }
 
-async function renameAll(journal: Journal, place: Place, work: Work): Promise<void> {
+/** @returns whether the folder was looked at */
+async function renameAll(journal: Journal, place: Place, work: Work): Promise<boolean> {
   let pending: readonly number[] = work.change.uids;
+  let { looked } = work;
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
-    pending = await renameOnce(journal, place, work, pending);
-    if (pending.length === 0) return;
+    pending = await renameOnce(journal, place, { ...work, looked }, pending);
+    if (pending.length === 0) return looked;
     await record(journal, place, work.touched);
     work.touched.clear();
     await syncPlace(journal, place);
+    looked = true;
   }
   throw systemError('EAGAIN', 'rename', place.path);
 }
 
-/** @returns the UIDs whose files had other names */
+/** @returns the UIDs whose files had other names, or have to be looked at first */
 async function renameOnce(
   journal: Journal,
   place: Place,
-  { change, outcome, touched }: Work,
+  { change, outcome, touched, looked }: Work,
   uids: readonly number[],
 ): Promise<readonly number[]> {
   const lost: number[] = [];
@@ -98,6 +105,10 @@ async function renameOnce(
     const known = touched.get(uid);
     const entry = known?.entry ?? message.entry;
     const letters = wantedLetters(book, change, lettersOf(entry.name));
+    if (!looked && known === undefined && isIdle(book, change, message, letters)) {
+      lost.push(uid);
+      continue;
+    }
     const now = await renamed(journal, place, entry, letters);
     if (now === undefined) {
       lost.push(uid);
@@ -112,6 +123,11 @@ async function renameOnce(
   }
   return lost;
 }
+
+/** Whether a change changes nothing of what this process knows, which may be old. */
+const isIdle = (book: Book, change: FlagChange, message: Message, letters: string): boolean =>
+  lettersOf(message.entry.name) === letters &&
+  sameList(wantedKeywords(book, change, message.own, message.entry), message.own);
 
 /** The entry with these letters; undefined when its name was not there any more. */
 async function renamed(
