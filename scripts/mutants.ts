@@ -1,4 +1,5 @@
 import { DELIVERY_MUTANTS } from './mutants-delivery.ts';
+import { FETCH_MUTANTS } from './mutants-fetch.ts';
 import { MAILBOX_MUTANTS } from './mutants-mailbox.ts';
 import { PARKING_MUTANTS } from './mutants-parking.ts';
 import { RELAY_MUTANTS } from './mutants-relay.ts';
@@ -401,6 +402,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PARKING_MUTANTS,
   ...SPOOL_MUTANTS,
   ...DELIVERY_MUTANTS,
+  ...FETCH_MUTANTS,
   ...MAILBOX_MUTANTS,
   ...SENDER_MUTANTS,
   ...RELAY_MUTANTS,
