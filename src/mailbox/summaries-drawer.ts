@@ -74,7 +74,8 @@ export class SummaryDrawer {
   add(records: readonly (readonly [key: string, packed: Packed])[]): void {
     for (const [key, packed] of records) {
       this.#keep(key, packed);
-      if (this.#parts.facts) this.#pending.set(key, packed);
+      // What there is no room for may lie in a batch already: writing it again would never end.
+      if (this.#parts.facts && !this.#isPartial) this.#pending.set(key, packed);
     }
     if (this.#pending.size >= BATCH_RECORDS_MAX) this.flush();
   }

@@ -138,6 +138,26 @@ test('memory is bounded, whatever the folders hold', async () => {
   expect(small.octets).toBeLessThanOrEqual(20_000);
 });
 
+test('a node with little memory throws no batches away that it could not hold', async () => {
+  const facts = new MemoryFacts();
+  const folder = new TestFolder(
+    facts,
+    Array.from({ length: 550 }, (_, at) => letter(at)),
+  );
+  const large = open();
+  const nodes = [...Array.from({ length: 8 }, () => large)];
+  const small = new Summaries({ random: systemRandom, octetsMax: 65_536 });
+  nodes.push(large, small, small);
+  for (const [at, node] of nodes.entries()) {
+    await all(node.of(folder, folder.messages.slice(at * 50, at * 50 + 50), 'head'));
+    await node.settled();
+  }
+  expect(await facts.facts(folder.ref, 'summaries1')).toHaveLength(9);
+  folder.reads = 0;
+  await all(open().of(folder, folder.messages.slice(0, 450), 'head'));
+  expect(folder.reads).toBe(0);
+});
+
 test('a batch that was changed in any octet is none', () => {
   const records = [
     { key: 'a', head: Buffer.from('[1]'), rest: undefined },
@@ -296,6 +316,12 @@ test('a signature never says no to what is there, and mostly to what is not', ()
       expect(mayContain(collector.signature(), text.slice(from, from + length))).toBe(true);
     }),
   );
+  const full = new GroupCollector();
+  for (let at = 0; at < 300; at++) {
+    for (let next = 0; next < 300; next++) full.add(String.fromCharCode(1000 + at, 2000 + next, 3));
+  }
+  full.add('needle');
+  expect(mayContain(full.signature(), 'needle')).toBe(true);
   const collector = new GroupCollector();
   for (let at = 0; at < 1000; at++) collector.add(`word${at * 7919}`);
   const signature = collector.signature();

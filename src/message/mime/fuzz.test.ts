@@ -31,6 +31,8 @@ const token = fc.oneof(
     'Content-Type: multipart/mixed; boundary=a\n',
     'Content-Type: multipart/digest; boundary=b\r\n',
 
+    'Content-Type: multipart/mixed; boundary=a\n\n--a\n',
+    'Content-Type: multipart/digest; boundary=b\r\n\n--b\n\n',
     'Content-Type: message/rfc822\n',
     'content-type: text/html\n\n',
     'Content-Type: multipart/x\n',

@@ -84,6 +84,12 @@ test.each<[string, string, string]>([
   expect(shape(parsed(text.replaceAll('\n', '\r\n'), 'bare-lf'))).toBe(expected);
 });
 
+test('the blank line of a header that a delimiter follows is of the header, and within its parents', () => {
+  const inner = 'Content-Type: multipart/mixed; boundary=b\n\n';
+  const stored = Buffer.from(`${MIXED}--a\n${inner}--b\nX: y\n\n--a--\n`);
+  checkParsed(stored, parseMessage(stored, 'every-lf'), 'every-lf');
+});
+
 test('in a file of ours a CR is text, in one of others it may end a line', () => {
   const stored = Buffer.from('Subject: a\r\n\r\nbody\r\n');
   const other = parseMessage(stored, 'bare-lf');

@@ -289,8 +289,6 @@ export class MessageParser {
     if (!this.#inHeader) this.#text.add(bytes, lf, next);
     const crlf = !this.#every && this.#afterCr;
     this.#take(1, true, crlf);
-    // Its CR was taken with the line.
-    if (crlf) this.#endOctets = 2;
     this.#within = false;
     return next;
   }
