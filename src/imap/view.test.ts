@@ -78,6 +78,7 @@ class Client {
   follow(view: View, next: FolderState, expunges: 'now' | 'later'): void {
     const update = view.advance(next, expunges, false);
     if (update === undefined || update === 'reset') return;
+    if (expunges === 'later') expect(update.expunged).toEqual([]);
     for (const number of update.expunged) this.messages.splice(number - 1, 1);
     if (update.exists !== undefined) {
       for (let at = this.messages.length; at < update.exists; at += 1) {
