@@ -145,7 +145,7 @@ test('a node with little memory throws no batches away that it could not hold', 
     Array.from({ length: 550 }, (_, at) => letter(at)),
   );
   const large = open();
-  const nodes = [...Array.from({ length: 8 }, () => large)];
+  const nodes = Array.from({ length: 8 }, () => large);
   const small = new Summaries({ random: systemRandom, octetsMax: 65_536 });
   nodes.push(large, small, small);
   for (const [at, node] of nodes.entries()) {
