@@ -112,8 +112,9 @@ import { renameFolder, seedPlace } from './whole.ts';
  * clear: the file of an expunged key that is not cleared is removed by whoever sees it; a cleared
  *   key that comes back is a new message with a new UID. A restored letter is never removed.
  *
- * MODSEQ is one more than the last, and at least our clock's milliseconds: a commit of flags may be
- * lost with the power, and its MODSEQ, told to a client, must not return for another change.
+ * MODSEQ is one more than the last, and at least our clock's milliseconds in a commit that is fsynced.
+ * One of flags may be lost with the power; its MODSEQ, told to a client, must not return for another
+ * change, whatever the next host's clock says: it is exactly one more, and a torn commit counts so.
  *
  * ## Full volume
  *

@@ -33,16 +33,17 @@ export async function commit(
   if (book === undefined || isEmpty(rows)) return 'won';
   const at: Position = { validity: book.validity, number: book.position.number + 1 };
   const uidNext = rows.added.reduce((next, { uid }) => Math.max(next, uid + 1), book.uidNext);
+  const synced = needsSync(rows, place);
   const file: CommitFile = {
     kind: 'commit',
     id: newId(journal.random),
     at,
     after: book.id,
-    modseq: Math.max(book.modseq + 1, Math.floor(journal.clock.now())),
+    modseq: Math.max(book.modseq + 1, synced ? Math.floor(journal.clock.now()) : 0),
     uidNext,
     ...rows,
   };
-  const durable = needsSync(rows, place) && journal.keeps('fsync');
+  const durable = synced && journal.keeps('fsync');
   const witness = lastName(at, file.id);
   await writeLast(journal, place, witness, encodeFile(file), durable);
   const outcome = await linkLast(journal, place, { witness, at, id: file.id, durable });
