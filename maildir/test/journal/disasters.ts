@@ -38,6 +38,10 @@ const deletes = (count: number, witnesses: boolean) => (host: Host) =>
     for (const name of host.server.names(LAST)) host.server.remove(`${LAST}/${name}`);
   });
 
+const sweep = ({ server }: Host, directory: string): void => {
+  for (const name of server.names(directory)) server.remove(`${directory}/${name}`);
+};
+
 const powerCut = (leaves: 'nothing' | 'half') => (host: Host) =>
   host.event(`power cut, ${leaves} is left`, () => host.server.powerCut(leaves));
 
@@ -68,7 +72,7 @@ const FAILURES: readonly Scenario[] = [
     scripts: [sync, sync],
     faults: ['crash'],
     struck: [0],
-    preemptions: [1, 2],
+    preemptions: [0, 2],
   },
   {
     name: 'one dies anywhere while it expunges, another takes over',
@@ -76,7 +80,7 @@ const FAILURES: readonly Scenario[] = [
     scripts: [(a) => a.expunge([1]), inTurn(sync, sync)],
     faults: ['crash'],
     struck: [0],
-    preemptions: [1, 2],
+    preemptions: [0, 2],
   },
   {
     name: 'one dies anywhere while it appends',
@@ -84,7 +88,7 @@ const FAILURES: readonly Scenario[] = [
     scripts: [(a) => a.add(2, ['k']), (b) => b.store(label(1, 'x'))],
     faults: ['crash'],
     struck: [0],
-    preemptions: [1, 2],
+    preemptions: [0, 2],
   },
   {
     name: 'one dies anywhere in a snapshot',
@@ -92,28 +96,28 @@ const FAILURES: readonly Scenario[] = [
     scripts: [commits(MANY, 2), inTurn(sync, sync)],
     faults: ['crash'],
     struck: [0],
-    preemptions: [1, 1],
+    preemptions: [0, 1],
   },
   {
     name: 'answers are lost while two set keywords',
     prepare: numbered(1),
     scripts: [(a) => a.store(label(1, 'x')), (b) => b.store(label(1, 'y'))],
     faults: ['lost-reply', 'timeout'],
-    preemptions: [2, 3],
+    preemptions: [1, 2],
   },
   {
     name: 'answers are lost while one expunges and one appends',
     prepare: numbered(2),
     scripts: [(a) => a.expunge([1]), (b) => b.add(1)],
     faults: ['lost-reply', 'timeout'],
-    preemptions: [1, 2],
+    preemptions: [0, 1],
   },
   {
     name: 'answers are lost while two begin a journal',
     prepare: (host) => maildir(host, 1),
     scripts: [sync, sync],
     faults: ['lost-reply', 'timeout'],
-    preemptions: [1, 2],
+    preemptions: [0, 1],
   },
   {
     name: 'stale handles and a full moment while two work',
@@ -123,7 +127,7 @@ const FAILURES: readonly Scenario[] = [
       (b) => b.add(1),
     ],
     faults: ['stale', 'full'],
-    preemptions: [1, 2],
+    preemptions: [0, 1],
     settle: roomAgain,
   },
   {
@@ -133,6 +137,7 @@ const FAILURES: readonly Scenario[] = [
       inTurn((a) => a.store(label(2, 'x')), sync),
       inTurn(commits(MANY), waits(2 * HOUR_MS), commits(MANY), sync),
     ],
+    aside: [0],
     preemptions: [1, 2],
   },
   {
@@ -141,7 +146,8 @@ const FAILURES: readonly Scenario[] = [
     scripts: [(a) => a.add(1), inTurn(commits(MANY), waits(2 * HOUR_MS), commits(MANY), sync)],
     faults: ['crash'],
     struck: [0],
-    preemptions: [1, 2],
+    aside: [0],
+    preemptions: [1, 1],
   },
   {
     name: 'one opens a folder while another makes snapshots and removes what they cover',
@@ -152,7 +158,31 @@ const FAILURES: readonly Scenario[] = [
     ],
     faults: ['listing'],
     struck: [0],
+    aside: [0],
+    preemptions: [1, 2],
+  },
+  {
+    name: 'one opens a folder, and twice another removes what it has listed',
+    prepare: inTurn(numbered(2), commits(MANY - 2)),
+    scripts: [
+      sync,
+      inTurn(commits(MANY), waits(2 * HOUR_MS), commits(MANY)),
+      inTurn(commits(5, 2), waits(2 * HOUR_MS), commits(MANY, 2)),
+    ],
+    aside: [0],
     preemptions: [2, 2],
+  },
+  {
+    name: 'a listing of the log lasts while a snapshot takes the place of commits',
+    prepare: inTurn(numbered(2), commits(2), (host) =>
+      host.event('litter is swept', () => sweep(host, LAST)),
+    ),
+    scripts: [sync, inTurn(commits(4), waits(2_000))],
+    faults: ['listing'],
+    faultsOn: /\/log$/,
+    struck: [0],
+    aside: [0],
+    preemptions: [1, 1],
   },
   {
     name: 'two make a snapshot at once',
@@ -176,7 +206,7 @@ const FAILURES: readonly Scenario[] = [
     name: 'mutt works on a full volume',
     prepare: inTurn(numbered(2), becomesFull('bytes')),
     scripts: [inTurn(sync, becomesFull('no'), sync), byMutt('1.first', 'FS')],
-    preemptions: [2, 3],
+    preemptions: [1, 3],
     errors: ['ENOSPC'],
     settle: roomAgain,
   },
@@ -193,7 +223,7 @@ const FAILURES: readonly Scenario[] = [
         inTurn(powerCut(leaves), (b) => b.store(flag(1, 'D')), sync),
       ],
       skewsMs: [5_000, 0],
-      preemptions: [2, 3],
+      preemptions: [1, 2],
     };
   }),
 ];
@@ -206,7 +236,7 @@ const LOSSES: readonly Scenario[] = [
       inTurn((a) => a.add(1), waits(3_000), sync),
       inTurn(deletes(1, false), (b) => b.deliver('3.third'), sync),
     ],
-    preemptions: [2, 2],
+    preemptions: [1, 2],
   },
   {
     name: 'the newest two commits are deleted, their witness is not',
@@ -220,21 +250,38 @@ const LOSSES: readonly Scenario[] = [
       ),
       inTurn(deletes(2, false), (b) => b.deliver('3.third'), sync),
     ],
-    preemptions: [2, 2],
+    preemptions: [1, 2],
   },
   {
     name: 'other commits stand where those were that one remembers',
-    prepare: numbered(1),
+    prepare: numbered(2),
     forged: true,
     scripts: [
       inTurn((a) => a.store(label(1, 'x')), sync, sync),
       inTurn(
         deletes(1, true),
-        (b) => b.store(label(1, 'y')),
-        (b) => b.store(label(1, 'z')),
+        (b) => b.store(label(2, 'y')),
+        (b) => b.store(label(2, 'z')),
       ),
     ],
-    preemptions: [2, 2],
+    preemptions: [1, 2],
+  },
+  {
+    name: 'a journal is emptied in the second in which it was begun',
+    prepare: (host) => maildir(host, 1),
+    scripts: [
+      inTurn(sync, sync),
+      inTurn(
+        (b) => b.deliver('0.before'),
+        (b) =>
+          b.event('log and last are emptied', () => {
+            sweep(b, LOG);
+            sweep(b, LAST);
+          }),
+        sync,
+      ),
+    ],
+    preemptions: [1, 2],
   },
   {
     name: 'all that the journal wrote is deleted while two work',
@@ -254,7 +301,7 @@ const LOSSES: readonly Scenario[] = [
       (host) => host.add(1),
       waits(3_000),
     ),
-    removed: [],
+    removed: 'any',
     scripts: [
       sync,
       inTurn(
@@ -268,9 +315,12 @@ const LOSSES: readonly Scenario[] = [
         sync,
       ),
     ],
-    preemptions: [2, 2],
+    preemptions: [1, 2],
     errors: ['ENOENT'],
   },
 ];
 
-export const DISASTERS: readonly Scenario[] = [...FAILURES, ...LOSSES];
+export const DISASTERS: readonly Scenario[] = [
+  ...FAILURES,
+  ...LOSSES.map((scenario) => ({ ...scenario, losses: true })),
+];

@@ -253,7 +253,10 @@ class Run {
       options.push(...this.#faultsOf(this.#last));
       if (!seenByOthers(last)) return options;
     }
-    if (goesOn && this.preemptions < 1) return options;
+    const stays = this.#scenario.aside?.includes(this.#last) === false;
+    if (goesOn && (this.preemptions < 1 || (stays && last.pending[0]?.under === undefined))) {
+      return options;
+    }
     for (const [index, host] of this.#hosts.entries()) {
       if (index === this.#last || host.pending.length === 0) continue;
       options.push({ host: index, how: '', preempts: goesOn });
@@ -264,10 +267,11 @@ class Run {
   }
 
   #faultsOf(index: number): Option[] {
-    const { faults = [], struck } = this.#scenario;
+    const { faults = [], faultsOn, struck } = this.#scenario;
     const [pending] = this.#hosts[index]?.pending ?? [];
     if (pending === undefined || this.faults < 1 || pending.under) return [];
     if (struck !== undefined && !struck.includes(index)) return [];
+    if (faultsOn?.test(String(pending.args[0])) === false) return [];
     const own = OWN.has(pending.call);
     return faults
       .flatMap((kind) => (kind === 'crash' && own ? [] : FAILS[kind](pending.call)))

@@ -108,7 +108,7 @@ export class Host {
       return undefined;
     } finally {
       operation.end = this.steps.count;
-      operation.full = this.server.full !== 'no';
+      operation.full ||= this.server.full !== 'no';
       if (operation.start < 0) operation.start = operation.end;
       this.#current = undefined;
     }
@@ -143,8 +143,12 @@ export class Host {
   add = async (count: number, keywords: readonly string[] = [], ref: FolderRef = INBOX) => {
     const bytes = Buffer.from('x\n');
     const bases = Array.from({ length: count }, () => this.maildirs.uniqueName());
-    for (const base of bases) {
-      await this.maildirs.stage({ maildir: pathOf(ref), base, offset: 0, bytes, last: true });
+    try {
+      for (const base of bases) {
+        await this.maildirs.stage({ maildir: pathOf(ref), base, offset: 0, bytes, last: true });
+      }
+    } catch {
+      return undefined; // Nothing was asked of the journal.
     }
     const messages = bases.map((base) => {
       return { base, octets: 2, wireOctets: 3, letters: '', keywords };
@@ -241,6 +245,8 @@ export class Host {
     const { call, args } = pending;
     this.#mark();
     this.steps.count++;
+    const full = fault === 'ENOSPC' || this.server.full !== 'no';
+    if (full && this.#current !== undefined) this.#current.full = true;
     if (call === 'event') {
       (args[1] as () => void)();
       this.#remember('', pending, '');

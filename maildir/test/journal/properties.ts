@@ -29,6 +29,11 @@ export async function checkAll(scenario: Scenario, end: End): Promise<void> {
     const seen = here.flatMap((operation) => seenBy(operation));
     for (const { where, state } of seen) checkState(where, state);
     checkFiles(end, ref, last);
+    if (scenario.losses !== true) {
+      const validities = new Set(seen.map(({ state }) => state.uidValidity));
+      if (validities.size > 1)
+        fail(`nothing was lost, and UIDVALIDITY is ${[...validities].join()}`);
+    }
     if (scenario.forged === true) continue;
     checkHistory(seen);
     checkAcknowledged(
@@ -177,17 +182,23 @@ function checkFiles({ reader: { server } }: End, ref: FolderRef, last: FolderSta
 
 /** What was acknowledged is there, unless something acknowledged or unknown undid it. */
 function checkAcknowledged(
-  { removed = [] }: Scenario,
+  scenario: Scenario,
   operations: readonly Operation[],
   last: FolderState,
 ): void {
+  const { removed = [] } = scenario;
   const expunged = new Set<number>();
   for (const { asked } of operations) {
     if (asked.what === 'expunge') for (const uid of asked.uids) expunged.add(uid);
   }
   const uids = new Map(last.messages.map(({ key, uid }) => [key, uid]));
+  const known = new Map<string, number>();
   for (const { host, asked, value, state } of operations) {
-    if (state === undefined || state.uidValidity !== last.uidValidity) continue;
+    if (state === undefined) continue;
+    // UIDs were asked for by those that the host knew.
+    const before = known.get(host) ?? state.uidValidity;
+    known.set(host, state.uidValidity);
+    if (before !== last.uidValidity || state.uidValidity !== before) continue;
     for (const [key, uid] of gainsOf(asked, value)) {
       if (uid !== undefined && expunged.has(uid)) continue;
       if (!uids.has(key)) fail(`${host} added ${key}, which is not there`);
@@ -202,7 +213,20 @@ function checkAcknowledged(
       fail(`${pictureOf(lost)} was given to ${host} and is gone, expunged by nobody`);
     }
   }
+  if (scenario.returns !== true) checkGone(operations, last);
   for (const message of last.messages) checkFlags(message, operations);
+}
+
+/** A message that somebody was told is expunged does not come back under another UID. */
+function checkGone(operations: readonly Operation[], last: FolderState): void {
+  const keys = new Map<number, string>();
+  for (const { state } of operations) {
+    if (state?.uidValidity !== last.uidValidity) continue;
+    for (const { uid, key } of state.messages) keys.set(uid, key);
+  }
+  const gone = new Set(last.expunged.map(({ uid }) => keys.get(uid)));
+  const back = last.messages.find(({ key }) => gone.has(key));
+  if (back !== undefined) fail(`${back.key} was expunged and is back as UID ${back.uid}`);
 }
 
 const has = (state: FolderState, uid: number): boolean =>

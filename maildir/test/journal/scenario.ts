@@ -24,8 +24,14 @@ export interface Scenario {
   readonly faults?: readonly FaultKind[];
   /** How many faults in one schedule; 1 by default where there are kinds. */
   readonly faultsMax?: number;
+  /** Paths whose calls faults strike; all by default. */
+  readonly faultsOn?: RegExp;
+  /** What was expunged may come back: somebody restores it. */
+  readonly returns?: boolean;
   /** Hosts that faults strike, by index; all by default. */
   readonly struck?: readonly number[];
+  /** Hosts that may be put aside in the middle of their work, by index; all by default. */
+  readonly aside?: readonly number[];
   /** How often a host may be put aside in the middle of its work; for the short run and the long. */
   readonly preemptions: readonly [short: number, long: number];
   /** Folders that are compared at the end; INBOX by default. */
@@ -36,6 +42,8 @@ export interface Scenario {
   readonly errors?: readonly string[];
   /** Keys of messages that somebody without a journal removes. */
   readonly removed?: readonly string[] | 'any';
+  /** Files of the journal go: UIDVALIDITY may change. */
+  readonly losses?: boolean;
   /** Somebody puts commits in the place of others: only the end has to be right. */
   readonly forged?: boolean;
   /** More that has to be true at the end. */
