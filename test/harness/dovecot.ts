@@ -131,7 +131,7 @@ verbose_proctitle = no
 `;
 
 /**
- * The sleeping ones are held by one process of Dovecot's own user; those of `imap` are mail's. These
+ * The sleeping ones are held by one process of Dovecot's own user; those of `imap` are mail's. They
  * end after some, as a process that is kept keeps its memory too, and are not one for each: a user
  * may have 128 instances of inotify.
  */

@@ -1,6 +1,6 @@
 /**
- * Faults of a server that the judge must find: lies told to one client, once all is over. Its record
- * is changed line by line, as if the server had said so.
+ * Faults of a server that the judge must find: lies told to one client, once all is over. Its
+ * record is changed line by line, as if the server had said so.
  */
 import type { Exchange, Sessions, ViolationKind } from './records.ts';
 import { type Response, parse } from './wire.ts';
