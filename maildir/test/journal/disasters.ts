@@ -198,7 +198,7 @@ const FAILURES: readonly Scenario[] = [
       inTurn((b) => b.store(flag(2, 'F')), sync, becomesFull('no'), sync),
       inTurn(becomesFull('all')),
     ],
-    preemptions: [1, 2],
+    preemptions: [0, 0],
     errors: ['ENOSPC'],
     settle: roomAgain,
   },
@@ -292,6 +292,7 @@ const LOSSES: readonly Scenario[] = [
     ],
     preemptions: [1, 2],
     errors: ['ENOENT'],
+    settle: roomAgain,
   },
   {
     name: 'last night’s copy is put in the place of the folder',
