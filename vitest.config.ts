@@ -91,8 +91,8 @@ export default defineConfig({
           name: 'farm',
           include: ['test/**/*.test.ts'],
           expect: POLL,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           maxWorkers: 3, // Two for the laboratories, which mostly wait; all else by the third.
           sequence: { groupOrder: 2 },
           retry,
