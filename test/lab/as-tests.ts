@@ -28,9 +28,12 @@ export async function reportOf<R extends TestReport & { readonly folder: string 
   if (missing.length > 0) return `missing here: ${missing.join(', ')}`;
   const kernel = await obtainKernel(print).catch((error: unknown) => String(error));
   if (typeof kernel === 'string') return kernel;
-  const report = await booted(() =>
-    boot({ kernel, args: [], long: false, ms: MINUTES * 60_000, onLine }),
-  ).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+  const of = (args: readonly string[]): Promise<R> =>
+    boot({ kernel, args, long: false, ms: MINUTES * 60_000, onLine });
+  const found = booted(() => of([])).then((first) => withTroubled(first, of));
+  const report = await found.catch((error: unknown) =>
+    error instanceof Error ? error : new Error(String(error)),
+  );
   if (report instanceof Error) return report;
   rmSync(report.folder, { recursive: true, force: true });
   for (const { title, ms } of report.tests.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST)) {
@@ -38,6 +41,8 @@ export async function reportOf<R extends TestReport & { readonly folder: string 
   }
   return report;
 }
+
+type Whereabouts = TestReport & { readonly folder: string };
 
 interface Again {
   /** Why its first boot came to nothing. */
@@ -57,6 +62,24 @@ async function booted<R extends TestReport>(boot: () => Promise<R>): Promise<R &
       print(`the laboratory is booted once more: ${why}`);
     }
   }
+}
+
+/** Files whose hooks failed, so that none of their tests was tried, in a laboratory booted anew. */
+async function withTroubled<R extends Whereabouts>(
+  first: R,
+  boot: (files: readonly string[]) => Promise<Whereabouts>,
+): Promise<R> {
+  if (BOOTS === 1 || first.troubled.length === 0) return first;
+  print(`booted once more for ${first.trouble.join('; ')}`);
+  const second = await boot(first.troubled);
+  rmSync(second.folder, { recursive: true, force: true });
+  const late = second.tests.map((one) => ({
+    ...one,
+    unsteady: one.state === 'passed',
+    messages: [...one.messages, ...first.trouble],
+  }));
+  const tests = [...first.tests.filter(({ file }) => !first.troubled.includes(file)), ...late];
+  return { ...first, tests, trouble: second.trouble, troubled: second.troubled };
 }
 
 /** What of a whole report one test looks at. */

@@ -15,6 +15,8 @@ export interface TestReport {
   readonly tests: readonly LabTest[];
   /** Files that could not even be read, and the like. */
   readonly trouble: readonly string[];
+  /** Those files: not one of their tests was tried. */
+  readonly troubled: readonly string[];
 }
 
 interface VitestReport {
@@ -36,10 +38,12 @@ export function readReport(path: string): TestReport {
   const report = JSON.parse(readFileSync(path, 'utf8')) as VitestReport;
   const tests: LabTest[] = [];
   const trouble: string[] = [];
+  const troubled: string[] = [];
   for (const file of report.testResults) {
     const name = file.name.replace('/mnt/tree/', '');
     if (file.status === 'failed' && file.assertionResults.every((a) => a.status !== 'failed')) {
       trouble.push(`${name}: ${file.message}`);
+      troubled.push(name);
     }
     for (const { fullName, status, duration, failureMessages } of file.assertionResults) {
       tests.push({
@@ -52,5 +56,5 @@ export function readReport(path: string): TestReport {
       });
     }
   }
-  return { tests, trouble };
+  return { tests, trouble, troubled };
 }
