@@ -27,7 +27,7 @@ export const PASSWORD = 'demo';
 export const ADMIN_PASSWORD = 'admin-secret';
 const FRONTEND_PASSWORD = 'frontend-secret';
 const DIRECTORY_PORT = 3890;
-const READY_MS = 120_000;
+const READY_MS = 300_000;
 const NAMES = layout(DEFAULT_SUFFIX);
 /** On a front end, in its memory. */
 const STATE = '/tmp/mailfarm';
