@@ -77,6 +77,16 @@ export class RandomClient {
     await this.#do({ kind: 'fetch', by: 'sequence' }, `FETCH ${first + 1}:* ${ROWS}`);
   }
 
+  /** Messages that it is shown. */
+  get count(): number {
+    return this.#view.rows.length;
+  }
+
+  async noop(): Promise<void> {
+    await this.#do({ kind: 'noop' }, 'NOOP');
+    await this.#learn();
+  }
+
   /** After all have stopped: what there is to know, and once more in a new session. */
   async last(): Promise<void> {
     this.#final = true;

@@ -16,6 +16,9 @@
  * expunged or moved by somebody who had asked before, and had been marked before; whatever is
  * there under a serial was appended or copied, as often at most. A UID is one serial for ever.
  *
+ * Others than IMAP clients may work in the folder: what an MX delivered with success is there, once,
+ * unless somebody took it away; what a session of POP3 removed counts as expunged when it said QUIT.
+ *
  * Times are of one clock and used in one direction only: what had ended before something began came
  * first. Where clients talk to several hosts, `fresh` says whether a session that begins must know
  * all that others were told before; without it a view may be older, never contradictory.
@@ -58,6 +61,7 @@ export class Judge {
       this.#changes.asked(exchange);
       this.#messages.asked(exchange);
     }
+    for (const other of sessions.others ?? []) this.#messages.other(other);
     for (const [client, exchanges] of byClient) this.#replay(client, exchanges);
     for (const moment of this.#moments) this.#holes(moment);
     this.#changes.judge();

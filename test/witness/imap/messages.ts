@@ -1,5 +1,5 @@
 /** Messages: what each UID is, who put it there, who could have taken it away. */
-import type { Exchange, ViolationKind } from './records.ts';
+import type { Exchange, Other, ViolationKind } from './records.ts';
 import type { Told, View } from './view.ts';
 
 type Complain = (kind: ViolationKind, client: string, text: string, at: number) => void;
@@ -31,6 +31,10 @@ export class Messages {
   readonly #appended: { exchange: Exchange; uid: number }[] = [];
   /** How often a serial was appended. */
   readonly #attempts = new Map<string, number>();
+  readonly #delivered: Other[] = [];
+  /** By serial: when somebody asked for its end by other means than IMAP; and whether it was told so. */
+  readonly #removed = new Map<string, { from: number; sure: boolean }>();
+  #room: ReadonlyMap<string, number> | undefined;
   readonly #went: { exchange: Exchange; uid: number; at: number }[] = [];
   readonly #listings: Listing[] = [];
   readonly #selects: { exchange: Exchange; uidNext: number; highest: number }[] = [];
@@ -56,6 +60,18 @@ export class Messages {
     if (Number.isNaN(uid)) return;
     this.#appended.push({ exchange, uid });
     this.#is(exchange, uid, op.serial, answer.doneAt, 'wrong-uid');
+  }
+
+  other(other: Other): void {
+    const { kind, serial, sentAt, doneAt } = other;
+    if (kind === 'removal') {
+      const before = this.#removed.get(serial);
+      const from = Math.min(before?.from ?? Infinity, sentAt);
+      this.#removed.set(serial, { from, sure: doneAt !== undefined || before?.sure === true });
+      return;
+    }
+    this.#attempts.set(serial, (this.#attempts.get(serial) ?? 0) + 1);
+    if (doneAt !== undefined) this.#delivered.push(other);
   }
 
   /** The message with this UID has this serial, says an answer. */
@@ -111,6 +127,7 @@ export class Messages {
     for (const listing of this.#listings) this.#list(listing);
     for (const select of this.#selects) this.#select(select);
     this.#copyCodes();
+    this.#deliveries();
     this.#doubles();
   }
 
@@ -137,7 +154,8 @@ export class Messages {
       ({ answer }) => answer.doneAt > since,
     );
     const moves = own.filter(({ op }) => op.kind === 'move');
-    return Math.min(Infinity, ...[...ends, ...moves].map(({ answer }) => answer.sentAt));
+    const removedFrom = this.#removed.get(this.#known.get(uid)?.serial ?? '')?.from ?? Infinity;
+    return Math.min(removedFrom, ...[...ends, ...moves].map(({ answer }) => answer.sentAt));
   }
 
   #phantom(exchange: Exchange, uid: number, at: number): void {
@@ -152,6 +170,9 @@ export class Messages {
       const all = this.#fresh || final;
       if (uids.has(uid)) {
         const { wentAt } = known;
+        if (final && this.#isRemoved(known)) {
+          this.#complain('came-back', client, `${name}: removed by POP3`, answer.doneAt);
+        }
         if (!all || wentAt === undefined || wentAt >= begunAt) continue;
         const text = `${name}: gone ${Math.round(begunAt - wentAt)} ms before this session began`;
         this.#complain('came-back', client, text, answer.doneAt);
@@ -198,11 +219,23 @@ export class Messages {
     }
   }
 
-  #doubles(): void {
-    const count = new Map<string, number>();
-    for (const { serial } of this.#known.values()) {
-      if (serial !== undefined) count.set(serial, (count.get(serial) ?? 0) + 1);
+  /** Removed for sure, and there was one of it only. */
+  #isRemoved({ serial = '' }: Known): boolean {
+    return this.#removed.get(serial)?.sure === true && this.#rooms().get(serial) === 1;
+  }
+
+  /** Somebody saw it, or it was removed before anybody could. */
+  #deliveries(): void {
+    const serials = new Set([...this.#known.values()].map(({ serial }) => serial));
+    for (const { serial, who, doneAt = 0 } of this.#delivered) {
+      if (serials.has(serial) || this.#removed.has(serial)) continue;
+      this.#complain('message-lost', who, `${serial} was delivered, nobody ever saw it`, doneAt);
     }
+  }
+
+  /** How often each serial may be there, or have been. */
+  #rooms(): ReadonlyMap<string, number> {
+    if (this.#room !== undefined) return this.#room;
     const room = new Map(this.#attempts);
     for (const { op } of this.#copies) {
       for (const uid of 'uids' in op ? op.uids : []) {
@@ -210,6 +243,16 @@ export class Messages {
         if (serial !== undefined) room.set(serial, (room.get(serial) ?? 0) + 1);
       }
     }
+    this.#room = room;
+    return room;
+  }
+
+  #doubles(): void {
+    const count = new Map<string, number>();
+    for (const { serial } of this.#known.values()) {
+      if (serial !== undefined) count.set(serial, (count.get(serial) ?? 0) + 1);
+    }
+    const room = this.#rooms();
     for (const [serial, found] of count) {
       const most = room.get(serial) ?? 0;
       if (found <= most) continue;

@@ -27,6 +27,16 @@ export interface Exchange {
   readonly final: boolean;
 }
 
+/** What others than IMAP clients did to the folder: an MX, a session of POP3. */
+export interface Other {
+  readonly kind: 'delivery' | 'removal';
+  readonly who: string;
+  readonly serial: string;
+  readonly sentAt: number;
+  /** Undefined: no answer came, it may have happened or not. */
+  readonly doneAt: number | undefined;
+}
+
 /** A message as a file holds it. */
 export interface Filed {
   readonly serial: string;
@@ -39,6 +49,7 @@ export interface Sessions {
   readonly exchanges: readonly Exchange[];
   /** What lies in the folder at the end; undefined where nobody can look. */
   readonly files: readonly Filed[] | undefined;
+  readonly others?: readonly Other[];
 }
 
 export const VIOLATIONS = {
@@ -55,7 +66,7 @@ export const VIOLATIONS = {
   'flag-stuck': 'a flag that was taken away is there, and nobody set it',
   'phantom-expunge': 'a message went that nobody expunged',
   'message-lost': 'a message that nobody expunged is not shown',
-  'came-back': 'an expunged message is shown to a session that began later',
+  'came-back': 'an expunged message is shown to a session that began later, or to all in the end',
   'wrong-uid': 'APPENDUID or COPYUID names another message',
   doubled: 'a message is there more often than it was put there',
   'wrong-answer': 'an answer that a good command must not get',

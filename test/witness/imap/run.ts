@@ -1,11 +1,12 @@
 /** Several clients at random commands on one folder, and the judge after them. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { nameFlags } from '#maildir';
 import type { Connection } from '../../harness/chat.ts';
 import { RandomClient } from './client.ts';
 import { Judge, type JudgeOptions } from './judge.ts';
-import type { Filed, Sessions, Violation } from './records.ts';
+import type { Filed, Other, Sessions, Violation } from './records.ts';
 
 export interface RandomRun {
   /** Front ends; clients are spread over them. */
@@ -19,6 +20,12 @@ export interface RandomRun {
   /** Of each client. */
   readonly steps: number;
   readonly seed: number;
+  /** Each goes on for so long, however many steps that are. */
+  readonly ms?: number;
+  /** Works in the same folder until `stopped` says so. @returns what it did */
+  readonly others?: (stopped: () => boolean) => Promise<readonly Other[]>;
+  /** After all have stopped: waited for until clients see so many messages as there are files. */
+  readonly settleMs?: number;
   /** Where the folder's files lie, when somebody can look. */
   readonly maildir?: string;
 }
@@ -48,6 +55,7 @@ function filesOf(maildir: string): Filed[] {
 /** Works, stops, looks once more with all of them. @returns what `judge` needs */
 export async function randomSessions(run: RandomRun): Promise<Sessions> {
   const clients: RandomClient[] = [];
+  let others: readonly Other[] = [];
   try {
     for (let n = 0; n < run.clients; n++) {
       const to = run.to[n % run.to.length];
@@ -56,12 +64,9 @@ export async function randomSessions(run: RandomRun): Promise<Sessions> {
       const name = `c${n}`;
       clients.push(await RandomClient.open({ name, to, user, password, folder, aside, seed }));
     }
-    await Promise.all(
-      clients.map(async (client) => {
-        await client.select();
-        for (let step = 0; step < run.steps; step++) await client.step();
-      }),
-    );
+    for (const client of clients) await client.select();
+    others = await work(run, clients);
+    await settle(run, clients);
     for (const client of clients) await client.last();
   } finally {
     for (const client of clients) client.close();
@@ -70,7 +75,38 @@ export async function randomSessions(run: RandomRun): Promise<Sessions> {
     .flatMap((client) => client.exchanges)
     .toSorted((a, b) => a.answer.sentAt - b.answer.sentAt);
   const files = run.maildir === undefined ? undefined : filesOf(run.maildir);
-  return { exchanges, files };
+  return { exchanges, files, others };
+}
+
+/** All at once; the others end when no client works any more. */
+async function work(run: RandomRun, clients: readonly RandomClient[]): Promise<readonly Other[]> {
+  const until = Date.now() + (run.ms ?? 0);
+  let working = clients.length;
+  const others = run.others?.(() => working === 0) ?? Promise.resolve([]);
+  const steps = clients.map(async (client) => {
+    try {
+      for (let step = 0; step < run.steps || Date.now() < until; step++) await client.step();
+    } finally {
+      working -= 1;
+    }
+  });
+  const [done] = await Promise.all([others, ...steps]);
+  return done;
+}
+
+/** What others took away is told when it is proved, and that takes its time. */
+async function settle(run: RandomRun, clients: readonly RandomClient[]): Promise<void> {
+  const { maildir, settleMs } = run;
+  if (maildir === undefined || settleMs === undefined) return;
+  const until = Date.now() + settleMs;
+  const isSettled = (): boolean => {
+    const count = filesOf(maildir).length;
+    return clients.every((client) => client.count === count);
+  };
+  do {
+    for (const client of clients) await client.noop();
+    await sleep(500);
+  } while (!isSettled() && Date.now() < until);
 }
 
 /** What was wrong, in the order in which it is found. */
