@@ -127,8 +127,10 @@ export class FolderTable {
     await volume.createFolder(maildir, target.folder);
     const { state } = await volume.journals.sync(inbox);
     const uids = state.messages.map(({ uid }) => uid);
+    const { uidValidity } = state;
     for (let from = 0; from < uids.length; from += MOVED_AT_ONCE) {
-      await volume.journals.move(inbox, uids.slice(from, from + MOVED_AT_ONCE), target);
+      const some = uids.slice(from, from + MOVED_AT_ONCE);
+      await volume.journals.move(inbox, some, target, uidValidity);
     }
     const { folders, hints, account } = this.#context;
     const known = volume.journals.known(inbox);

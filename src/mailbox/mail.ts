@@ -106,10 +106,14 @@ export interface Folder {
    * when a hint comes. Failures are told to `listener` as the state of before, nothing else.
    */
   watch(listener: (state: FolderState) => void): () => void;
+  /**
+   * UIDs of before a call may be of a folder that has been replaced since: `uidValidity` (in `store`
+   * part of the change) is what they are numbers of. Where the folder has another, all are gone.
+   */
   store(change: FlagChange): Promise<Stored>;
-  expunge(uids: readonly number[]): Promise<FolderState>;
-  copy(uids: readonly number[], to: string): Promise<Copied>;
-  move(uids: readonly number[], to: string): Promise<Copied>;
+  expunge(uids: readonly number[], uidValidity?: number): Promise<FolderState>;
+  copy(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied>;
+  move(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied>;
   /**
    * Stored octets from `offset` to `end` in wire form, in pieces that may be used until the next
    * is asked for. @throws StoreError 'message-gone'

@@ -76,24 +76,26 @@ export class MaildirFolder implements Folder {
     return stored;
   }
 
-  async expunge(uids: readonly number[]): Promise<FolderState> {
+  async expunge(uids: readonly number[], uidValidity?: number): Promise<FolderState> {
     const placed = await this.#parts.shared.placed();
     if (placed === undefined || uids.length === 0) return this.state;
     const before = this.state;
-    const state = await this.#run(placed, ({ volume }, ref) => volume.journals.expunge(ref, uids));
-    this.#removed(before, state, uids);
+    const state = await this.#run(placed, ({ volume }, ref) =>
+      volume.journals.expunge(ref, uids, uidValidity),
+    );
+    if (state.uidValidity === before.uidValidity) this.#removed(before, state, uids);
     this.#took(state, before);
     return state;
   }
 
-  async copy(uids: readonly number[], to: string): Promise<Copied> {
+  async copy(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied> {
     const target = await this.#parts.target(to);
     const placed = await this.#parts.shared.placed();
     if (placed === undefined) return { state: EMPTY, pairs: [] };
     const octets = storedOctets(pick(this.state, uids));
     await this.#parts.requireQuota(octets);
     const copied = await this.#run(placed, ({ volume }, ref) =>
-      volume.journals.copy(ref, uids, target.ref),
+      volume.journals.copy(ref, uids, target.ref, uidValidity),
     );
     const { context } = this.#parts;
     context.usage.added(context.account.id, octets, copied.pairs.length);
@@ -101,13 +103,13 @@ export class MaildirFolder implements Folder {
     return copied;
   }
 
-  async move(uids: readonly number[], to: string): Promise<Copied> {
+  async move(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied> {
     const target = await this.#parts.target(to);
     const placed = await this.#parts.shared.placed();
     if (placed === undefined) return { state: EMPTY, pairs: [] };
     const before = this.state;
     const copied = await this.#run(placed, ({ volume }, ref) =>
-      volume.journals.move(ref, uids, target.ref),
+      volume.journals.move(ref, uids, target.ref, uidValidity),
     );
     this.#arrived(target, copied);
     const { volume } = placed.mailbox;

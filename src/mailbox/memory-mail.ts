@@ -226,6 +226,9 @@ function copyInto(from: MemoryFolderData, uids: readonly number[], to: MemoryFol
   return { state: to.state, pairs };
 }
 
+const isOf = ({ state }: MemoryFolderData, uidValidity = state.uidValidity): boolean =>
+  uidValidity === state.uidValidity;
+
 const dateOf = (key: string): number => (Number.parseInt(key, 10) || 0) * 1000;
 
 interface MemoryFolderParts {
@@ -275,21 +278,24 @@ class MemoryFolder implements Folder {
     return this.#data().store(change);
   }
 
-  async expunge(uids: readonly number[]): Promise<FolderState> {
-    return this.#data().expunge(uids);
+  async expunge(uids: readonly number[], uidValidity?: number): Promise<FolderState> {
+    return this.#data().expunge(uids, uidValidity);
   }
 
-  async copy(uids: readonly number[], to: string): Promise<Copied> {
+  async copy(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied> {
     const [data, target] = [this.#data(), this.#target(to)];
+    if (!isOf(data, uidValidity)) return { state: target.state, pairs: [] };
     const copied = data.state.messages.filter(({ uid }) => uids.includes(uid));
     const sizes = copied.map(({ key }) => data.contents.get(key)?.length ?? 0);
     this.#parts.requireQuota(sizes.reduce((sum, octets) => sum + octets, 0));
     return copyInto(data, uids, target);
   }
 
-  async move(uids: readonly number[], to: string): Promise<Copied> {
-    const copied = copyInto(this.#data(), uids, this.#target(to));
-    this.#data().expunge(copied.pairs.map(({ from }) => from));
+  async move(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied> {
+    const [data, target] = [this.#data(), this.#target(to)];
+    if (!isOf(data, uidValidity)) return { state: target.state, pairs: [] };
+    const copied = copyInto(data, uids, target);
+    data.expunge(copied.pairs.map(({ from }) => from));
     return { ...copied, state: this.#target(to).state };
   }
 

@@ -92,6 +92,9 @@ export class MemoryFolderData {
 
   store(asked: FlagChange): Stored {
     const change = { ...asked, keywords: this.#spell(asked.keywords) };
+    if (!this.#isOf(change.uidValidity)) {
+      return { state: this.state, modified: [], gone: change.uids };
+    }
     const wanted = new Set(change.uids);
     const { unchangedSince = Infinity } = change;
     const modified: number[] = [];
@@ -116,7 +119,8 @@ export class MemoryFolderData {
     return { state: this.state, modified, gone: [...wanted] };
   }
 
-  expunge(uids: readonly number[]): FolderState {
+  expunge(uids: readonly number[], uidValidity?: number): FolderState {
+    if (!this.#isOf(uidValidity)) return this.state;
     const wanted = new Set(uids);
     const modseq = this.state.modseq + 1;
     const gone = this.state.messages.filter(({ uid }) => wanted.has(uid));
@@ -130,6 +134,11 @@ export class MemoryFolderData {
       expunged: [...this.state.expunged, ...expunged],
     });
     return this.state;
+  }
+
+  /** Whether UIDs told with this UIDVALIDITY mean our messages. */
+  #isOf(uidValidity = this.state.uidValidity): boolean {
+    return uidValidity === this.state.uidValidity;
   }
 
   #numbered(message: MemoryMessage, uid: number, modseq: number): Numbered {

@@ -47,10 +47,10 @@ export function guardedJournals(run: RunGuarded, engine: () => Engine): Journals
         run: ({ journals }) => journals.store(ref, change),
         deadlines: listing(ref) + deadlinesFor(change.uids.length),
       }),
-    expunge: (ref, uids) =>
+    expunge: (ref, uids, uidValidity) =>
       run('journalExpunge', {
         maildir: ref.maildir,
-        run: ({ journals }) => journals.expunge(ref, uids),
+        run: ({ journals }) => journals.expunge(ref, uids, uidValidity),
         deadlines: listing(ref) + deadlinesFor(uids.length),
       }),
     add: (ref, messages) =>
@@ -59,16 +59,16 @@ export function guardedJournals(run: RunGuarded, engine: () => Engine): Journals
         run: ({ journals }) => journals.add(ref, messages),
         deadlines: listing(ref) + deadlinesFor(messages.length),
       }),
-    copy: (from, uids, to) =>
+    copy: (from, uids, to, uidValidity) =>
       run('journalCopy', {
         maildir: from.maildir,
-        run: ({ journals }) => journals.copy(from, uids, to),
+        run: ({ journals }) => journals.copy(from, uids, to, uidValidity),
         deadlines: listing(from) + listing(to) + deadlinesFor(uids.length),
       }),
-    move: (from, uids, to) =>
+    move: (from, uids, to, uidValidity) =>
       run('journalMove', {
         maildir: from.maildir,
-        run: ({ journals }) => journals.move(from, uids, to),
+        run: ({ journals }) => journals.move(from, uids, to, uidValidity),
         deadlines: listing(from) + listing(to) + deadlinesFor(2 * uids.length),
       }),
     rename: (from, to) =>

@@ -8,7 +8,7 @@ import { lettersOf, sortLetters, type Book, type Message } from './book.ts';
 import { commitRows } from './expunge.ts';
 import { NO_ROWS, type AddedRow, type ChangedRow } from './format.ts';
 import type { Journal, Place } from './place.ts';
-import { publish } from './sync.ts';
+import { publish, syncPlace } from './sync.ts';
 import type { Added, StagedMessage } from './types.ts';
 
 /**
@@ -33,7 +33,7 @@ export async function addStaged(
   messages: readonly StagedMessage[],
 ): Promise<Added> {
   for (const message of messages) checkName(message);
-  await openLog(journal, place);
+  await openNumbered(journal, place);
   const { keywords } = place.book as Book;
   const arrivals = messages.map((message): Arrival => {
     const split = keywords.split(message.keywords);
@@ -65,6 +65,12 @@ const pathOf = (place: Place, arrival: Arrival): string => `${place.path}/cur/${
 /** All or none: what has its name already loses it again. */
 async function undo(journal: Journal, paths: readonly string[]): Promise<void> {
   for (const path of paths) await removeIfThere(journal.nfs, path).catch(() => {});
+}
+
+/** What lies in a folder gets its numbers before what comes. */
+async function openNumbered(journal: Journal, place: Place): Promise<void> {
+  await openLog(journal, place);
+  if (place.book?.uidNext === 1) await syncPlace(journal, place);
 }
 
 /** Numbers what is in cur/. What cannot be numbered for want of room waits. */
@@ -138,7 +144,7 @@ export async function addLinks(
   source: Place,
   linked: readonly Linked[],
 ): Promise<Added | 'lost'> {
-  await openLog(journal, place);
+  await openNumbered(journal, place);
   const paths: string[] = [];
   try {
     for (const { from, arrival } of linked) {

@@ -5,11 +5,17 @@ import { removeIfThere } from '../nfs.ts';
 import type { Entry } from '../types.ts';
 import { openLog } from './begin.ts';
 import type { Book, Message } from './book.ts';
-import { isEmpty, NO_ROWS, type Rows } from './format.ts';
+import { isEmpty, NO_ROWS, type RemovedRow, type Rows } from './format.ts';
 import { commit } from './link.ts';
 import { isFull, type Journal, type Place } from './place.ts';
 import { publish, syncPlace, TRIES_MAX } from './sync.ts';
 import type { FolderState } from './types.ts';
+
+/** UIDs, and what they are numbers of; undefined: what is known now. */
+export interface Uids {
+  readonly uids: readonly number[];
+  readonly uidValidity: number | undefined;
+}
 
 /**
  * Removing messages: commit, unlink, commit that they are cleared. A crash between leaves what
@@ -19,11 +25,13 @@ import type { FolderState } from './types.ts';
 export async function expungePlace(
   journal: Journal,
   place: Place,
-  uids: readonly number[],
+  { uids, uidValidity }: Uids,
 ): Promise<FolderState> {
   if (place.book === undefined) await syncPlace(journal, place);
   const victims = new Map<number, Message>();
-  for (const uid of uids) {
+  const validity = place.book?.validity;
+  const isOf = (uidValidity ?? validity) === validity;
+  for (const uid of isOf ? uids : []) {
     const message = place.book?.find(uid);
     if (message !== undefined) victims.set(uid, message);
   }
@@ -39,9 +47,12 @@ export async function expungePlace(
     if (!isFull(error)) throw error;
     return expungeWithoutRoom(journal, place, victims);
   }
-  await unlinkAll(journal, place, messages);
+  // The journal was lost while we committed: our UIDs have no meaning any more, and no file goes.
+  if (place.book?.validity !== validity) return (await syncPlace(journal, place)).state;
+  const ours = messages.filter(({ uid, key }) => place.book?.uncleared.get(uid) === key);
+  await unlinkAll(journal, place, ours);
   place.mailNames = undefined;
-  await commitCleared(journal, place, messages).catch(ignoreFull);
+  await commitCleared(journal, place, ours).catch(ignoreFull);
   return publish(place);
 }
 
@@ -56,9 +67,18 @@ const commitRemoved = (
   victims: ReadonlyMap<number, Message>,
 ): Promise<void> =>
   commitRows(journal, place, (book) => {
-    const there = [...victims.keys()].filter((uid) => book.find(uid) !== undefined);
-    return { ...NO_ROWS, removed: there.map((uid) => ({ uid, how: 'made' as const })) };
+    return { ...NO_ROWS, removed: stillThere(book, victims, 'made') };
   });
+
+/** In a journal that was begun anew meanwhile the same UIDs are other messages. */
+const stillThere = (
+  book: Book,
+  victims: ReadonlyMap<number, Message>,
+  how: RemovedRow['how'],
+): readonly RemovedRow[] =>
+  [...victims]
+    .filter(([uid, { key }]) => book.find(uid)?.key === key)
+    .map(([uid]) => ({ uid, how }));
 
 const commitCleared = (
   journal: Journal,
@@ -67,7 +87,9 @@ const commitCleared = (
 ): Promise<void> =>
   commitRows(journal, place, (book) => ({
     ...NO_ROWS,
-    cleared: messages.map(({ uid }) => uid).filter((uid) => book.uncleared.has(uid)),
+    cleared: messages
+      .filter(({ uid, key }) => book.uncleared.get(uid) === key)
+      .map(({ uid }) => uid),
   }));
 
 /** Commits rows made from the newest book, until a commit is won or none is needed. */
@@ -119,8 +141,7 @@ async function expungeWithoutRoom(
   for (const uid of victims.keys()) place.hidden.add(uid);
   try {
     await commitRows(journal, place, (book) => {
-      const there = [...victims.keys()].filter((uid) => book.find(uid) !== undefined);
-      return { ...NO_ROWS, removed: there.map((uid) => ({ uid, how: 'found' as const })) };
+      return { ...NO_ROWS, removed: stillThere(book, victims, 'found') };
     });
     for (const uid of victims.keys()) place.hidden.delete(uid);
   } catch (error) {

@@ -5,7 +5,7 @@ import { addLinks, addStaged, arrivalOf } from './add.ts';
 import { openLog } from './begin.ts';
 import type { Message } from './book.ts';
 import { NAMES_MAX } from './compact.ts';
-import { commitRows, expungePlace } from './expunge.ts';
+import { commitRows, expungePlace, type Uids } from './expunge.ts';
 import { NO_ROWS } from './format.ts';
 import { folderPathOf, newPlace, type Journal, type Place } from './place.ts';
 import type { Rules } from './rules.ts';
@@ -157,21 +157,25 @@ export const openJournals = (options: JournalsOptions): Journals => openWithout(
 export function openWithout(options: JournalsOptions, rules: Rules): Journals {
   const shelves = new Shelves(options.messagesMax ?? MESSAGES_MAX);
   const journal = journalOf(options, rules, shelves);
-  const copy: Journals['copy'] = (from, uids, to) => copyTo(journal, shelves, { from, uids, to });
   return {
     known: (ref) => shelves.peek(ref)?.state,
     sync: (ref, sync) => shelves.run(ref, (place) => syncPlace(journal, place, sync)),
     store: (ref, change) =>
       shelves.store(ref, change, (place, changes) => storeAll(journal, place, changes)),
-    expunge: (ref, uids) => shelves.run(ref, (place) => expungePlace(journal, place, uids)),
+    expunge: (ref, uids, uidValidity) =>
+      shelves.run(ref, (place) => expungePlace(journal, place, { uids, uidValidity })),
     add: (ref, messages) => shelves.run(ref, (place) => addStaged(journal, place, messages)),
-    copy,
-    move: async (from, uids, to) => {
-      const copied = await copy(from, uids, to);
-      const moved = copied.pairs.map((pair) => pair.from);
+    copy: async (from, uids, to, uidValidity) =>
+      (await copyTo(journal, shelves, { from, uids, uidValidity, to })).copied,
+    move: async (from, uids, to, uidValidity) => {
+      const done = await copyTo(journal, shelves, { from, uids, uidValidity, to });
+      const moved = {
+        uids: done.copied.pairs.map((pair) => pair.from),
+        uidValidity: done.uidValidity,
+      };
       await shelves.run(from, (place) => expungePlace(journal, place, moved));
-      const state = shelves.peek(to)?.state ?? copied.state;
-      return { ...copied, state };
+      const state = shelves.peek(to)?.state ?? done.copied.state;
+      return { ...done.copied, state };
     },
     rename: async (from, to) => {
       await shelves.run(from, (place) => renameFolder(journal, place, newPlace(to)));
@@ -214,14 +218,16 @@ function journalOf(options: JournalsOptions, rules: Rules, shelves: Shelves): Jo
 async function copyTo(
   journal: Journal,
   shelves: Shelves,
-  request: { readonly from: FolderRef; readonly uids: readonly number[]; readonly to: FolderRef },
-): Promise<Copied> {
+  request: Uids & { readonly from: FolderRef; readonly to: FolderRef },
+): Promise<{ readonly copied: Copied; readonly uidValidity: number | undefined }> {
   const { from, uids, to } = request;
+  let { uidValidity } = request;
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     const isKnown = attempt === 0 && shelves.peek(from)?.book !== undefined;
     const messages = await shelves.run(from, async (place) => {
       if (!isKnown || place.book === undefined) await syncPlace(journal, place);
-      return thereNow(place, uids);
+      uidValidity ??= place.book?.validity;
+      return thereNow(place, { uids, uidValidity });
     });
     const linked = messages.map((message) => ({
       from: message,
@@ -231,12 +237,13 @@ async function copyTo(
     const added = await shelves.run(to, (place) => addLinks(journal, place, source, linked));
     if (added === 'lost') continue; // Its name has changed, or it is gone.
     const pairs = messages.map(({ uid }, index) => ({ from: uid, to: added.uids[index] }));
-    return { state: added.state, pairs };
+    return { copied: { state: added.state, pairs }, uidValidity };
   }
   throw systemError('EAGAIN', 'link', folderPathOf(to));
 }
 
-function thereNow(place: Place, uids: readonly number[]): readonly Message[] {
+function thereNow(place: Place, { uids, uidValidity }: Uids): readonly Message[] {
+  if (place.book?.validity !== uidValidity) return [];
   return uids.flatMap((uid) => {
     const message = place.book?.find(uid);
     const isThere = !place.missing.has(uid) && !place.hidden.has(uid);

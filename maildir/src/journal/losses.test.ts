@@ -227,3 +227,50 @@ test('what is remembered of expunges ends after 30 days', async () => {
   expect(after.expunged.map(({ uid }) => uid)).toEqual([2]);
   expect(after.expungedSince).toBe(first.expunged[0]?.modseq);
 });
+
+test('[N-11] UIDs of a journal that was lost mean nothing in the next: all are gone', async () => {
+  const yard = await Yard.make();
+  const [one, two] = [yard.host(), yard.host()];
+  await yard.add(one, 3);
+  await one.journals.expunge(INBOX, [1]);
+  const { uidValidity } = await sync(two);
+  await yard.removeTree(TOP);
+  yard.now += 1_000;
+  // UID 2 was the second message and is now the third.
+  const stored = await two.journals.store(INBOX, { ...S, uids: [2], uidValidity, keywords: ['k'] });
+  // Its letter is in its name: the loss was not known yet. Its keyword is not anywhere.
+  expect([rowsOf(stored.state), stored.gone]).toEqual([['1 S', '2 '], [2]]);
+  const again = await two.journals.store(INBOX, { ...S, uids: [2], uidValidity });
+  expect([rowsOf(again.state), again.gone]).toEqual([['1 S', '2 '], [2]]);
+  const left = await two.journals.expunge(INBOX, [2], uidValidity);
+  expect(rowsOf(left)).toEqual(['1 S', '2 ']);
+  expect((await two.journals.copy(INBOX, [2], ARCHIVE, uidValidity)).pairs).toEqual([]);
+  expect((await two.journals.move(INBOX, [2], ARCHIVE, uidValidity)).pairs).toEqual([]);
+  expect(await yard.fs.list(`${BOX}/cur`)).toHaveLength(2);
+});
+
+test('[N-11] a journal that is lost while its messages are being changed: none of another number is', async () => {
+  for (const what of ['expunge', 'store'] as const) {
+    const yard = await Yard.make();
+    const healthy = yard.host();
+    await yard.add(healthy, 3);
+    await healthy.journals.expunge(INBOX, [1]);
+    let lost = false;
+    const slow = wrapFs(yard.fs, async (call, args, perform) => {
+      if (call === 'link' && !lost && String(args[1]).startsWith(LOG)) {
+        lost = true;
+        await yard.removeTree(TOP);
+        yard.now += 1_000;
+        await sync(yard.host());
+      }
+      return perform();
+    });
+    const host = yard.host({}, slow);
+    await sync(host);
+    if (what === 'expunge') await host.journals.expunge(INBOX, [2]);
+    else await host.journals.store(INBOX, { ...S, letters: '', uids: [2], keywords: ['k'] });
+    expect(lost).toBe(true);
+    expect(rowsOf(await sync(yard.host()))).toEqual(['1 ', '2 ']);
+    expect(await yard.fs.list(`${BOX}/cur`)).toHaveLength(2);
+  }
+});

@@ -21,6 +21,8 @@ import type { FlagChange, Stored } from './types.ts';
 
 /** A message under change in this call. */
 interface Touched {
+  /** In a journal that was begun anew meanwhile its UID is another message's. */
+  readonly key: string;
   /** Changes asked for, in order. */
   readonly changes: FlagChange[];
   entry: Entry;
@@ -44,24 +46,33 @@ export async function storeAll(
   else if (changes.some(({ unchangedSince }) => unchangedSince !== undefined)) {
     await openLog(journal, place);
   }
+  const known = (place.book as Book).validity;
   const outcomes: Outcome[] = changes.map(() => ({ modified: [], gone: [] }));
   const touched = new Map<number, Touched>();
   let failed: { readonly error: unknown } | undefined;
   try {
     for (const [index, change] of changes.entries()) {
       const outcome = outcomes[index] as Outcome;
-      looked = await renameAll(journal, place, { change, outcome, touched, looked });
+      const of = { ...change, uidValidity: change.uidValidity ?? known };
+      looked = await renameAll(journal, place, { change: of, outcome, touched, looked });
     }
   } catch (error) {
     failed = { error }; // What was renamed is recorded all the same.
   }
-  const state = await record(journal, place, touched);
+  let state = await record(journal, place, touched);
   if (failed !== undefined) throw failed.error;
+  if (state.uidValidity !== known) {
+    // The journal was lost meanwhile. Names have their letters; keywords have gone with it.
+    ({ state } = await syncPlace(journal, place));
+    for (const [index, { uids }] of changes.entries()) {
+      outcomes[index] = { modified: [], gone: [...uids] };
+    }
+  }
   return outcomes.map(({ modified, gone }) => ({ state, modified, gone }));
 }
 
 interface Work {
-  readonly change: FlagChange;
+  readonly change: FlagChange & { readonly uidValidity: number };
   readonly outcome: Outcome;
   readonly touched: Map<number, Touched>;
   /** Whether the folder was looked at in this call: "nothing to do" has to be true now. */
@@ -93,7 +104,7 @@ async function renameOnce(
   const lost: number[] = [];
   const book = place.book as Book;
   for (const uid of uids) {
-    const message = book.find(uid);
+    const message = book.validity === change.uidValidity ? book.find(uid) : undefined;
     if (message === undefined || place.hidden.has(uid)) {
       outcome.gone.push(uid);
       continue;
@@ -115,7 +126,8 @@ async function renameOnce(
       continue;
     }
     if (known === undefined) {
-      touched.set(uid, { changes: [change], entry: now, recorded: message.flags });
+      const { key, flags: recorded } = message;
+      touched.set(uid, { key, changes: [change], entry: now, recorded });
     } else {
       known.changes.push(change);
       known.entry = now;
@@ -200,7 +212,7 @@ async function record(
     const changed: ChangedRow[] = [];
     for (const [uid, each] of touched) {
       const message = book.find(uid);
-      if (message === undefined) continue;
+      if (message?.key !== each.key) continue;
       const row = rowOf(book, message, each);
       if (row !== undefined) changed.push(row);
       if (row?.letters === lettersOf(each.entry.name)) entries.set(message.key, each.entry);
@@ -213,7 +225,8 @@ async function record(
       if ((await commit(journal, place, rows, entries)) === 'won') return publish(place);
     } catch (error) {
       if (!isFull(error) || needsRoom(book, changed)) throw error;
-      book.see(new Map([...touched].map(([uid, { entry }]) => [uid, entry])));
+      const same = [...touched].filter(([uid, { key }]) => book.find(uid)?.key === key);
+      book.see(new Map(same.map(([uid, { entry }]) => [uid, entry])));
       return publishAsFilesSay(place, place.state?.unnumbered ?? 0);
     }
     await openLog(journal, place);

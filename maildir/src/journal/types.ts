@@ -58,6 +58,8 @@ export interface FlagChange {
   readonly keywords: readonly string[];
   /** A message with a higher MODSEQ is left alone (UNCHANGEDSINCE, RFC 7162 §3.1.3). */
   readonly unchangedSince?: number;
+  /** See Journals: what the UIDs are numbers of. */
+  readonly uidValidity?: number;
 }
 
 export interface Stored {
@@ -106,6 +108,10 @@ export interface Seed {
  * The journal's coarse operations: values in, values out. They reject with the errno of the first
  * call that failed, as those of `Maildirs` do; an UnknownResultError is repeated by the caller's
  * next `sync`, which finds what came of it. No operation takes a lock or waits for another host.
+ *
+ * UIDs mean messages only together with the UIDVALIDITY that they were told with. Whoever remembers
+ * UIDs from before a call passes it; when the folder has another, all of them are gone. Left out, it
+ * is the one this process knows when the operation begins.
  */
 export interface Journals {
   /** The newest state this process knows, without asking; undefined when it knows none. */
@@ -122,13 +128,23 @@ export interface Journals {
   /** Changes flags (renames) and keywords (in a commit). */
   store(ref: FolderRef, change: FlagChange): Promise<Stored>;
   /** Removes messages for good; those that are gone already count as removed. */
-  expunge(ref: FolderRef, uids: readonly number[]): Promise<FolderState>;
+  expunge(ref: FolderRef, uids: readonly number[], uidValidity?: number): Promise<FolderState>;
   /** Makes staged messages visible in cur/, all or none, and numbers them. */
   add(ref: FolderRef, messages: readonly StagedMessage[]): Promise<Added>;
   /** Links messages into another folder of the same Maildir under new keys, flags and keywords kept. */
-  copy(from: FolderRef, uids: readonly number[], to: FolderRef): Promise<Copied>;
+  copy(
+    from: FolderRef,
+    uids: readonly number[],
+    to: FolderRef,
+    uidValidity?: number,
+  ): Promise<Copied>;
   /** As `copy`; then they are expunged here. A crash may leave both, never neither. */
-  move(from: FolderRef, uids: readonly number[], to: FolderRef): Promise<Copied>;
+  move(
+    from: FolderRef,
+    uids: readonly number[],
+    to: FolderRef,
+    uidValidity?: number,
+  ): Promise<Copied>;
   /** Renames a folder; its numbers stay with it. The old name's UIDVALIDITY is never used again. */
   rename(from: FolderRef, to: FolderRef): Promise<void>;
   /** Begins a journal with numbers of an import. @throws EEXIST when one has begun already */

@@ -1,4 +1,5 @@
-import { MailError, type Copied } from '../../mailbox/mail.ts';
+import { type Copied, type Folder, MailError } from '../../mailbox/mail.ts';
+import { isGone } from '../gone.ts';
 import { type Code, Refusal } from '../replies.ts';
 import type { ImapSession } from '../session.ts';
 import type { Selected } from '../state.ts';
@@ -16,7 +17,8 @@ export async function copy(
 ): Promise<void> {
   const { uids, to } = readCopy(args, state, by);
   if (uids.length === 0) return session.ok('COPY completed: there are no such messages');
-  const copied = await orTryCreate(() => state.folder.copy(uids, to));
+  const { folder, view } = state;
+  const copied = await orTryCreate(() => folder.copy(uids, to, view.state.uidValidity), folder);
   requireSome(copied);
   session.ok('COPY completed', copyUid(copied));
 }
@@ -36,12 +38,16 @@ export function readCopy(args: Args, state: Selected, by: By): CopyRequest {
   return { uids: uidsOf(state, state.view.spans(set, by, state.saved)), to };
 }
 
-/** A folder that is not there can be made (RFC 9051 §6.4.7). @throws Refusal */
-export async function orTryCreate<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * A folder that is not there can be made (RFC 9051 §6.4.7); not if it is `from` that is gone.
+ * @throws Refusal
+ */
+export async function orTryCreate<T>(work: () => Promise<T>, from?: Folder): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof MailError) || error.kind !== 'no-such-folder') throw error;
+    if (from !== undefined && (await isGone(from))) throw error;
     throw new Refusal('TRYCREATE', error.message);
   }
 }

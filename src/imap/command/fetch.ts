@@ -106,8 +106,12 @@ async function markSeen(
   const uids = messages.filter(({ flags }) => !flags.includes('S')).map(({ uid }) => uid);
   if (uids.length === 0) return changed;
   try {
-    const stored = await folder.store({ uids, how: 'add', letters: 'S', keywords: [] });
+    const { uidValidity } = view.state;
+    const seen = { uids, uidValidity, how: 'add', letters: 'S', keywords: [] } as const;
+    const stored = await folder.store(seen);
+    const gone = new Set(stored.gone);
     for (const uid of uids) {
+      if (gone.has(uid)) continue;
       const message = stored.state.messages[firstFrom(stored.state.messages, uid)];
       if (message?.uid !== uid) continue;
       changed.set(uid, message);

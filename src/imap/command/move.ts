@@ -16,7 +16,8 @@ export async function move(
   const { uids, to } = readCopy(args, state, by);
   requireWritable(state);
   if (uids.length === 0) return session.ok('MOVE completed: there are no such messages');
-  const moved = await orTryCreate(() => state.folder.move(uids, to));
+  const { folder, view } = state;
+  const moved = await orTryCreate(() => folder.move(uids, to, view.state.uidValidity), folder);
   requireSome(moved);
   const code = copyUid(moved);
   if (code !== '') session.untagged(`OK ${coded(code, 'Moved')}`);

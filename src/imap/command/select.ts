@@ -3,6 +3,7 @@ import type { Done } from '../../net/line-transport.ts';
 import type { ImapSession } from '../session.ts';
 import type { Authenticated, Selected } from '../state.ts';
 import { View } from '../view.ts';
+import { expungeDeleted } from './expunge.ts';
 import type { Args } from '../wire/args.ts';
 import { changedSince, type KnownState, readKnown, vanishedSince } from '../wire/resync.ts';
 import { SYSTEM_FLAGS } from '../wire/system-flags.ts';
@@ -126,9 +127,8 @@ export async function check(session: ImapSession, args: Args, state: Selected): 
 export async function close(session: ImapSession, args: Args, state: Selected): Promise<void> {
   args.end();
   if (state.access === 'read-write') {
-    const { messages } = await state.folder.refresh();
-    const marked = messages.filter(({ flags }) => flags.includes('T')).map(({ uid }) => uid);
-    if (marked.length > 0) await state.folder.expunge(marked);
+    await expungeDeleted(session, state);
+    if (session.state !== state) return; // It was replaced.
   }
   const { modseq } = state.folder.state;
   session.leaveFolder();

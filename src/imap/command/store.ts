@@ -1,6 +1,7 @@
 import { changeKeywords, changeLetters } from '../../mailbox/flag-change.ts';
 import type { FlagChange, Numbered } from '../../mailbox/mail.ts';
 import { useCondstore } from '../condstore.ts';
+import { isReplaced } from '../gone.ts';
 import { UPDATE_BYTES_MAX } from '../options.ts';
 import { Refusal } from '../replies.ts';
 import type { ImapSession } from '../session.ts';
@@ -33,7 +34,9 @@ export async function store(
   if (request.change.unchangedSince !== undefined) useCondstore(session, state);
   const uids = uidsOf(state, spans);
   if (uids.length === 0) return session.ok('STORE completed');
-  const stored = await state.folder.store({ uids, ...request.change });
+  const { uidValidity } = state.view.state;
+  const stored = await state.folder.store({ uids, uidValidity, ...request.change });
+  if (isReplaced(state, stored.state)) return session.folderReplaced(stored.state);
   const { gone, modified } = stored;
   const left = new Set([...gone, ...modified]);
   const rows = new StoreRows(session, state, by, request);
