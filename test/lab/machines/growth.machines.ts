@@ -14,7 +14,7 @@ import { at, expectProven, LONG, say, seconds, Watch } from './witness-watch.ts'
 // A farm grows and shrinks while mail comes and goes: a front end is added and drained, a volume is
 // added and closed, and the more front ends there are, the less the loss of one is felt.
 
-const READY_MS = 60_000;
+const READY_MS = 240_000;
 let farm: MachinesFarm;
 /** The witness's own, the load's, those of the last test. */
 let watched: readonly string[];
