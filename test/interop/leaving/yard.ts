@@ -117,12 +117,7 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
 
   async function settled(ms = 120_000): Promise<void> {
     const until = performance.now() + ms;
-    const isBusy = () =>
-      sender.held > 0 ||
-      spool.letters.some(
-        ({ state, dueAt }) =>
-          state === 'taken' || (state === 'waiting' && dueAt <= systemClock.now()),
-      );
+    const isBusy = () => sender.held > 0 || spool.letters.some(isUnderWay);
     // What goes from hand to hand is seen by no one look.
     for (let quiet = 0; quiet < 4; quiet = isBusy() ? 0 : quiet + 1) {
       if (performance.now() > until) throw new Error(`letters are still under way after ${ms} ms`);
@@ -137,6 +132,9 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
     return started;
   }
 }
+
+const isUnderWay = ({ state, dueAt }: MemoryLetter): boolean =>
+  state === 'taken' || (state === 'waiting' && dueAt <= systemClock.now());
 
 async function putInto(spool: MemoryOutbound, letter: YardLetter): Promise<MemoryLetter> {
   const text = Buffer.from(letter.text ?? TEXT);
