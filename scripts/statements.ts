@@ -2,7 +2,7 @@
  * A vitest reporter: which of the statements that the product must prove (test/statements.tsv) this
  * run proved, by the ids in the titles of tests (`[P-02] …`, `[S0-20, S0-22] …`). A statement is
  * proven when at least one test names it and every test that names it passed. In CI a skipped test
- * fails the run, because it proves nothing. A test that passed only when it was tried again is named
+ * fails the run, because it proves nothing. A test that passed only when tried again is named
  * (decision 19), and a whole run says where its minutes went.
  */
 import { existsSync } from 'node:fs';
