@@ -8,6 +8,7 @@ import type { CapabilityFacts } from './capabilities.ts';
 import { type CommandRow, lookUp } from './commands.ts';
 import type { ImapShared } from './context.ts';
 import { CompressedSocket } from './compressed-socket.ts';
+import { isGone, isNoFolder } from './gone.ts';
 import { toClient, toFolder } from './names.ts';
 import type { EndReason } from './metrics.ts';
 import { EARLY_COMMAND_BYTES_MAX, LINGER_MS } from './options.ts';
@@ -255,7 +256,8 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     try {
       await work;
     } catch (error) {
-      this.#answer(error);
+      if (await this.#isFolderGone(error)) this.folderGone();
+      else this.#answer(error);
     }
     await this.#finish();
   }
@@ -268,8 +270,10 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     }
     if (state.name === 'selected' && row.state === 'selected') {
       const telling = this.teller.catchUp(state);
-      if (telling === undefined) return row.run(this, args, state, row.by);
-      return telling.then(() => row.run(this, args, state, row.by));
+      // What is told may end the session: the folder is another one.
+      const run = (): Done =>
+        this.#state === state ? row.run(this, args, state, row.by) : undefined;
+      return telling === undefined ? run() : telling.then(run);
     }
     if (row.state === 'authenticated' && 'mail' in state) return row.run(this, args, state);
     this.bad('This command is not valid now');
@@ -356,6 +360,14 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     this.#reason ??= 'internal-error';
   }
 
+  /** Of a command that works in the folder that is open. */
+  async #isFolderGone(error: unknown): Promise<boolean> {
+    const state = this.#state;
+    if (state.name !== 'selected' || !isNoFolder(error)) return false;
+    if (this.#row?.state !== 'selected' && this.#row?.name !== 'NOOP') return false;
+    return isGone(state.folder);
+  }
+
   /** What fails outside of a command's own work: telling, framing. */
   protected override failed(error: unknown): void {
     this.#answer(error);
@@ -374,7 +386,15 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   folderReplaced(state: FolderState): void {
     const fields = { trace: this.peer.id, user: this.account?.login };
     this.shared.logger.warn({ ...fields, uidValidity: state.uidValidity }, 'A folder was replaced');
+    this.#reply = '';
     this.bye('This folder was replaced, select it again');
+    this.end('folder-replaced');
+  }
+
+  /** The folder was deleted or renamed by somebody else (RFC 2180 §3.3). */
+  folderGone(): void {
+    this.#reply = '';
+    this.bye('This folder was deleted or renamed, select another');
     this.end('folder-replaced');
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Mail, Numbered } from '../mailbox/mail.ts';
 import type { Done } from '../net/line-transport.ts';
+import { isGone } from './gone.ts';
 import { UPDATE_BYTES_MAX } from './options.ts';
 import type { ImapSession } from './session.ts';
 import type { Selected } from './state.ts';
@@ -42,7 +43,16 @@ export class Teller {
 
   /** Looks at the folder on a timer and tells what comes, until `unwatch`. */
   watch(state: Selected): void {
-    this.#unwatch ??= state.folder.watch(() => this.#changed());
+    this.#unwatch ??= state.folder.watch((newest) => {
+      if (state.view.isCurrent(newest)) void this.#lookForFolder(state);
+      this.#changed();
+    });
+  }
+
+  /** Nothing is new: perhaps since it cannot be looked at any more. */
+  async #lookForFolder(state: Selected): Promise<void> {
+    if (!(await isGone(state.folder)) || this.#session.state !== state) return;
+    this.#session.folderGone();
   }
 
   unwatch(): void {
@@ -180,6 +190,7 @@ export class Teller {
         this.#session.flush();
         await this.#session.turnOfOthers();
         await this.#session.flowing();
+        if (this.#session.state !== state) return; // It was left meanwhile.
         next = this.#sayPiece(state, changed, next);
       }
     } catch {

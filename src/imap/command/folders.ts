@@ -51,8 +51,23 @@ export async function rename(session: ImapSession, args: Args, state: State): Pr
   args.space();
   const to = args.mailbox();
   args.end();
-  await state.mail.rename(from, to.replace(/\/$/, ''));
+  const target = to.replace(/\/$/, '');
+  await state.mail.rename(from, target);
+  if (state.name === 'selected') await follow(session, state, from, target);
   session.ok('RENAME completed');
+}
+
+/** The folder that is open goes on under its new name, with its numbers (RFC 2180 §3.4). */
+async function follow(
+  session: ImapSession,
+  state: Selected,
+  from: string,
+  to: string,
+): Promise<void> {
+  const { name } = state.folder;
+  if (from === 'INBOX' || (name !== from && !name.startsWith(`${from}/`))) return;
+  const folder = await state.mail.open(`${to}${name.slice(from.length)}`);
+  session.select({ ...state, folder });
 }
 
 /** SUBSCRIBE mailbox (RFC 9051 §6.3.7): of any name, there or not. */
