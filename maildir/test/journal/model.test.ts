@@ -12,7 +12,7 @@ import { EVERYDAY } from './scenarios.ts';
 
 const SCENARIOS = [...EVERYDAY, ...DISASTERS, ...FOLDERS];
 const DEPTH = process.env['MAILFARM_MODEL_DEPTH'];
-const MINUTES_MAX = DEPTH === undefined ? 2 : 600;
+const MINUTES_MAX = DEPTH === undefined ? 10 : 600;
 
 /** Schedules that once broke a promise, by scenario. */
 const REGRESSIONS: readonly (readonly [scenario: string, schedule: string])[] = [];

@@ -203,6 +203,11 @@ export async function startFarm(options: FarmOptions): Promise<MachinesFarm> {
     const file = await configure(host, 'frontend', workers, hasTls(host));
     const first = imports.flatMap((path) => ['--import', path]);
     const argv = [process.execPath, ...first, 'src/cli/main.ts', 'serve', '--config', file];
+    // A test that is tried again finds the node of its first try, which has the ports.
+    await nodes
+      .get(host)
+      ?.signal('KILL')
+      .catch(() => undefined);
     const started = await startOn(host, 'node', argv, { env });
     nodes.set(host, started);
     await started.waitFor(/^mailfarm is ready/m, READY_MS);
