@@ -10,9 +10,11 @@ import { readStatusItems, sayStatus, type StatusItem } from './status.ts';
 
 type State = Authenticated | Selected;
 
-/** A pattern, and patterns of one LIST. Each costs its length for every folder. */
+/** A pattern, and patterns of one LIST. Each costs its length for every character of a name. */
 const PATTERN_LENGTH_MAX = 1_000;
 const PATTERNS_MAX = 50;
+/** Characters compared with characters before others have their turn: some milliseconds. */
+const COMPARED_MAX = 2_000_000;
 
 interface Request {
   readonly patterns: readonly string[];
@@ -32,11 +34,13 @@ export async function list(session: ImapSession, args: Args, state: State): Prom
     session.untagged(String.raw`LIST (\Noselect) ${separator} ""`);
     return session.ok('LIST completed');
   }
-  for (const row of rowsOf(session, await nodesOf(session, state), request)) {
-    session.untagged(`LIST ${row.text}`);
-    if (request.status.length === 0 || !row.exists) continue;
+  const nodes = await nodesOf(session, state);
+  for await (const node of matching(session, nodes.values(), request.patterns)) {
+    if (!isListed(node, request)) continue;
+    session.untagged(`LIST ${rowOf(session, node, request)}`);
+    if (request.status.length === 0 || !node.exists) continue;
     await session.flowing();
-    await statusIfThere(session, state, row.name, request.status);
+    await statusIfThere(session, state, node.name, request.status);
   }
   session.ok('LIST completed');
 }
@@ -64,8 +68,7 @@ export async function lsub(session: ImapSession, args: Args, state: State): Prom
   args.end();
   const nodes = await nodesOf(session, state);
   const { values } = session.shared;
-  for (const node of nodes.values()) {
-    if (!matches(session, patterns, node.shown)) continue;
+  for await (const node of matching(session, nodes.values(), patterns)) {
     const below = node.subscribedBelow && patterns[0]?.endsWith('%') === true;
     if (!node.subscribed && !below) continue;
     const attributes = node.subscribed ? '' : String.raw`\Noselect`;
@@ -162,25 +165,12 @@ async function nodesOf(session: ImapSession, { mail }: State): Promise<Map<strin
   return nodes;
 }
 
-interface ListRow {
-  readonly name: string;
-  readonly exists: boolean;
-  readonly text: string;
-}
-
-function* rowsOf(
-  session: ImapSession,
-  nodes: ReadonlyMap<string, Node>,
-  request: Request,
-): Generator<ListRow> {
+/** What comes after LIST. */
+function rowOf(session: ImapSession, node: Node, request: Request): string {
   const separator = quoted(session.shared.values['imap.separator']);
-  for (const node of nodes.values()) {
-    if (!isListed(node, request) || !matches(session, request.patterns, node.shown)) continue;
-    const attributes = attributesOf(node, request).join(' ');
-    const name = session.mailbox(node.name);
-    const text = `(${attributes}) ${separator} ${name}${childInfo(node, request)}`;
-    yield { name: node.name, exists: node.exists, text };
-  }
+  const attributes = attributesOf(node, request).join(' ');
+  const name = session.mailbox(node.name);
+  return `(${attributes}) ${separator} ${name}${childInfo(node, request)}`;
 }
 
 /** Is it what is asked for, patterns aside? With RECURSIVEMATCH also what has such below it. */
@@ -213,9 +203,23 @@ function childInfo(node: Node, { select }: Request): string {
   return found.length === 0 ? '' : ` ("CHILDINFO" (${found.join(' ')}))`;
 }
 
-function matches(session: ImapSession, patterns: readonly string[], shown: string): boolean {
+/** Those whose name one of the patterns matches; others have their turn between. */
+async function* matching(
+  session: ImapSession,
+  nodes: Iterable<Node>,
+  patterns: readonly string[],
+): AsyncGenerator<Node> {
   const separator = session.shared.values['imap.separator'];
-  return patterns.some((text) => matchesGlob(inboxIn(text, separator), shown, separator));
+  const globs = patterns.map((text) => inboxIn(text, separator));
+  const cost = globs.reduce((sum, glob) => sum + glob.length, 0);
+  let compared = 0;
+  for (const node of nodes) {
+    if (globs.some((glob) => matchesGlob(glob, node.shown, separator))) yield node;
+    compared += cost * node.shown.length;
+    if (compared < COMPARED_MAX) continue;
+    compared = 0;
+    await session.turnOfOthers();
+  }
 }
 
 /** INBOX in any case (RFC 9051 §5.1), as a whole name or first part. */

@@ -1,30 +1,34 @@
 /**
  * Patterns of LIST (RFC 9051 §6.3.9): `*` is anything, `%` is anything but the separator. All
  * places in the pattern that the name may be at are kept at once, so the time is the product of
- * both lengths at most, whatever the client writes; a regular expression would have no such bound.
+ * both lengths, whatever the client writes; a regular expression would have no such bound.
  */
 export function matchesGlob(pattern: string, name: string, separator: string): boolean {
   if (pattern === '*') return true;
-  let places = new Set(closure(pattern, [0]));
-  for (const char of name) {
-    const next: number[] = [];
-    for (const place of places) {
-      const wanted = pattern.charAt(place);
-      if (wanted === '*' || (wanted === '%' && char !== separator)) next.push(place);
-      else if (wanted === char && wanted !== '%') next.push(place + 1);
+  let places = new Uint8Array(pattern.length + 1);
+  let next = new Uint8Array(pattern.length + 1);
+  places[0] = 1;
+  for (let of = 0; of < name.length; of += 1) {
+    const char = name[of]; // Half of what is beyond 16 bits, as in the pattern.
+    next.fill(0);
+    let any = false;
+    for (let at = 0; at < pattern.length; at += 1) {
+      if (places[at] === 0) continue;
+      const wanted = pattern[at];
+      if (isWild(wanted)) {
+        places[at + 1] = 1; // It may stand for nothing.
+        if (wanted === '%' && char === separator) continue;
+        next[at] = 1;
+      } else if (wanted === char) next[at + 1] = 1;
+      else continue;
+      any = true;
     }
-    if (next.length === 0) return false;
-    places = new Set(closure(pattern, next));
+    if (!any) return false;
+    [places, next] = [next, places];
   }
-  return places.has(pattern.length);
+  let end = places.lastIndexOf(1);
+  while (isWild(pattern[end])) end += 1;
+  return end === pattern.length;
 }
 
-/** A wildcard may stand for nothing. */
-function closure(pattern: string, places: readonly number[]): number[] {
-  const all: number[] = [];
-  for (let place of places) {
-    all.push(place);
-    while (pattern[place] === '*' || pattern[place] === '%') all.push((place += 1));
-  }
-  return all;
-}
+const isWild = (char: string | undefined): boolean => char === '*' || char === '%';
