@@ -17,6 +17,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   site: async () => (await import('./command/site.ts')).SITE_COMMANDS,
   rule: async () => (await import('./command/rule.ts')).RULE_COMMANDS,
   message: async () => (await import('./command/message.ts')).MESSAGE_COMMANDS,
+  mailbox: async () => (await import('./command/mailbox.ts')).MAILBOX_COMMANDS,
   resolve: async () => ({ resolve: (await import('./command/resolve.ts')).resolve }),
   queue: async () => (await import('./command/queue.ts')).QUEUE_COMMANDS,
   volume: async () => (await import('./command/volume.ts')).VOLUME_COMMANDS,
