@@ -42,6 +42,8 @@ export type { Nfs } from './nfs.ts';
 export { nodeFs } from './node-fs.ts';
 export { serverTime } from './sweep.ts';
 export { systemClock, systemRandom } from './system.ts';
+export { FAILURES } from './journal/place.ts';
+export type { Failure } from './journal/place.ts';
 export { LIES } from './types.ts';
 export type {
   Clock,

@@ -1,6 +1,7 @@
 import {
   openJournals,
   openMaildirs,
+  type Failure,
   type FolderRef,
   type FolderState,
   type Fs,
@@ -29,6 +30,7 @@ export class Yard {
   readonly fs = new MemoryFs();
   now = 1_700_000_000_000;
   readonly lies: Lie[] = [];
+  readonly failures: Failure[] = [];
   #hosts = 0;
 
   static async make(): Promise<Yard> {
@@ -66,6 +68,7 @@ export class Yard {
       directorySync: 'always' as const,
       directoryTimes: times,
       onLie: (lie: Lie) => void this.lies.push(lie),
+      onFailure: (what: Failure) => void this.failures.push(what),
     };
     const maildirs = openMaildirs(options);
     const whole = { ...options, maildirs };

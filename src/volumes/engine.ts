@@ -4,8 +4,8 @@ import {
   openMaildirs,
   type Facts,
   type Journals,
+  type JournalsOptions,
   type Maildirs,
-  type MaildirsOptions,
 } from '#maildir';
 
 /** The storage engine of one volume. */
@@ -19,7 +19,7 @@ export interface Engine extends Maildirs {
  * kind, which the first probe does, before any operation: so what journals know of folders in this
  * process is lost only when a volume changes its kind while we run, and then it is read again.
  */
-export function openEngine(options: MaildirsOptions): Engine {
+export function openEngine(options: JournalsOptions): Engine {
   const maildirs = openMaildirs(options);
   return {
     ...maildirs,

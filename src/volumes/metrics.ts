@@ -1,4 +1,4 @@
-import { LIES, type Lie } from '#maildir';
+import { FAILURES, LIES, type Failure, type Lie } from '#maildir';
 import {
   counter,
   gauge,
@@ -72,6 +72,13 @@ export const nfsLies = counter<Lie>({
   help: 'Answers of the file system that were not so, each met and mended',
   label: 'call',
   values: LIES,
+});
+
+export const journalFailures = counter<Failure>({
+  name: 'mailfarm_journal_upkeep_failures_total',
+  help: 'Snapshots of journals and removals of their old files that failed; nothing is lost by it',
+  label: 'what',
+  values: FAILURES,
 });
 
 /** What the metrics of one volume ask. */

@@ -5,7 +5,7 @@ import type { Logger } from '../log/types.ts';
 import { nodeFs, type Fs } from '#maildir';
 import { openEngine } from './engine.ts';
 import { Mailboxes } from './mailboxes.ts';
-import { nfsLies } from './metrics.ts';
+import { journalFailures, nfsLies } from './metrics.ts';
 import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
 import { askSpace, directorySyncOf, directoryTimesOf, type AskSpace } from './space.ts';
 import { VolumeTable } from './table.ts';
@@ -57,6 +57,7 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
         directorySync: directorySyncOf(space),
         directoryTimes: directoryTimesOf(space),
         onLie: (lie) => nfsLies.inc(lie),
+        onFailure: (what) => journalFailures.inc(what),
       }),
   });
   const mailboxes = new Mailboxes({ table, directory, clock, random, log, options });

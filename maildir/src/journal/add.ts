@@ -1,4 +1,4 @@
-import { isErrno, systemError } from '../errno.ts';
+import { isErrno, systemError, UnknownResultError } from '../errno.ts';
 import { checkName } from '../check.ts';
 import { publishedName } from '../names.ts';
 import { linkOurs, moveOurs, removeIfThere, syncDirectory } from '../nfs.ts';
@@ -7,7 +7,7 @@ import { openLog } from './begin.ts';
 import { lettersOf, sortLetters, type Book, type Message } from './book.ts';
 import { commitRows } from './expunge.ts';
 import { NO_ROWS, type AddedRow, type ChangedRow } from './format.ts';
-import type { Journal, Place } from './place.ts';
+import { isFull, type Journal, type Place } from './place.ts';
 import { publish, syncPlace } from './sync.ts';
 import type { Added, StagedMessage } from './types.ts';
 
@@ -73,6 +73,36 @@ async function openNumbered(journal: Journal, place: Place): Promise<void> {
   if (place.book?.uidNext === 1) await syncPlace(journal, place);
 }
 
+/**
+ * Commits numbers and keywords, and once more when the result is not known: what the first try has
+ * done is in the log then. Without room, messages wait for their numbers, unless they have keywords,
+ * which have no other place. When the commit is known not to be there, nothing is left of the files.
+ */
+async function commitArrivals(
+  journal: Journal,
+  place: Place,
+  arrivals: readonly Arrival[],
+  entries: ReadonlyMap<string, Entry>,
+): Promise<void> {
+  let unknown = false;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (attempt > 1) await openLog(journal, place);
+      return await commitRows(journal, place, (book) => rowsOf(book, arrivals), entries);
+    } catch (error) {
+      place.logNames = undefined;
+      unknown ||= error instanceof UnknownResultError;
+      if (!unknown && isFull(error) && arrivals.every(({ keywords }) => keywords.length === 0))
+        return;
+      if (attempt === 1 && !isFull(error)) continue;
+      if (unknown) throw new UnknownResultError(`add to ${place.path}`, error);
+      const paths = arrivals.map((arrival) => pathOf(place, arrival));
+      await undo(journal, paths);
+      throw error;
+    }
+  }
+}
+
 /** Numbers what is in cur/. What cannot be numbered for want of room waits. */
 async function number(
   journal: Journal,
@@ -80,6 +110,7 @@ async function number(
   arrivals: readonly Arrival[],
 ): Promise<Added> {
   place.mailNames = undefined;
+  const validity = place.book?.validity;
   const entries = new Map<string, Entry>();
   for (const arrival of arrivals) {
     entries.set(arrival.key, { directory: 'cur', name: nameOf(arrival) });
@@ -87,11 +118,13 @@ async function number(
   // The names and the commit become durable side by side; both before anybody is told.
   const [named, committed] = await Promise.allSettled([
     syncDirectory(journal.nfs, `${place.path}/cur`),
-    commitRows(journal, place, (book) => rowsOf(book, arrivals), entries),
+    commitArrivals(journal, place, arrivals, entries),
   ]);
-  if (named.status === 'rejected') throw named.reason;
-  // Without a commit they are there all the same, and wait for a number.
-  if (committed.status === 'rejected') place.logNames = undefined;
+  if (committed.status === 'rejected') throw committed.reason;
+  if (named.status === 'rejected')
+    throw new UnknownResultError(`add to ${place.path}`, named.reason);
+  // A journal that was lost meanwhile has ours and nothing else yet.
+  if (place.book?.validity !== validity) await syncPlace(journal, place);
   const book = place.book as Book;
   const uids = arrivals.map(({ key }) => book.withKey(key)?.uid);
   const waiting = uids.filter((uid) => uid === undefined).length;

@@ -1,9 +1,9 @@
-import { systemError } from '../errno.ts';
+import { isErrno, systemError } from '../errno.ts';
 import { serverTime } from '../sweep.ts';
 import { encodeFile, type StartFile } from './format.ts';
 import { keepWitness, linkLast, writeLast } from './link.ts';
 import { inodesOf, readLog, type LogRead } from './log.ts';
-import { makeDirectories, newId, type Journal, type Place } from './place.ts';
+import { isFull, makeDirectories, newId, type Journal, type Place } from './place.ts';
 import { lastName } from './positions.ts';
 
 /**
@@ -26,9 +26,20 @@ export async function openLog(journal: Journal, place: Place): Promise<void> {
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     const read = await readLog(journal, place);
     if (read.what === 'read') return;
-    await begin(journal, place, read, EMPTY);
+    try {
+      await begin(journal, place, read, EMPTY);
+    } catch (error) {
+      throw isFull(error) ? noRoom(error, place) : error;
+    }
   }
   throw systemError('EAGAIN', 'begin', place.log);
+}
+
+/** Without numbers there is nothing true to show, and an empty folder would be a lie. */
+function noRoom(error: unknown, place: Place): Error {
+  const why = 'begin the journal that numbers messages (make room on the volume, then try again)';
+  const code = (['ENOSPC', 'EDQUOT', 'EROFS'] as const).find((name) => isErrno(error, name));
+  return Object.assign(systemError(code ?? 'ENOSPC', why, place.log), { cause: error });
 }
 
 /**

@@ -135,6 +135,13 @@ export class Book {
     this.version++;
   }
 
+  /** `dovecot-keywords` names letters otherwise: messages that have such letters show that. */
+  renameLetters(letters: readonly (string | undefined)[]): void {
+    if (this.keywords.rename(letters) === 'same') return;
+    this.messages = this.messages.map((message) => this.#replaced(message));
+    this.version++;
+  }
+
   state(unnumbered: number, messages: readonly Numbered[] = this.messages): FolderState {
     return {
       uidValidity: this.validity,

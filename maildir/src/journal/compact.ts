@@ -19,7 +19,8 @@ import {
  * thousand times a second has some hundreds of names in log/ all the same. Correctness needs
  * neither the hour nor the number: see `covered`, `newest-start`, `list-again`.
  *
- * Trouble of any kind leaves things as they are: the next who commits tries again.
+ * Trouble of any kind leaves things as they are and is told to `onFailure`: the next who commits
+ * tries again. Where it lasts, log/ grows, and whoever opens the folder reads more.
  */
 const SNAPSHOT_EVERY = 64;
 /** And one more for so many messages: a larger snapshot is written more rarely. */
@@ -45,8 +46,8 @@ export async function snapshotWhenDue(
     book.start = position;
     place.logNames = undefined;
     await removeCovered(journal, place, await keptBefore(journal, place, position));
-  } catch {
-    // Nothing depends on it; the next commit tries again.
+  } catch (error) {
+    journal.failed('upkeep', error); // Nothing depends on it; the next commit tries again.
   }
 }
 
@@ -65,7 +66,8 @@ async function writeSnapshot(journal: Journal, place: Place): Promise<void> {
     await writeOurs(nfs, temporary, content, true);
     await linkOnce(nfs, temporary, `${place.log}/${name}`);
   } finally {
-    await removeIfThere(nfs, temporary).catch(() => {}); // Litter only; the next snapshot's too.
+    // Litter only.
+    await removeIfThere(nfs, temporary).catch((error: unknown) => journal.failed('litter', error));
   }
   const file = parseFile(await readWhole(nfs, `${place.log}/${name}`));
   if (file?.kind === 'snapshot' && comparePositions(file.at, book.position) === 0) return;

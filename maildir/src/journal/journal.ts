@@ -7,7 +7,7 @@ import type { Message } from './book.ts';
 import { NAMES_MAX } from './compact.ts';
 import { commitRows, expungePlace, type Uids } from './expunge.ts';
 import { NO_ROWS } from './format.ts';
-import { folderPathOf, newPlace, type Journal, type Place } from './place.ts';
+import { folderPathOf, newPlace, type Failure, type Journal, type Place } from './place.ts';
 import type { Rules } from './rules.ts';
 import { Shelves } from './shelves.ts';
 import { storeAll } from './store.ts';
@@ -106,8 +106,10 @@ import { renameFolder, seedPlace } from './whole.ts';
  *   shows files that the commits just read have expunged: they would get a new UID.
  * two-listings: what differs from the journal counts when two successive listings show it alike.
  *   One listing taken while others rename misses and doubles (measured).
- * proof-of-absence: a numbered key is expunged for others' sake when two complete listings at least
- *   10 s apart miss it, all between miss it too, and no name changed between them.
+ * proof-of-absence: a numbered key is expunged for others' sake when looks at least 10 s apart miss
+ *   it and all looks between, in two listings each that agree on what is there; a commit that
+ *   changes its letters begins anew. A listing misses only what is renamed meanwhile (measured; two
+ *   in a row none of 200), so renames of other keys do not hold a proof up, however many they are.
  * expunge-commit: our own expunge is committed before the unlink, so nobody numbers or proves it.
  * clear: the file of an expunged key that is not cleared is removed by whoever sees it; a cleared
  *   key that comes back is a new message with a new UID. A restored letter is never removed.
@@ -117,6 +119,10 @@ import { renameFolder, seedPlace } from './whole.ts';
  * change, whatever the next host's clock says: it is exactly one more, and a torn commit counts so.
  *
  * ## Full volume
+ *
+ * A folder without a journal cannot be shown: numbers that no begin vouches for would be others
+ * tomorrow, and an empty folder would be a lie. Every operation says ENOSPC, EDQUOT or EROFS, and
+ * that room is to be made. Once there is a journal, a volume without room is read and emptied:
  *
  * ENOSPC, EDQUOT, EROFS of a commit: the state is what files say. Letters are shown with the MODSEQ
  * they had, new messages are counted in `unnumbered`, expunge unlinks and tries its commit again
@@ -144,6 +150,8 @@ import { renameFolder, seedPlace } from './whole.ts';
 export interface JournalsOptions extends MaildirsOptions {
   /** Whose names are used, so that one count serves both; the journal has its own otherwise. */
   readonly maildirs?: Pick<Maildirs, 'uniqueName'>;
+  /** Called for each failure of what no operation depends on; when it lasts, log/ grows. */
+  readonly onFailure?: (what: Failure, error: unknown) => void;
   /** Messages of all folders that are kept in memory; those used least recently go first. */
   readonly messagesMax?: number;
 }
@@ -197,6 +205,7 @@ function journalOf(options: JournalsOptions, rules: Rules, shelves: Shelves): Jo
     keeps: (rule) => rules.without !== rule,
     snapshotEvery: rules.snapshotEvery,
     namesMax: rules.namesMax ?? NAMES_MAX,
+    failed: options.onFailure ?? (() => {}),
     reserve: ({ maildir }, atLeast) =>
       shelves.run({ maildir, folder: '' }, async (inbox) => {
         await openLog(journal, inbox);

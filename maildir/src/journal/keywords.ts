@@ -12,13 +12,21 @@ const LISTS_MAX = 10_000;
  */
 export class Keywords {
   /** Names of the letters a, b, … by `dovecot-keywords`. */
-  readonly letters: readonly (string | undefined)[];
+  letters: readonly (string | undefined)[] = [];
   readonly #lists = new Map<string, readonly string[]>();
   readonly #spelled = new Map<string, string>([[FORWARDED.toLowerCase(), FORWARDED]]);
 
   constructor(letters: readonly (string | undefined)[]) {
+    this.rename(letters);
+  }
+
+  /** Takes over other names of letters. @returns whether they are others */
+  rename(letters: readonly (string | undefined)[]): 'same' | 'other' {
+    const isSame = letters.join() === this.letters.join();
+    if (isSame) return 'same';
     this.letters = letters;
     for (const name of letters) if (name !== undefined) this.spell(name);
+    return 'other';
   }
 
   /** The spelling of the folder's first writer. */

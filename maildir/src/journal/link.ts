@@ -80,10 +80,9 @@ export async function writeLast(
     try {
       return await writeOurs(journal.nfs, path, content, durable);
     } catch (error) {
-      if (!isErrno(error, 'ENOENT') || attempt > 1) {
-        await removeIfThere(journal.nfs, path).catch(() => {});
-        throw error;
-      }
+      // Its content may be what failed: then its name is there, and must not be at the second try.
+      await removeIfThere(journal.nfs, path).catch(() => {});
+      if (!isErrno(error, 'ENOENT') || attempt > 1) throw error;
       await makeDirectories(journal.nfs, place);
     }
   }
@@ -226,5 +225,6 @@ export async function keepWitness(journal: Journal, place: Place, witness: strin
   const before = place.witness;
   place.witness = witness;
   if (before === undefined || before === witness) return;
-  await removeIfThere(journal.nfs, `${place.last}/${before}`).catch(() => {}); // Litter only.
+  const path = `${place.last}/${before}`;
+  await removeIfThere(journal.nfs, path).catch((error: unknown) => journal.failed('litter', error));
 }

@@ -109,6 +109,7 @@ async function advance(
   if (comparePositions(newest.position, book.position) > 0 && journal.keeps('newest-start')) {
     return 'cold';
   }
+  let named = false;
   for (const { position, name } of view.commits) {
     if (position.number <= book.position.number) continue;
     if (position.number !== book.position.number + 1) return 'again';
@@ -117,12 +118,19 @@ async function advance(
     else if (file.after !== book.id && journal.keeps('follows-on')) return 'cold';
     else {
       book.apply(file);
-      if (file.changed.length > 0) place.missing.clear(); // Others rename: see proof-of-absence.
+      // Others rename these: see proof-of-absence.
+      for (const { uid } of file.changed) place.missing.delete(uid);
     }
     place.mailNames = undefined;
+    if (file?.kind === 'commit') named ||= [...file.added, ...file.changed].some(hasOtherLetters);
   }
+  if (named) book.renameLetters(await namedLetters(journal, place));
   return 'read';
 }
+
+/** A letter whose name is in `dovecot-keywords`: it may have got one since. */
+export const hasOtherLetters = ({ letters }: { readonly letters: string }): boolean =>
+  /[a-z]/.test(letters);
 
 /** From the newest whole start. last/ is listed before log/, so what it proves holds for log/. */
 async function readFromStart(journal: Journal, place: Place, last: boolean): Promise<Step> {
@@ -137,6 +145,8 @@ async function readFromStart(journal: Journal, place: Place, last: boolean): Pro
   );
   const before = place.book;
   if (view.end === undefined) {
+    // One long listing across a compaction may show nothing of what is there throughout.
+    if (listed !== undefined && !last) return 'again';
     // Whoever writes into last/ has made log/ before.
     const deleted = listed === undefined && witnesses.length > 0 && journal.keeps('witness');
     const helped = deleted ? 'lost' : await helpWitness(journal, place, witnesses, undefined);
@@ -268,14 +278,21 @@ export async function readFile(
   throw new Error(`The journal's file ${place.log}/${name} is torn`);
 }
 
-/** Dovecot's names of the letters a to z, read when a folder is opened. */
 async function keywordsOf(journal: Journal, place: Place): Promise<Keywords> {
   if (place.book !== undefined) return place.book.keywords;
+  return new Keywords(await namedLetters(journal, place));
+}
+
+/** Dovecot's names of the letters a to z, read when a folder is opened or shows new letters. */
+export async function namedLetters(
+  journal: Journal,
+  place: Place,
+): Promise<readonly (string | undefined)[]> {
   try {
     const bytes = await readWhole(journal.nfs, `${place.path}/dovecot-keywords`);
-    return new Keywords(parseDovecotKeywords(bytes.toString('utf8')));
+    return parseDovecotKeywords(bytes.toString('utf8'));
   } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESTALE')) return new Keywords([]);
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESTALE')) return [];
     throw error;
   }
 }

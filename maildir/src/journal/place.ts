@@ -6,6 +6,13 @@ import type { Book } from './book.ts';
 import type { RuleName } from './rules.ts';
 import type { FolderRef, FolderState } from './types.ts';
 
+/**
+ * What may fail without any operation failing. `upkeep`: a snapshot, or removing what it covers.
+ * `litter`: removing a file that nobody needs. A closed set: it serves as a metric's label.
+ */
+export const FAILURES = ['upkeep', 'litter'] as const;
+export type Failure = (typeof FAILURES)[number];
+
 /** What all operations of a journal share. */
 export interface Journal {
   readonly nfs: Nfs;
@@ -18,6 +25,8 @@ export interface Journal {
   readonly keeps: (rule: RuleName) => boolean;
   readonly snapshotEvery: number | undefined;
   readonly namesMax: number;
+  /** Something failed that no operation depends on. */
+  readonly failed: (what: Failure, error: unknown) => void;
   /** A UIDVALIDITY above all that were given in this Maildir, and at least this; recorded. */
   readonly reserve: (ref: FolderRef, atLeast: number) => Promise<number>;
 }

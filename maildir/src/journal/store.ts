@@ -79,6 +79,9 @@ interface Work {
   readonly looked: boolean;
 }
 
+/** Looks at a folder that all have to miss a message before a change of its flags is given up. */
+const LOOKS_MIN = 2;
+
 /** @returns whether the folder was looked at */
 async function renameAll(journal: Journal, place: Place, work: Work): Promise<boolean> {
   let pending: readonly number[] = work.change.uids;
@@ -90,6 +93,11 @@ async function renameAll(journal: Journal, place: Place, work: Work): Promise<bo
     work.touched.clear();
     await syncPlace(journal, place);
     looked = true;
+    if (attempt < LOOKS_MIN) continue;
+    // Somebody else's program removed it. Its end is told when it is proved; flags it takes no more.
+    const { missing } = place;
+    work.outcome.gone.push(...pending.filter((uid) => missing.has(uid)));
+    pending = pending.filter((uid) => !missing.has(uid));
   }
   throw systemError('EAGAIN', 'rename', place.path);
 }
@@ -157,7 +165,6 @@ async function renamed(
   };
   const from = `${place.path}/${entry.directory}/${entry.name}`;
   const result = await renameExact(journal.nfs, from, `${place.path}/cur/${wanted.name}`);
-  place.missing.clear(); // A rename was seen: see proof-of-absence.
   place.mailNames = undefined;
   return result === 'renamed' ? wanted : undefined;
 }

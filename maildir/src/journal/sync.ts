@@ -6,6 +6,7 @@ import { openLog } from './begin.ts';
 import { lettersOf, type Book, type Message } from './book.ts';
 import { isEmpty, type AddedRow, type ChangedRow, type Rows } from './format.ts';
 import { commit } from './link.ts';
+import { hasOtherLetters, namedLetters } from './log.ts';
 import { listMail, surveyMail, type Difference } from './mail.ts';
 import { isFull, type Journal, type MailNames, type Place } from './place.ts';
 import { stampBefore, stampAfter } from './stamp.ts';
@@ -48,11 +49,18 @@ async function bringUpToDate(
     if (claimed !== undefined) await claimNew(journal, place, claimed);
     const begun = journal.clock.now();
     const difference = await surveyMail(journal, place, book, old);
+    if (showsOtherLetters(difference)) book.renameLetters(await namedLetters(journal, place));
     if ((await settle(journal, place, book, { difference, begun })) === 'done') return book;
     old = journal.keeps('start-over') ? undefined : difference.names;
   }
   throw systemError('EAGAIN', 'commit', place.log);
 }
+
+/** Files came or were renamed with letters that `dovecot-keywords` names. */
+const showsOtherLetters = ({ fresh, moved }: Difference): boolean =>
+  [...fresh.values(), ...moved.values()].some(({ name }) =>
+    hasOtherLetters({ letters: lettersOf(name) }),
+  );
 
 interface Surveyed {
   readonly difference: Difference;
@@ -124,18 +132,17 @@ function rowsOf(
 }
 
 /**
- * Rule proof-of-absence. Marks since when complete listings miss a message, and tells which have
- * been missed long enough; a rename that was seen begins anew.
+ * Rule proof-of-absence. Marks since when listings miss a message, and tells which have been missed
+ * long enough; one that shows it begins anew. Listings that do not agree prove nothing.
  */
 function provedAbsent(
   journal: Journal,
   place: Place,
-  { missing, complete, moved }: Difference,
+  { missing, complete }: Difference,
   begun: number,
 ): readonly number[] {
   if (!journal.keeps('proof-of-absence')) return [...missing];
   for (const uid of place.missing.keys()) if (!missing.has(uid)) place.missing.delete(uid);
-  if (moved.size > 0) place.missing.clear();
   if (!complete) return [];
   const proved: number[] = [];
   const now = journal.clock.now();
@@ -180,7 +187,6 @@ async function claimNew(journal: Journal, place: Place, claimed: string[]): Prom
       if (!isFull(error) && !isOneOf(error, ['EACCES', 'EPERM'])) throw error;
       return;
     }
-    place.missing.clear();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Host } from './host.ts';
-import { MAILDIR } from './places.ts';
+import { INBOX, MAILDIR } from './places.ts';
 import type { Scenario } from './scenario.ts';
 import {
   byMutt,
@@ -228,6 +228,14 @@ const FAILURES: readonly Scenario[] = [
   }),
 ];
 
+/** A letter with the numbers that another server gave it. */
+async function imported(host: Host): Promise<void> {
+  await maildir(host, 1);
+  const messages = new Map([['1.first', { uid: 5 }]]);
+  await host.journals.seed(INBOX, { uidValidity: 3_000_000_000, uidNext: 7, messages });
+  await host.wait(2_000);
+}
+
 const LOSSES: readonly Scenario[] = [
   {
     name: 'the newest commit is deleted, its witness is not',
@@ -241,6 +249,20 @@ const LOSSES: readonly Scenario[] = [
   {
     name: 'the newest two commits are deleted, their witness is not',
     prepare: numbered(1),
+    scripts: [
+      inTurn(
+        (a) => a.add(1),
+        (a) => a.add(1),
+        waits(3_000),
+        sync,
+      ),
+      inTurn(deletes(2, false), (b) => b.deliver('3.third'), sync),
+    ],
+    preemptions: [1, 2],
+  },
+  {
+    name: 'commits are lost of an import whose UIDVALIDITY is ahead of all clocks',
+    prepare: imported,
     scripts: [
       inTurn(
         (a) => a.add(1),

@@ -128,16 +128,31 @@ export class Host {
     this.run({ what: 'sync', ref }, () => this.journals.sync(ref, { claim }));
 
   store = (change: FlagChange, ref: FolderRef = INBOX) =>
-    this.run({ what: 'store', ref, change }, () => this.journals.store(ref, change));
+    this.run({ what: 'store', ref, change }, () => {
+      const uidValidity = this.#told(ref);
+      return this.journals.store(
+        ref,
+        uidValidity === undefined ? change : { ...change, uidValidity },
+      );
+    });
 
   expunge = (uids: readonly number[], ref: FolderRef = INBOX) =>
-    this.run({ what: 'expunge', ref, uids }, () => this.journals.expunge(ref, uids));
+    this.run({ what: 'expunge', ref, uids }, () =>
+      this.journals.expunge(ref, uids, this.#told(ref)),
+    );
 
   copy = (uids: readonly number[], to: FolderRef, ref: FolderRef = INBOX) =>
-    this.run({ what: 'copy', ref, uids }, () => this.journals.copy(ref, uids, to));
+    this.run({ what: 'copy', ref, uids }, () => this.journals.copy(ref, uids, to, this.#told(ref)));
 
   move = (uids: readonly number[], to: FolderRef, ref: FolderRef = INBOX) =>
-    this.run({ what: 'move', ref, uids }, () => this.journals.move(ref, uids, to));
+    this.run({ what: 'move', ref, uids }, () => this.journals.move(ref, uids, to, this.#told(ref)));
+
+  /** The UIDVALIDITY that this host was told last: what UIDs of its scripts are numbers of. */
+  #told(ref: FolderRef): number | undefined {
+    const of = (operation: Operation): boolean =>
+      operation.asked.ref.folder === ref.folder && !['copy', 'move'].includes(operation.asked.what);
+    return this.operations.findLast((o) => o.state !== undefined && of(o))?.state?.uidValidity;
+  }
 
   /** APPEND of `count` messages. */
   add = async (count: number, keywords: readonly string[] = [], ref: FolderRef = INBOX) => {
