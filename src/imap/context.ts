@@ -5,6 +5,7 @@ import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { Mail } from '../mailbox/mail.ts';
 import type { CapabilityFacts } from './capabilities.ts';
+import type { FolderEvents } from './folder-events.ts';
 import type { CommandName, EndReason, LoginResult } from './metrics.ts';
 import type { ImapOptionValues } from './options.ts';
 
@@ -47,6 +48,7 @@ export interface ImapShared {
   readonly onLogin: ((address: string, account: Account) => void) | undefined;
   readonly tally: Tally;
   readonly draining: boolean;
+  readonly folderEvents: FolderEvents;
   /** Octets of a message that APPEND takes. */
   readonly appendMax: number;
   /** The names of CAPABILITY for these facts. */

@@ -83,6 +83,15 @@ export const IMAP_OPTIONS = {
       'Whether names of folders begin with INBOX and the separator, as those of a Courier ' +
       'server do.',
   },
+  'imap.notify.interval': {
+    kind: 'duration',
+    default: 30_000,
+    min: 1_000,
+    max: 3_600_000,
+    doc:
+      'How often folder names and subscriptions are looked at for a client that asked by NOTIFY ' +
+      'for changes of them. What this process changes itself is told at once.',
+  },
   'imap.compress': {
     kind: 'choice',
     default: 'yes',

@@ -7,6 +7,7 @@ import type { Connection, Service, TlsContexts } from '../net/types.ts';
 import { type CapabilityFacts, capabilities } from './capabilities.ts';
 import { COMMANDS } from './commands.ts';
 import type { ImapShared, Mails, SessionSummary, Tally } from './context.ts';
+import { FolderEvents } from './folder-events.ts';
 import { commandsTotal, loginsTotal, openConnections, sessionsTotal } from './metrics.ts';
 import type { ImapOptionValues } from './options.ts';
 import { ImapSession } from './session.ts';
@@ -51,6 +52,7 @@ class ImapService implements Service, ImapShared {
   readonly sni: ImapShared['sni'];
   readonly onLogin: ImapShared['onLogin'];
   readonly tally = tally;
+  readonly folderEvents = new FolderEvents();
   draining = false;
   readonly #sessions = new Set<ImapSession>();
   readonly #capabilities = new Map<string, string>(); // A handful of texts, made once.
@@ -126,6 +128,7 @@ class ImapService implements Service, ImapShared {
   #expire(): void {
     const now = this.clock.now();
     for (const session of this.#sessions) if (now >= session.deadlineAt) session.expire();
+    this.folderEvents.tick(now);
   }
 }
 

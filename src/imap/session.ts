@@ -17,12 +17,10 @@ import { type Authenticated, type Enabled, OVER, type Selected, START } from './
 import type { SessionState } from './state.ts';
 import { mailErrorCode, storeErrorReply } from './store-error.ts';
 import { Teller } from './teller.ts';
+import { ASCII, EXPIRED, isLoopback, ONLY_LITERAL, TAG, TLS_ERROR } from './session-words.ts';
 import { ImapTransport } from './transport.ts';
 import { Args, type ArgsOptions, SyntaxFault } from './wire/args.ts';
 import { astring, encodeUtf8, quoted } from './wire/text.ts';
-
-// eslint-disable-next-line no-control-regex
-const TAG = /^[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]{1,255}$/;
 
 /**
  * One IMAP session: one command at a time, one error boundary. Commands are in commands.ts; this
@@ -108,6 +106,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
 
   /** Says BYE and that the session is over; `#finish` closes. */
   bye(text: string, code: Code = ''): void {
+    if (this.teller.telling !== undefined) this.cut(); // Within a literal, perhaps.
     this.untagged(`BYE ${coded(code, text)}`);
     this.leaveFolder();
     this.#closeMail();
@@ -223,6 +222,12 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
 
   // The command loop.
 
+  /** What is being told comes first: a literal may be half out. */
+  protected override line(line: string): Done {
+    const { telling } = this.teller;
+    return telling === undefined ? super.line(line) : telling.then(() => super.line(line));
+  }
+
   protected override command(text: string): Done {
     const space = text.indexOf(' ');
     const tag = space < 0 ? text : text.slice(0, space);
@@ -318,6 +323,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   }
 
   protected override tooBig(text: string, why: string): void {
+    if (this.teller.telling !== undefined) return this.outOfStep(why);
     const space = text.indexOf(' ');
     const tag = text.slice(0, space < 0 ? text.length : Math.min(space, 256));
     this.#tag = TAG.test(tag) ? tag : '*';
@@ -341,11 +347,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     if (error instanceof Refusal) return this.no(error.code, error.message);
     if (error instanceof MailError) return this.no(mailErrorCode(error.kind), error.message);
     const fields = { trace: this.peer.id, user: this.account?.login, command: this.#row?.name };
-    if (error instanceof BrokenAnswer) {
-      this.shared.logger.warn({ ...fields, err: error.cause }, 'A message broke off');
-      this.#reason ??= 'message-failed';
-      return this.cut();
-    }
+    if (error instanceof BrokenAnswer) return this.#brokenOff(error);
     if (error instanceof StoreError) {
       const { kind } = error;
       this.shared.logger.warn({ ...fields, err: error, kind }, 'Storage failed an IMAP command');
@@ -372,6 +374,20 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   protected override failed(error: unknown): void {
     this.#answer(error);
     this.#sayReply();
+  }
+
+  #brokenOff({ cause }: BrokenAnswer): void {
+    const fields = { trace: this.peer.id, user: this.account?.login };
+    this.shared.logger.warn({ ...fields, err: cause }, 'A message broke off');
+    this.#reason ??= 'message-failed';
+    this.cut();
+  }
+
+  /** What was told by itself failed: the client can ask for it, unless half of it is out. */
+  tellingFailed(error: unknown): void {
+    if (error instanceof ConnectionLost || this.closed) return;
+    if (error instanceof BrokenAnswer) this.#brokenOff(error);
+    else this.noteFailure(error, 'A change could not be told');
   }
 
   /** Something that the answer does without. */
@@ -482,17 +498,3 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     });
   }
 }
-
-const ASCII = /^[ -~]*$/;
-const ONLY_LITERAL = /^ ~?\{\d+\+?\}$/;
-const TLS_ERROR = /^ERR_(?:SSL|TLS)_/;
-
-const EXPIRED = {
-  drained: 'This server is going down, connect again',
-  'login-timeout': 'No login in time, closing',
-  'input-timeout': 'A literal did not come in time, closing',
-  'idle-timeout': 'Idle for too long, closing',
-} as const;
-
-const isLoopback = (peer: { readonly remoteAddress: string }): boolean =>
-  peer.remoteAddress.startsWith('127.') || peer.remoteAddress === '::1';

@@ -6,22 +6,38 @@
 import type { Mail, Numbered } from '../mailbox/mail.ts';
 import type { Done } from '../net/line-transport.ts';
 import { isGone } from './gone.ts';
+import { fetchRows } from './command/fetch.ts';
+import { fetchPlan } from './command/fetch-rows.ts';
 import { UPDATE_BYTES_MAX } from './options.ts';
 import type { ImapSession } from './session.ts';
 import type { Selected } from './state.ts';
 import type { Update } from './view.ts';
-import { Watched } from './watched.ts';
+import { Watched, type WatchedGroup } from './watched.ts';
+import type { FetchItem } from './wire/fetch-items.ts';
 import { flagsText } from './wire/flags.ts';
 import { formatSequence } from './wire/sequence.ts';
 
+/** What NOTIFY asks for of the folder that is open (RFC 5465 §6.1). */
+export interface SelectedWanted {
+  /** SELECTED-DELAYED: an EXPUNGE waits for a command after which it may be told. */
+  readonly expunges: 'now' | 'later';
+  /** Between commands; after one they are told anyway. */
+  readonly flags: 'told' | 'not-told';
+  /** What new messages are told with. */
+  readonly items: readonly FetchItem[];
+}
+
 /** What NOTIFY asks for. */
 export interface Wanted {
-  readonly selected: boolean;
-  /** Names of other folders. */
-  readonly others: Iterable<string>;
+  readonly selected: SelectedWanted | undefined;
+  readonly groups: readonly WatchedGroup[];
   /** A STATUS of each at once. */
   readonly sayNow: boolean;
 }
+
+const NOTHING: readonly number[] = [];
+const IDLE = { expunges: 'now', flags: 'told' } as const;
+const MODSEQ: FetchItem = { kind: 'plain', name: 'MODSEQ' };
 
 export class Teller {
   readonly #session: ImapSession;
@@ -29,11 +45,19 @@ export class Teller {
   idle = false;
   #unwatch: (() => void) | undefined;
   #telling: Promise<void> | undefined;
-  #notify: { readonly selected: boolean; readonly watched: Watched } | undefined;
+  #notify: { readonly selected: SelectedWanted | undefined; readonly watched: Watched } | undefined;
+  /** UIDs whose flags changed and are told after the next command. */
+  #unsaid: Set<number> | undefined;
+  #overflow: string | undefined; // Not yet said.
   #again = false; // Something came while nothing could be said.
 
   constructor(session: ImapSession) {
     this.#session = session;
+  }
+
+  /** Something is being said whose end has to be waited for: of a literal, perhaps. */
+  get telling(): Promise<void> | undefined {
+    return this.#telling;
   }
 
   /** Before a command: flags and new messages are told, so that it meets the newest. */
@@ -51,7 +75,9 @@ export class Teller {
 
   /** Nothing is new: perhaps since it cannot be looked at any more. */
   async #lookForFolder(state: Selected): Promise<void> {
-    if (!(await isGone(state.folder)) || this.#session.state !== state) return;
+    const gone = await isGone(state.folder);
+    await this.#telling;
+    if (!gone || this.#session.state !== state) return;
     this.#session.folderGone();
   }
 
@@ -65,11 +91,12 @@ export class Teller {
     this.unwatch();
     this.idle = false;
     this.#again = false;
+    this.#unsaid = undefined;
   }
 
   /** NOTIFY SET (RFC 5465 §3): what was asked for before counts no more. */
   async notifyOf(mail: Mail, wanted: Wanted): Promise<void> {
-    const watched = await Watched.open(this.#session, mail, wanted.others);
+    const watched = await Watched.open(this.#session, mail, wanted.groups);
     this.notifyNothing();
     if (this.#session.closed) return watched.close();
     this.#notify = { selected: wanted.selected, watched };
@@ -84,14 +111,30 @@ export class Teller {
     if (!this.idle) this.unwatch();
   }
 
+  /** More came to be watched than can be: nothing is from now on (RFC 5465 §5.8). */
+  overflow(text: string): void {
+    this.notifyNothing();
+    this.#overflow = text;
+    if (!this.#session.busy || this.idle) this.#sayOverflow();
+    this.#session.flush();
+  }
+
+  #sayOverflow(): void {
+    if (this.#overflow === undefined || this.#telling !== undefined) return;
+    this.#session.untagged(`OK [NOTIFICATIONOVERFLOW] ${this.#overflow}`);
+    this.#overflow = undefined;
+  }
+
   /** A folder is open now. */
   selected(state: Selected): void {
-    if (this.#notify?.selected === true) this.watch(state);
+    if (this.#notify?.selected !== undefined) this.watch(state);
   }
 
   /** Between commands NOTIFY tells what came while one ran. */
   commandEnded(): void {
-    if (!this.#session.closed) this.#notify?.watched.sayChanges();
+    if (this.#session.closed) return;
+    this.#sayOverflow();
+    this.#notify?.watched.sayChanges();
   }
 
   /** Something of a watched folder may be another. */
@@ -119,7 +162,7 @@ export class Teller {
 
   endIdle(): void {
     this.idle = false;
-    if (this.#notify?.selected !== true) this.unwatch();
+    if (this.#notify?.selected === undefined) this.unwatch();
   }
 
   #changed(): void {
@@ -132,8 +175,10 @@ export class Teller {
       return;
     }
     this.#notify?.watched.sayChanges();
-    if (state.name === 'selected' && (this.idle || this.#notify?.selected === true)) {
-      void this.tell(state, 'now');
+    const selected = this.#notify?.selected;
+    if (state.name === 'selected' && (this.idle || selected !== undefined)) {
+      const { expunges, flags } = this.idle || selected === undefined ? IDLE : selected;
+      void this.tell(state, expunges, flags);
     }
     this.#session.flush();
   }
@@ -146,18 +191,71 @@ export class Teller {
   }
 
   /** Tells what changed since the last time. */
-  tell(state: Selected, expunges: 'now' | 'later'): Done {
+  tell(state: Selected, expunges: 'now' | 'later', flags: SelectedWanted['flags'] = 'told'): Done {
     if (this.#telling !== undefined) {
-      return this.#telling.then(() => this.tell(state, expunges));
+      return this.#telling.then(() => this.tell(state, expunges, flags));
     }
     const { folder, view } = state;
     const newest = folder.state;
-    if (view.isCurrent(newest)) return;
+    if (view.isCurrent(newest) && this.#unsaid === undefined) return;
+    if (this.#session.state !== state) return;
+    const before = view.count;
     const update = view.advance(newest, expunges, this.#session.enabled.condstore);
     if (update === 'reset') return this.#session.folderReplaced(newest);
-    if (update === undefined) return;
-    this.#sayNumbers(state, update);
-    return this.#sayChanges(state, update.changed);
+    if (update !== undefined) this.#sayNumbers(state, update);
+    const changed = this.#flagsToSay(state, update?.changed ?? NOTHING, flags);
+    const said = this.#sayChanges(state, changed);
+    const items = this.#notify?.selected?.items ?? [];
+    if (update?.exists === undefined || items.length === 0) return said;
+    return this.#hold(this.#sayNew(state, items, before - update.expunged.length, said));
+  }
+
+  /** Numbers of messages whose flags are told now; the others wait for a command. */
+  #flagsToSay(
+    { view }: Selected,
+    changed: readonly number[],
+    flags: SelectedWanted['flags'],
+  ): readonly number[] {
+    if (flags === 'told' && this.#unsaid === undefined) return changed;
+    const uids = (this.#unsaid ??= new Set());
+    for (const number of changed) uids.add((view.at(number) as Numbered).uid);
+    if (flags === 'not-told') return NOTHING;
+    this.#unsaid = undefined;
+    const numbers = [...uids].map((uid) => view.numberOf(uid)).filter((number) => number > 0);
+    return numbers.toSorted((a, b) => a - b);
+  }
+
+  /** New messages with what the client wants to know of them (RFC 5465 §5.2). */
+  async #sayNew(
+    state: Selected,
+    items: readonly FetchItem[],
+    from: number,
+    said: Done,
+  ): Promise<void> {
+    await said;
+    const { enabled } = this.#session;
+    const has = (name: string): boolean =>
+      items.some((item) => item.kind === 'plain' && item.name === name);
+    const modseq = enabled.condstore && has('FLAGS') && !has('MODSEQ'); // RFC 7162 §3.1.
+    const all: readonly FetchItem[] = modseq ? [...items, MODSEQ] : items;
+    const request = { items: all, changedSince: undefined, vanished: 'not-told' } as const;
+    const plan = fetchPlan(request, enabled.qresync || enabled.rev2 ? 'uid' : 'sequence');
+    const spans = [[from, state.view.count]] as const;
+    const job = { session: this.#session, state, spans, finish: () => {} };
+    await fetchRows({ ...job, plan: { ...plan, seen: false } });
+    this.#session.flush();
+  }
+
+  /** No command runs until this is said. Never rejects. */
+  #hold(work: Promise<void>): Promise<void> {
+    const telling = work
+      .catch((error: unknown) => this.#session.tellingFailed(error))
+      .then(() => {
+        if (this.#telling === telling) this.#telling = undefined;
+        this.flowed();
+      });
+    this.#telling = telling;
+    return telling;
   }
 
   #sayNumbers({ view }: Selected, update: Update): void {
@@ -180,25 +278,17 @@ export class Teller {
   #sayChanges(state: Selected, changed: readonly number[]): Done {
     const next = this.#sayPiece(state, changed, 0);
     if (next >= changed.length) return;
-    this.#telling = this.#sayRest(state, changed, next);
-    return this.#telling;
+    return this.#hold(this.#sayRest(state, changed, next));
   }
 
   async #sayRest(state: Selected, changed: readonly number[], from: number): Promise<void> {
-    try {
-      for (let next = from; next < changed.length;) {
-        this.#session.flush();
-        await this.#session.turnOfOthers();
-        await this.#session.flowing();
-        if (this.#session.state !== state) return; // It was left meanwhile.
-        next = this.#sayPiece(state, changed, next);
-      }
-    } catch {
-      // The connection is gone.
-    } finally {
-      this.#telling = undefined;
+    for (let next = from; next < changed.length;) {
+      this.#session.flush();
+      await this.#session.turnOfOthers();
+      await this.#session.flowing();
+      if (this.#session.state !== state) return; // It was left meanwhile.
+      next = this.#sayPiece(state, changed, next);
     }
-    this.flowed();
   }
 
   #sayPiece(state: Selected, changed: readonly number[], from: number): number {

@@ -24,7 +24,7 @@ const HEADER_OCTETS = 16_384;
 /** Decoded in memory up to this many encoded octets; more are decoded twice, first to count. */
 const DECODED_AT_ONCE = 1_048_576;
 
-type PartItem = Exclude<FetchItem, { readonly kind: 'plain' }>;
+export type PartItem = Exclude<FetchItem, { readonly kind: 'plain' }>;
 
 /** @throws StoreError 'message-gone'; Refusal for a part whose encoding nobody knows */
 export function openItem(item: PartItem, context: PartContext): Promise<Opened> {

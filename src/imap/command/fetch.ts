@@ -9,6 +9,7 @@ import { BrokenAnswer, ConnectionLost, type Done } from '../../net/line-transpor
 import { StoreError } from '../../volumes/error.ts';
 import { useCondstore } from '../condstore.ts';
 import { UPDATE_BYTES_MAX } from '../options.ts';
+import { Refusal } from '../replies.ts';
 import type { ImapSession } from '../session.ts';
 import type { Selected } from '../state.ts';
 import { type By, firstFrom } from '../view.ts';
@@ -16,7 +17,7 @@ import type { Args } from '../wire/args.ts';
 import { type FetchRequest, readFetch } from '../wire/fetch-items.ts';
 import { vanishedSince } from '../wire/resync.ts';
 import { formatSequence } from '../wire/sequence.ts';
-import { openItem } from './fetch-parts.ts';
+import { openItem, type Opened, type PartItem } from './fetch-parts.ts';
 import {
   clientOf,
   type FetchJob,
@@ -53,9 +54,13 @@ export function fetch(session: ImapSession, args: Args, state: Selected, by: By)
     else if (by === 'uid') session.ok('FETCH completed', 'EXPUNGEISSUED');
     else session.no('EXPUNGEISSUED', 'Some of the messages were deleted by another session');
   };
-  const job = { session, state, plan, spans, finish };
-  if (plan.need === 'nothing' && !plan.parts) return fetchPlain(job);
-  return fetchContent(job);
+  return fetchRows({ session, state, plan, spans, finish });
+}
+
+/** The rows of a plan. What follows is `finish`'s. */
+export function fetchRows(job: FetchJob): Done {
+  const { need, parts } = job.plan;
+  return need === 'nothing' && !parts ? fetchPlain(job) : fetchContent(job);
 }
 
 const asksModseq = ({ items, changedSince }: FetchRequest): boolean =>
@@ -90,6 +95,7 @@ async function fetchContent(job: FetchJob): Promise<void> {
     const newest = sets ? await markSeen(state, messages) : undefined;
     await rows.send(indices, messages, newest);
   }
+  if (rows.refused !== undefined) throw rows.refused;
   job.finish(rows.gone);
 }
 
@@ -127,6 +133,8 @@ class ContentRows {
   readonly #job: FetchJob;
   #said = 0;
   gone = 0;
+  /** The first item that cannot be answered; the others and the other rows are told all the same. */
+  refused: Refusal | undefined;
 
   constructor(job: FetchJob) {
     this.#job = job;
@@ -200,13 +208,14 @@ class ContentRows {
           text += plainText(item.name, facts, client);
           continue;
         }
-        const opened = await openItem(item, {
-          state,
-          message: facts.message,
-          summary: facts.summary,
-        });
+        const opened = await this.#open(item, facts);
         if (typeof opened === 'string') {
           text += `${item.label} ${opened}`;
+          if (text.length < UPDATE_BYTES_MAX) continue;
+          this.#say(text);
+          text = '';
+          broken = true;
+          await session.flowing();
           continue;
         }
         const { head, stream } = opened;
@@ -223,6 +232,16 @@ class ContentRows {
     if (plan.parts) session.fetched += 1;
     this.#say(`${text}${seenNow ? this.#changed(facts, client) : ''})\r\n`);
     return true;
+  }
+
+  async #open(item: PartItem, { message, summary }: RowFacts): Promise<Opened> {
+    try {
+      return await openItem(item, { state: this.#job.state, message, summary });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.refused ??= error;
+      return item.kind === 'binary-size' ? '0' : 'NIL';
+    }
   }
 
   #say(text: string): void {

@@ -17,6 +17,7 @@ export async function create(session: ImapSession, args: Args, state: State): Pr
   const use = args.takes(' ') ? readUse(args) : undefined;
   args.end();
   await state.mail.create(name.replace(/\/$/, ''), use);
+  session.shared.folderEvents.changed(state.account.id);
   session.ok('CREATE completed');
 }
 
@@ -40,6 +41,7 @@ export async function deleteFolder(session: ImapSession, args: Args, state: Stat
   const name = args.mailbox();
   args.end();
   await state.mail.remove(name);
+  session.shared.folderEvents.changed(state.account.id);
   if (state.name === 'selected' && state.folder.name === name) session.leaveFolder();
   session.ok('DELETE completed');
 }
@@ -53,6 +55,7 @@ export async function rename(session: ImapSession, args: Args, state: State): Pr
   args.end();
   const target = to.replace(/\/$/, '');
   await state.mail.rename(from, target);
+  session.shared.folderEvents.changed(state.account.id, { from, to: target });
   if (state.name === 'selected') await follow(session, state, from, target);
   session.ok('RENAME completed');
 }
@@ -76,6 +79,7 @@ export async function subscribe(session: ImapSession, args: Args, state: State):
   const name = args.mailbox();
   args.end();
   await state.mail.subscribe(name, 'yes');
+  session.shared.folderEvents.changed(state.account.id);
   session.ok('SUBSCRIBE completed');
 }
 
@@ -85,5 +89,6 @@ export async function unsubscribe(session: ImapSession, args: Args, state: State
   const name = args.mailbox();
   args.end();
   await state.mail.subscribe(name, 'no');
+  session.shared.folderEvents.changed(state.account.id);
   session.ok('UNSUBSCRIBE completed');
 }

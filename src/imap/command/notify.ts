@@ -1,115 +1,125 @@
 /**
  * NOTIFY (RFC 5465): changes are told at any time between commands, of the selected folder as
- * IDLE tells them, of others by STATUS. Folders are watched as for IDLE, a bounded number.
+ * IDLE tells them, of others by STATUS, of names and subscriptions by LIST.
  */
 import type { ImapSession } from '../session.ts';
 import type { Authenticated, Selected } from '../state.ts';
 import { Refusal } from '../replies.ts';
+import type { SelectedWanted } from '../teller.ts';
+import { FOLDER_EVENTS, type FolderEvent, type WatchedGroup } from '../watched.ts';
 import type { Args } from '../wire/args.ts';
+import { type FetchItem, readItems } from '../wire/fetch-items.ts';
 
 type State = Authenticated | Selected;
 
-/** What we know to tell (§5). Names and subscriptions of folders are not watched. */
-const EVENTS = ['MessageNew', 'MessageExpunge', 'FlagChange'] as const;
-type Event = (typeof EVENTS)[number];
-/** Other folders that one session watches. */
-export const WATCHED_MAX = 100;
+/** The first three are of messages, the only ones of the selected folder (§6.1). */
+const MESSAGE_EVENTS = 3;
+/** Filters in one command. */
+const GROUPS_MAX = 100;
 
-/** Which folders, and of which changes; in the order that the client wrote them. */
-interface Group {
-  readonly kind: string;
-  readonly names: readonly string[];
-  readonly events: ReadonlySet<Event>;
+interface Events {
+  readonly events: ReadonlySet<FolderEvent>;
+  /** What new messages are told with. */
+  readonly items: readonly FetchItem[];
 }
 
-/** NOTIFY NONE | NOTIFY SET [STATUS] groups (RFC 5465 §3). */
-export async function notify(session: ImapSession, args: Args, state: State): Promise<void> {
+interface Request {
+  readonly selected: SelectedWanted | undefined;
+  readonly groups: readonly WatchedGroup[];
+  readonly status: boolean;
+}
+
+/** NOTIFY NONE | NOTIFY SET [STATUS] groups (§3). */
+export async function notify(session: ImapSession, args: Args, { mail }: State): Promise<void> {
   args.space();
   const word = args.word();
-  if (word !== 'SET' && word !== 'NONE') args.fail('NOTIFY is SET or NONE');
-  const groups: Group[] = [];
-  let status = false;
-  while (word === 'SET' && args.takes(' ')) {
-    if (groups.length === 0 && !status && args.takesWord('STATUS')) status = true;
-    else groups.push(readGroup(args));
-  }
-  args.end();
-  if (word === 'SET' && groups.length === 0) args.fail('NOTIFY SET names no folders');
   if (word === 'NONE') {
+    args.end();
     session.teller.notifyNothing();
     return session.ok('NOTIFY completed');
   }
-  const others = await folderNames(state, groups);
-  if (others.size > WATCHED_MAX) {
-    throw new Refusal('NOTIFICATIONOVERFLOW', `At most ${WATCHED_MAX} folders can be watched`);
-  }
-  const selected = groups.find(({ kind }) => kind.startsWith('SELECTED'));
-  await session.teller.notifyOf(state.mail, {
-    selected: (selected?.events.size ?? 0) > 0,
-    others,
-    sayNow: status,
-  });
+  if (word !== 'SET') args.fail('NOTIFY is SET or NONE');
+  const { selected, groups, status } = readSet(args);
+  await session.teller.notifyOf(mail, { selected, groups, sayNow: status });
   session.ok('NOTIFY completed');
 }
 
-function readGroup(args: Args): Group {
-  args.expect('(');
-  const kind = args.word();
+function readSet(args: Args): Request {
+  args.space();
+  const status = args.takesWord('STATUS');
+  if (status) args.space();
+  const groups: WatchedGroup[] = [];
+  let selected: SelectedWanted | 'none' | undefined;
+  do {
+    args.expect('(');
+    const kind = args.word();
+    if (kind === 'SELECTED' || kind === 'SELECTED-DELAYED') {
+      if (selected !== undefined) args.fail('The selected folder is named twice'); // §6.1.
+      selected = readSelected(args, kind) ?? 'none';
+    } else groups.push(readGroup(args, kind));
+    args.expect(')');
+    if (groups.length > GROUPS_MAX) throw new Refusal('LIMIT', 'These are too many filters');
+  } while (args.takes(' '));
+  args.end();
+  return { selected: selected === 'none' ? undefined : selected, groups, status };
+}
+
+function readSelected(args: Args, kind: string): SelectedWanted | undefined {
+  args.space();
+  const { events, items } = readEvents(args, 'selected');
+  if (events.size === 0) return undefined;
+  const flags = events.has('FlagChange') ? 'told' : 'not-told';
+  return { expunges: kind === 'SELECTED' ? 'now' : 'later', flags, items };
+}
+
+const KINDS: ReadonlySet<string> = new Set(['INBOXES', 'PERSONAL', 'SUBSCRIBED']);
+
+function readGroup(args: Args, kind: string): WatchedGroup {
   let names: readonly string[] = [];
   if (kind === 'SUBTREE' || kind === 'MAILBOXES') {
     args.space();
     names = args.peek() === '(' ? args.list(() => args.mailbox()) : [args.mailbox()];
   } else if (!KINDS.has(kind)) args.fail('A filter of NOTIFY is not known');
   args.space();
-  const events = args.takesWord('NONE') ? new Set<Event>() : readEvents(args);
-  args.expect(')');
-  return { kind, names, events };
+  return { kind, names, events: readEvents(args, 'other').events };
 }
 
-const KINDS = new Set(['SELECTED', 'SELECTED-DELAYED', 'INBOXES', 'PERSONAL', 'SUBSCRIBED']);
-
-function readEvents(args: Args): ReadonlySet<Event> {
-  const events = new Set<Event>();
-  args.list(() => {
+function readEvents(args: Args, of: 'selected' | 'other'): Events {
+  const events = new Set<FolderEvent>();
+  let items: readonly FetchItem[] = [];
+  if (args.takesWord('NONE')) return { events, items };
+  let unknown = false;
+  args.expect('(');
+  do {
     const word = args.word();
-    const event = EVENTS.find((name) => name.toUpperCase() === word);
-    if (event === undefined) throw new Refusal(`BADEVENT (${EVENTS.join(' ')})`, UNKNOWN);
-    events.add(event);
-    // What new messages are to be fetched with comes by FETCH, which the client may send.
-    if (event === 'MessageNew' && args.takes(' ')) {
-      if (args.peek() === '(') throw new Refusal('CANNOT', 'MessageNew takes no items here');
-      readMore(args, events);
-    }
-  });
-  if (events.has('MessageNew') !== events.has('MessageExpunge')) {
-    args.fail('MessageNew and MessageExpunge go together'); // §5.
+    const event = FOLDER_EVENTS.find((name) => name.toUpperCase() === word);
+    if (event === undefined) unknown = true;
+    else events.add(event);
+    if (event === 'MessageNew' && args.takes(' (', 1)) items = readItems(args);
+  } while (args.takes(' '));
+  args.expect(')');
+  if (unknown) {
+    const known = FOLDER_EVENTS.join(' ');
+    throw new Refusal(`BADEVENT (${known})`, 'Not all of these events are known'); // §5.
+  }
+  if (of === 'other' && items.length > 0) args.fail('Items are of the selected folder alone'); // §8.
+  return { events: checked(args, events, of), items };
+}
+
+/** §5, §6.1. */
+function checked(
+  args: Args,
+  events: ReadonlySet<FolderEvent>,
+  of: 'selected' | 'other',
+): ReadonlySet<FolderEvent> {
+  const isNew = events.has('MessageNew');
+  if (isNew !== events.has('MessageExpunge')) {
+    args.fail('MessageNew and MessageExpunge go together');
+  }
+  if (events.has('FlagChange') && !isNew) args.fail('FlagChange goes with MessageNew');
+  const others = FOLDER_EVENTS.slice(MESSAGE_EVENTS);
+  if (of === 'selected' && others.some((event) => events.has(event))) {
+    args.fail('The selected folder has events of messages alone');
   }
   return events;
-}
-
-/** The space after MessageNew was no item's: another event follows. */
-function readMore(args: Args, events: Set<Event>): void {
-  const word = args.word();
-  const event = EVENTS.find((name) => name.toUpperCase() === word);
-  if (event === undefined) throw new Refusal(`BADEVENT (${EVENTS.join(' ')})`, UNKNOWN);
-  events.add(event);
-}
-
-const UNKNOWN = 'Not all of these events are known';
-
-/** Folders of the groups; the first group that has a folder says what is told of it (§6). */
-async function folderNames(state: State, groups: readonly Group[]): Promise<ReadonlySet<string>> {
-  const found = new Map<string, boolean>();
-  for (const { name, subscribed } of await state.mail.folders()) {
-    const group = groups.find(
-      ({ kind, names }) =>
-        kind === 'PERSONAL' ||
-        (kind === 'INBOXES' && name === 'INBOX') ||
-        (kind === 'SUBSCRIBED' && subscribed) ||
-        (kind === 'MAILBOXES' && names.includes(name)) ||
-        (kind === 'SUBTREE' && names.some((top) => name === top || name.startsWith(`${top}/`))),
-    );
-    if (group !== undefined) found.set(name, group.events.size > 0);
-  }
-  return new Set([...found].filter(([, told]) => told).map(([name]) => name));
 }

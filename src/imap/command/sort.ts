@@ -36,12 +36,18 @@ export async function sort(
 function readSort(session: ImapSession, args: Args, state: Selected): SortRequest {
   args.space();
   const items = readReturn(args);
-  const criteria = args.list(() => readCriterion(args));
+  const criteria = distinct(args.list(() => readCriterion(args)));
   if (criteria.length === 0) args.fail('A sort key is missing');
   args.space();
   const charset = args.astring();
   args.space();
   return { items, criteria, ...readKeys(session, args, state, charset) };
+}
+
+/** What a key decides the same key does not decide again. */
+function distinct(criteria: readonly SortCriterion[]): SortCriterion[] {
+  const known = new Set<SortKey>();
+  return criteria.filter(({ key }) => known.size < known.add(key).size);
 }
 
 function readCriterion(args: Args): SortCriterion {

@@ -33,11 +33,14 @@ export async function status(
   session.ok('STATUS completed');
 }
 
+/** An item that is named twice is answered once. */
 export function readStatusItems(args: Args): readonly StatusItem[] {
-  return args.list(() => {
+  const items = args.list(() => {
     const word = args.word();
     return ITEMS.find((item) => item === word) ?? args.fail('An item of STATUS is not known');
   });
+  if (items.length === 0) args.fail('An item of STATUS is missing');
+  return [...new Set(items)];
 }
 
 /** @throws MailError when there is no such folder */

@@ -88,10 +88,10 @@ export class Args {
     if (!this.takes(' ')) this.fail(this.atEnd ? 'An argument is missing' : 'Space expected');
   }
 
-  /** Takes `char` when it is next. */
-  takes(char: string): boolean {
-    if (!this.#text.startsWith(char, this.#at)) return false;
-    this.#at += char.length;
+  /** Takes `text` when it is next; of it only the first `octets`, if said. */
+  takes(text: string, octets: number = text.length): boolean {
+    if (!this.#text.startsWith(text, this.#at)) return false;
+    this.#at += octets;
     return true;
   }
 

@@ -57,6 +57,9 @@ const PLAIN: ReadonlySet<string> = new Set<PlainItem>([
   'PREVIEW',
 ]);
 
+/** Items of one FETCH: each may cost a look into every message. */
+const ITEMS_MAX = 1_000;
+
 const FAST = ['FLAGS', 'INTERNALDATE', 'RFC822.SIZE'] as const;
 const MACROS: ReadonlyMap<string, readonly PlainItem[]> = new Map<string, readonly PlainItem[]>([
   ['FAST', FAST],
@@ -87,9 +90,11 @@ export function readFetch(args: Args): FetchRequest {
   return { items, ...modifiers };
 }
 
-function readItems(args: Args): readonly FetchItem[] {
+/** `(item …)`. */
+export function readItems(args: Args): readonly FetchItem[] {
   const items = args.list(() => readItem(args, args.atom()));
   if (items.length === 0) args.fail('An item to fetch is missing');
+  if (items.length > ITEMS_MAX) args.fail(`A FETCH names at most ${ITEMS_MAX} items`);
   return items.length === 1 ? items : distinct(items);
 }
 

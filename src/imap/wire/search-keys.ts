@@ -23,6 +23,8 @@ export interface SearchKeys {
 
 /** Levels of brackets, NOT and OR: programs write long chains of OR. */
 const DEPTH_MAX = 250;
+/** Keys of one search: each is looked at for every message. */
+export const KEYS_MAX = 1_000;
 const DAY_MS = 86_400_000;
 
 /** Search keys to the end of the command (RFC 9051 §6.4.4, RFC 5032 §3, RFC 7162 §3.1.5). */
@@ -62,6 +64,7 @@ class KeyReader {
   readonly #args: Args;
   readonly #context: SearchContext;
   #depth = 0;
+  #keys = 0;
   modseq: SearchKeys['modseq'] = 'not-asked';
 
   constructor(args: Args, context: SearchContext) {
@@ -79,6 +82,8 @@ class KeyReader {
   #key(): Query {
     const args = this.#args;
     this.#depth += 1;
+    this.#keys += 1;
+    if (this.#keys > KEYS_MAX) args.fail(`A search has at most ${KEYS_MAX} keys`);
     if (this.#depth > DEPTH_MAX) args.fail('Search keys are nested too deep');
     const query = this.#one();
     this.#depth -= 1;

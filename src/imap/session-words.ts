@@ -1,0 +1,16 @@
+/** What a session compares with and says. */
+// eslint-disable-next-line no-control-regex
+export const TAG = /^[^\u0000-\u001f\u007f-\u00ff(){ %*"\\+]{1,255}$/;
+export const ASCII = /^[ -~]*$/;
+export const ONLY_LITERAL = /^ ~?\{\d+\+?\}$/;
+export const TLS_ERROR = /^ERR_(?:SSL|TLS)_/;
+
+export const EXPIRED = {
+  drained: 'This server is going down, connect again',
+  'login-timeout': 'No login in time, closing',
+  'input-timeout': 'A literal did not come in time, closing',
+  'idle-timeout': 'Idle for too long, closing',
+} as const;
+
+export const isLoopback = (peer: { readonly remoteAddress: string }): boolean =>
+  peer.remoteAddress.startsWith('127.') || peer.remoteAddress === '::1';
