@@ -139,12 +139,15 @@ function inField(query: HeaderQuery, known: Knowledge): Answer {
   const field = query.field.toLowerCase();
   const text = foldedText(query);
   if (known.fields) return known.fields.get(field)?.some((one) => one.includes(text)) ?? false;
-  return known.head && inSummary(field, text, known.head.envelope);
+  if (known.head === undefined) return undefined;
+  const answer = inSummary(field, text, known.head.envelope);
+  return answer === false && known.head.partial ? undefined : answer;
 }
 
 /**
  * Addresses are searched as `Name <local@domain>`, whatever quotes and comments they had. Only the
- * first field of a name is in a summary: more than one of these is no message (RFC 5322 §3.6).
+ * first field of a name is in a summary; where there are more, which is no message (RFC 5322 §3.6)
+ * and comes all the same, a no of the summary is none: the header decides.
  */
 function inSummary(field: string, text: string, envelope: Envelope): Answer {
   if (Object.hasOwn(TEXT_FIELDS, field)) {

@@ -101,7 +101,8 @@ class Search implements ReadBudget {
     let open = await this.#byState(state);
     if (this.#needs.head && open.length > 0) open = await this.#byHead(open);
     if (this.#needs.facts && open.length > 0) open = await this.#byFacts(open);
-    if (this.#needs.fields && open.length > 0) open = await this.#byFields(open);
+    const { head, fields } = this.#needs;
+    if ((head || fields) && open.length > 0) open = await this.#byFields(open);
     if (this.#needs.texts.length > 0 && open.length > 0) await this.#byText(open);
     return this.#found.sort((a, b) => a - b);
   }
@@ -182,9 +183,12 @@ class Search implements ReadBudget {
     }
   }
 
+  /** Where heads leave it open, because the query or the header has more than they say. */
   async #byFields(open: readonly Knowledge[]): Promise<Knowledge[]> {
     const left: Knowledge[] = [];
+    const { fields } = this.#needs;
     await inParallel(open, PARALLEL, () => async (known) => {
+      if (!fields && known.head?.partial !== true) return void left.push(known);
       known.fields = await readFields(this.#source, known.message, this);
       if (known.fields && this.#isOpen(known)) left.push(known);
     });

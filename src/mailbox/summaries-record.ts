@@ -17,11 +17,12 @@ export interface Packed {
 
 type Text = string | null;
 
-export function packHead({ envelope, references, header }: HeadSummary): Buffer {
+export function packHead({ envelope, references, header, partial }: HeadSummary): Buffer {
   const e = envelope;
   const texts: Text[] = [e.date, e.subject, e.inReplyTo, e.messageId].map((text) => text ?? null);
   const people = [e.from, e.sender, e.replyTo, e.to, e.cc, e.bcc].map(packAddresses);
-  return Buffer.from(JSON.stringify([texts, people, references, packExtent(header)]));
+  const packed = [texts, people, references, packExtent(header)];
+  return Buffer.from(JSON.stringify(partial ? [...packed, 1] : packed));
 }
 
 export const packRest = ({ octets, structure, preview }: Summary): Buffer =>
@@ -104,9 +105,9 @@ const unpackAddress = ({ name, local, domain }: MailAddress): MailAddress => ({
   domain,
 });
 
-type HeadJson = readonly [Text[], Text[][], string[], Numbers];
+type HeadJson = readonly [Text[], Text[][], string[], Numbers, partial?: 1];
 
-function unpackHead([texts, people, references, header]: HeadJson): HeadSummary {
+function unpackHead([texts, people, references, header, partial]: HeadJson): HeadSummary {
   const [date, subject, inReplyTo, messageId] = texts;
   const [from, sender, replyTo, to, cc, bcc] = people.map(unpackAddresses) as [
     readonly MailAddress[],
@@ -128,7 +129,7 @@ function unpackHead([texts, people, references, header]: HeadJson): HeadSummary 
     inReplyTo: inReplyTo ?? undefined,
     messageId: messageId ?? undefined,
   };
-  return { envelope, references, header: unpackExtent(header) };
+  return { envelope, references, header: unpackExtent(header), partial: partial === 1 };
 }
 
 /** A summary that is read out of its octets where it is asked. */
@@ -148,6 +149,10 @@ export class PackedSummary implements Summary {
 
   get references(): readonly string[] {
     return this.#headParts().references;
+  }
+
+  get partial(): boolean {
+    return this.#headParts().partial;
   }
 
   get header(): Extent {

@@ -15,7 +15,7 @@ const open = (): Summaries => new Summaries({ random: systemRandom, octetsMax })
 
 const letter = (at: number): string =>
   `From: "Sender ${at}" <s${at}@x.test>\nTo: alice@example.test\nSubject: Letter ${at}\n` +
-  `References: <a${at}@x> <b@x>\nMessage-ID: <${at}@x>\n` +
+  `References: <a${at}@x> <b@x>\nMessage-ID: <${at}@x>\n${at % 2 ? 'To: bob@example.test\n' : ''}` +
   `Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHello ${at}\n--b--\n`;
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -37,8 +37,10 @@ test('a summary out of memory, or out of a batch, says what the message says', a
     const given = await all(kept.of(folder, folder.messages, 'all'));
     for (const [at, summary] of given.entries()) {
       const parsed = parseMessage(Buffer.from(letter(at)), 'bare-lf');
-      const { envelope, references, header, octets, structure, preview } = summary ?? {};
-      expect({ envelope, references, header, octets, structure, preview }).toStrictEqual(parsed);
+      const { envelope, references, partial, header } = summary ?? {};
+      const { octets, structure, preview } = summary ?? {};
+      const said = { envelope, references, partial, header, octets, structure, preview };
+      expect(said).toStrictEqual(parsed);
     }
     await kept.settled();
   }
@@ -273,6 +275,35 @@ test.each<[string, Query, number[]]>([
   },
 );
 
+test.each<[string, Query]>([
+  ['a second To', { kind: 'header', field: 'to', text: 'last@z.test' }],
+  ['a second Cc', { kind: 'header', field: 'cc', text: 'more@z.test' }],
+  ['a second From', { kind: 'header', field: 'from', text: 'MALLORY@' }],
+  ['a second Subject', { kind: 'header', field: 'subject', text: 'gr\u00fcsse' }],
+  ['none of them', { kind: 'not', of: { kind: 'header', field: 'to', text: 'nobody@' } }],
+])('RFC 9051 \u00a76.4.4: every field of a name counts: %s, from a batch too', async (_, query) => {
+  const one =
+    'From: a@x.test\nFrom: mallory@x.test\nTo: first@z.test\nCc: b@z.test\nCc: more@z.test\n' +
+    'Subject: none\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\nTo: c@z.test,\n last@z.test\n\nbody';
+  const facts = new MemoryFacts();
+  const folder = new TestFolder(
+    facts,
+    Array.from({ length: 60 }, () => one),
+  );
+  for (const summaries of [open(), open()]) {
+    const found = await searches({ summaries }).run(folder, query, folder.state);
+    expect(found).toHaveLength(60);
+    await summaries.settled();
+  }
+});
+
+test('a value that is longer than a summary keeps is searched to its end', async () => {
+  const many = Array.from({ length: 30_000 }, (_, at) => ` user${at}@example.test,\n`).join('');
+  const folder = new TestFolder(undefined, [`To: ${many.trimStart()} last@z.test\n\nbody`]);
+  const query: Query = { kind: 'header', field: 'to', text: 'last@z.test' };
+  expect(await searches().run(folder, query, folder.state)).toEqual([1]);
+});
+
 test('signatures spare the reading, of other nodes too; flags are asked before bodies', async () => {
   const facts = new MemoryFacts();
   const letters = Array.from({ length: 100 }, (_, at) => `Subject: ${at}\n\nwords number${at}x\n`);
@@ -303,9 +334,13 @@ test('a search that reads too much, or takes too long, says so instead of half a
     searches({ limits: { octets, ms: 1000 } }).run(folder, query, folder.state);
   await expect(costly(50 * 16)).resolves.toHaveLength(50);
   await expect(costly(50 * 16 - 1)).rejects.toThrow(MailError);
-  let now = 0;
-  const slow = searches({ clock: { ...clock, now: () => (now += 100) } });
-  await expect(slow.run(folder, query, folder.state)).rejects.toMatchObject({ kind: 'too-costly' });
+  const until = (later: number): Promise<unknown> => {
+    const times = [0];
+    const late = { ...clock, now: () => times.pop() ?? later };
+    return searches({ clock: late }).run(folder, query, folder.state);
+  };
+  await expect(until(1000)).resolves.toHaveLength(50);
+  await expect(until(1001)).rejects.toMatchObject({ kind: 'too-costly' });
 });
 
 test('a signature never says no to what is there, and mostly to what is not', () => {

@@ -5,6 +5,8 @@ export interface HeadSummary {
   readonly envelope: Envelope;
   /** Field References, ids in order, for threads. */
   readonly references: readonly string[];
+  /** The header says more than the envelope: fields came more than once, or were too long. */
+  readonly partial: boolean;
   /** Of the message, with the blank line at its end. */
   readonly header: Extent;
 }

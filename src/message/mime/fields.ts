@@ -30,6 +30,7 @@ export const FIELD = {
 } as const;
 
 const NAMES = Object.keys(FIELD);
+const ENVELOPE_LAST = FIELD['message-id'];
 
 /** Octets of values that are kept of one header; what comes after is left out. */
 export const VALUES_MAX = 512 * 1024;
@@ -59,6 +60,7 @@ export class FieldReader {
   #slot = -1;
   #room = VALUES_MAX;
   #any = false;
+  #partial = false;
 
   /**
    * @returns whether the line is of the header. `text`: it is neither a field nor the continuation
@@ -84,10 +86,12 @@ export class FieldReader {
     const slot = SLOTS[sum & 255] as number;
     this.#slot = -1;
     // The first of a name counts, as everywhere here.
-    if (slot >= 0 && this.#values[slot] === undefined && isName(bytes, start, nameEnd, slot)) {
-      this.#slot = slot;
-      this.#values[slot] = '';
-      this.more(bytes, at + 1, end);
+    if (slot >= 0 && isName(bytes, start, nameEnd, slot)) {
+      if (this.#values[slot] === undefined) {
+        this.#slot = slot;
+        this.#values[slot] = '';
+        this.more(bytes, at + 1, end);
+      } else if (slot <= ENVELOPE_LAST) this.#partial = true;
     }
     return 'field';
   }
@@ -96,6 +100,7 @@ export class FieldReader {
   more(bytes: Buffer, start: number, end: number): void {
     if (this.#slot < 0) return;
     const stop = Math.min(end, start + this.#room);
+    if (stop < end) this.#partial = true;
     this.#room -= stop - start;
     this.#values[this.#slot] += bytes.toString('latin1', start, stop);
   }
@@ -106,6 +111,11 @@ export class FieldReader {
     this.#any = true;
     this.#slot = -1;
     return mark ? 'field' : 'text';
+  }
+
+  /** Whether there is more than an envelope says: a field came again, or values were too long. */
+  get partial(): boolean {
+    return this.#partial;
   }
 
   /** The value of a field, unfolded and trimmed: UTF-8, or else Latin 1. */

@@ -30,6 +30,8 @@ export interface ParsedHead {
   readonly envelope: Envelope;
   readonly references: readonly string[];
   readonly header: Extent;
+  /** The header has more fields of these names, or longer ones, than are kept. */
+  readonly partial: boolean;
 }
 
 export interface ParsedMessage extends ParsedHead {
@@ -94,6 +96,7 @@ export function parseHead(
 const headOf = (fields: FieldReader, header: Extent): ParsedHead => ({
   envelope: envelopeOf(fields),
   references: idsOf(fields.value(FIELD.references)),
+  partial: fields.partial,
   header,
 });
 

@@ -35,8 +35,13 @@ export function checkParsed(stored: Buffer, parsed: ParsedMessage, lineEnds: Lin
   expect(parsed.structure.header.offset).toBe(0);
   expect(parsed.structure.body.end).toBe(stored.length);
   expect(parsed.octets).toBe(wireAt[stored.length]);
-  const { envelope, references, header } = parsed;
-  expect(parseHead(stored, lineEnds, 'all')).toStrictEqual({ envelope, references, header });
+  const { envelope, references, partial, header } = parsed;
+  expect(parseHead(stored, lineEnds, 'all')).toStrictEqual({
+    envelope,
+    references,
+    partial,
+    header,
+  });
 }
 
 /** What `wire.ts` makes of each start of the file; an octet that it adds comes before its LF. */
