@@ -207,6 +207,12 @@ const CONVERSATIONS: readonly Conversation[] = [
         '8 OK STATUS completed',
       ],
       ['9 STATUS INBOX (MAGIC)', '9 BAD An item of STATUS is not known'],
+      ['9 STATUS INBOX ()', '9 BAD An item of STATUS is missing'],
+      [
+        `9 STATUS INBOX (${'UIDVALIDITY '.repeat(9)}UIDVALIDITY)`,
+        /^\* STATUS INBOX \(UIDVALIDITY \d+\)$/,
+        '9 OK STATUS completed',
+      ],
       ['10 STATUS nothing (MESSAGES)', /^10 NO \[NONEXISTENT\] /],
       [
         '11 STATUS INBOX (SIZE RECENT DELETED APPENDLIMIT)',

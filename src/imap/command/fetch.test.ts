@@ -141,6 +141,7 @@ const BAD: readonly (readonly [command: string, text: string])[] = [
   ['FETCH 4294967296 FLAGS', 'A sequence number is out of range'],
   ['FETCH 1, FLAGS', 'A sequence set is not one'],
   ['FETCH 1 ()', 'An item to fetch is missing'],
+  [`FETCH 1 (${'FLAGS '.repeat(1000)}FLAGS)`, 'A FETCH names at most 1000 items'],
   ['FETCH 1 (FLAGS', ') expected'],
   ['FETCH 1 (ALL)', 'An item to fetch is not known'],
   ['FETCH 1 XYZZY', 'An item to fetch is not known'],

@@ -110,6 +110,7 @@ test('[P-03] what is no SEARCH is BAD; a set of characters nobody knows is NO (R
     bad(' YOUNGER 0', 'A number may not be 0'),
     bad(' RETURN (MAGIC) ALL', 'SEARCH returns MIN, MAX, COUNT, ALL or SAVE'),
     bad(` ${nested(250)}`, 'Search keys are nested too deep'),
+    bad(' SEEN'.repeat(1001), 'A search has at most 1000 keys'),
     bad(' SUBJECT {2+}\r\n\u00ff\u00fe', 'A string is not of its character set'),
     [
       'a SEARCH CHARSET x-none ALL',
