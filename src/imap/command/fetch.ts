@@ -54,9 +54,13 @@ export function fetch(session: ImapSession, args: Args, state: Selected, by: By)
     else if (by === 'uid') session.ok('FETCH completed', 'EXPUNGEISSUED');
     else session.no('EXPUNGEISSUED', 'Some of the messages were deleted by another session');
   };
-  const job = { session, state, plan, spans, finish };
-  if (plan.need === 'nothing' && !plan.parts) return fetchPlain(job);
-  return fetchContent(job);
+  return fetchRows({ session, state, plan, spans, finish });
+}
+
+/** The rows of a plan. What follows is `finish`'s. */
+export function fetchRows(job: FetchJob): Done {
+  const { need, parts } = job.plan;
+  return need === 'nothing' && !parts ? fetchPlain(job) : fetchContent(job);
 }
 
 const asksModseq = ({ items, changedSince }: FetchRequest): boolean =>

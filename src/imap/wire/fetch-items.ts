@@ -90,7 +90,8 @@ export function readFetch(args: Args): FetchRequest {
   return { items, ...modifiers };
 }
 
-function readItems(args: Args): readonly FetchItem[] {
+/** `(item …)`. */
+export function readItems(args: Args): readonly FetchItem[] {
   const items = args.list(() => readItem(args, args.atom()));
   if (items.length === 0) args.fail('An item to fetch is missing');
   if (items.length > ITEMS_MAX) args.fail(`A FETCH names at most ${ITEMS_MAX} items`);
