@@ -207,16 +207,16 @@ test('[P-03] a literal that is told by itself is never cut by an answer', async 
     const [a, b] = [await enter(port), await enter(port)];
     await b.ok('b NOTIFY SET (SELECTED (MessageNew (BODY.PEEK[]) MessageExpunge))');
     inner.deliver(auth.account, Buffer.from('Subject: four\n\nText\n'));
-    b.write('c XYZZY\r\nd STATUS INBOX (MESSAGES)\r\ne LOGIN {1}\r\n');
+    b.write('d STATUS INBOX (MESSAGES)\r\nc XYZZY\r\ne LOGIN {1}\r\n');
     for (let turns = 0; turns < 20; turns += 1) await a.ok('a NOOP');
     go();
     expect(await b.waitFor(/^\+ Go/)).toEqual([
       '* 1 EXISTS',
       '* 0 RECENT',
       '* 1 FETCH (BODY[] {23}\r\nSubject: four\r\n\r\nText\r\n)',
-      'c BAD Unknown command',
       '* STATUS INBOX (MESSAGES 1)',
       'd OK STATUS completed',
+      'c BAD Unknown command',
       '+ Go ahead',
     ]);
   });
