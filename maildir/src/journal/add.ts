@@ -26,14 +26,38 @@ interface Arrival {
   readonly keywords: readonly string[];
 }
 
-/** The interface's `add`. */
-export async function addStaged(
+/** A call that failed; nothing is left of its files, or its error is an UnknownResultError. */
+export interface NotAdded {
+  readonly error: unknown;
+}
+
+/** The interface's `add`, for calls that wait together: each is all or none, one commit for all. */
+export async function addAll(
+  journal: Journal,
+  place: Place,
+  calls: readonly (readonly StagedMessage[])[],
+): Promise<readonly (Added | NotAdded)[]> {
+  await openNumbered(journal, place);
+  const named: (readonly Arrival[] | NotAdded)[] = [];
+  for (const messages of calls) {
+    named.push(await nameAll(journal, place, messages).catch((error: unknown) => ({ error })));
+  }
+  const numbered = await numberAll(
+    journal,
+    place,
+    named.flatMap((each) => ('error' in each ? [] : [each])),
+  );
+  let next = 0;
+  return named.map((each) => ('error' in each ? each : (numbered[next++] as Added | NotAdded)));
+}
+
+/** Gives the files of a call their names in cur/, all or none. */
+async function nameAll(
   journal: Journal,
   place: Place,
   messages: readonly StagedMessage[],
-): Promise<Added> {
+): Promise<readonly Arrival[]> {
   for (const message of messages) checkName(message);
-  await openNumbered(journal, place);
   const { keywords } = place.book as Book;
   const arrivals = messages.map((message): Arrival => {
     const split = keywords.split(message.keywords);
@@ -56,7 +80,7 @@ export async function addStaged(
     await undo(journal, moved);
     throw error;
   }
-  return number(journal, place, arrivals);
+  return arrivals;
 }
 
 const nameOf = ({ base, letters }: Arrival): string => `${base}:2,${letters}`;
@@ -69,62 +93,88 @@ async function undo(journal: Journal, paths: readonly string[]): Promise<void> {
 
 /** What lies in a folder gets its numbers before what comes. */
 async function openNumbered(journal: Journal, place: Place): Promise<void> {
-  await openLog(journal, place);
+  if (place.book === undefined) await openLog(journal, place);
   if (place.book?.uidNext === 1) await syncPlace(journal, place);
 }
 
 /**
- * Commits numbers and keywords, and once more when the result is not known: what the first try has
- * done is in the log then. Without room, messages wait for their numbers, unless they have keywords,
- * which have no other place. When the commit is known not to be there, nothing is left of the files.
+ * Numbers what is in cur/, all calls in one commit; what does not go together is tried for each.
+ * Names and commit become durable side by side; both before anybody is told.
  */
-async function commitArrivals(
+async function numberAll(
   journal: Journal,
   place: Place,
-  arrivals: readonly Arrival[],
-  entries: ReadonlyMap<string, Entry>,
-): Promise<void> {
-  let unknown = false;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (attempt > 1) await openLog(journal, place);
-      return await commitRows(journal, place, (book) => rowsOf(book, arrivals), entries);
-    } catch (error) {
-      place.logNames = undefined;
-      unknown ||= error instanceof UnknownResultError;
-      if (!unknown && isFull(error) && arrivals.every(({ keywords }) => keywords.length === 0))
-        return;
-      if (attempt === 1 && !isFull(error)) continue;
-      if (unknown) throw new UnknownResultError(`add to ${place.path}`, error);
-      const paths = arrivals.map((arrival) => pathOf(place, arrival));
-      await undo(journal, paths);
-      throw error;
-    }
-  }
-}
-
-/** Numbers what is in cur/. What cannot be numbered for want of room waits. */
-async function number(
-  journal: Journal,
-  place: Place,
-  arrivals: readonly Arrival[],
-): Promise<Added> {
+  calls: readonly (readonly Arrival[])[],
+): Promise<readonly (Added | NotAdded)[]> {
   place.mailNames = undefined;
   const validity = place.book?.validity;
+  const all = calls.flat();
+  const [named, committed] = await Promise.allSettled([
+    syncDirectory(journal.nfs, `${place.path}/cur`),
+    commitArrivals(journal, place, all),
+  ]);
+  if (named.status === 'rejected') {
+    const error = new UnknownResultError(`fsync of ${place.path}/cur`, named.reason);
+    return calls.map(() => ({ error }));
+  }
+  const failed: unknown[] = [];
+  if (committed.status === 'rejected') {
+    for (const [index, arrivals] of calls.entries()) {
+      const mending = mend(journal, place, arrivals, committed.reason);
+      await mending.catch((error: unknown) => (failed[index] = error));
+    }
+  }
+  // A journal that was lost meanwhile has ours and nothing else yet.
+  if (place.book?.validity !== validity) await syncPlace(journal, place);
+  return calls.map((arrivals, index) =>
+    failed[index] === undefined ? addedNow(place, arrivals) : { error: failed[index] },
+  );
+}
+
+const commitArrivals = (
+  journal: Journal,
+  place: Place,
+  arrivals: readonly Arrival[],
+): Promise<void> => {
   const entries = new Map<string, Entry>();
   for (const arrival of arrivals) {
     entries.set(arrival.key, { directory: 'cur', name: nameOf(arrival) });
   }
-  // The names and the commit become durable side by side; both before anybody is told.
-  const [named, committed] = await Promise.allSettled([
-    syncDirectory(journal.nfs, `${place.path}/cur`),
-    commitArrivals(journal, place, arrivals, entries),
-  ]);
-  if (committed.status === 'rejected') throw committed.reason;
-  if (named.status === 'rejected')
-    throw new UnknownResultError(`add to ${place.path}`, named.reason);
-  // A journal that was lost meanwhile has ours and nothing else yet.
-  if (place.book?.validity !== validity) await syncPlace(journal, place);
+  return commitRows(journal, place, (book) => rowsOf(book, arrivals), entries);
+};
+
+/**
+ * After a commit that failed: once more, by what the log says now, which may have it all the same.
+ * Without room, messages wait for their numbers, unless they have keywords, which have no other
+ * place. When no commit of ours can be there, nothing is left of the files.
+ */
+async function mend(
+  journal: Journal,
+  place: Place,
+  arrivals: readonly Arrival[],
+  first: unknown,
+): Promise<void> {
+  let error = first;
+  let unknown = first instanceof UnknownResultError;
+  place.logNames = undefined;
+  if (unknown || !isFull(first)) {
+    try {
+      await openLog(journal, place);
+      return await commitArrivals(journal, place, arrivals);
+    } catch (second) {
+      error = second;
+      unknown ||= second instanceof UnknownResultError;
+      place.logNames = undefined;
+    }
+  }
+  if (unknown) throw new UnknownResultError(`add to ${place.path}`, error);
+  if (isFull(error) && arrivals.every(({ keywords }) => keywords.length === 0)) return;
+  const paths = arrivals.map((arrival) => pathOf(place, arrival));
+  await undo(journal, paths);
+  throw error;
+}
+
+function addedNow(place: Place, arrivals: readonly Arrival[]): Added {
   const book = place.book as Book;
   const uids = arrivals.map(({ key }) => book.withKey(key)?.uid);
   const waiting = uids.filter((uid) => uid === undefined).length;
@@ -192,7 +242,9 @@ export async function addLinks(
     throw error;
   }
   const arrivals = linked.map(({ arrival }) => arrival);
-  return number(journal, place, arrivals);
+  const [added] = await numberAll(journal, place, [arrivals]);
+  if (added === undefined || 'error' in added) throw added?.error;
+  return added;
 }
 
 async function linkedTo(

@@ -1,7 +1,7 @@
 import { systemError } from '../errno.ts';
 import { uniqueNames } from '../names.ts';
 import type { Maildirs, MaildirsOptions } from '../types.ts';
-import { addLinks, addStaged, arrivalOf } from './add.ts';
+import { addAll, addLinks, arrivalOf, type NotAdded } from './add.ts';
 import { openLog } from './begin.ts';
 import type { Message } from './book.ts';
 import { NAMES_MAX } from './compact.ts';
@@ -9,10 +9,18 @@ import { commitRows, expungePlace, type Uids } from './expunge.ts';
 import { NO_ROWS } from './format.ts';
 import { folderPathOf, newPlace, type Failure, type Journal, type Place } from './place.ts';
 import type { Rules } from './rules.ts';
-import { Shelves } from './shelves.ts';
+import { Shelves, type Sharing } from './shelves.ts';
 import { storeAll } from './store.ts';
 import { syncPlace, TRIES_MAX } from './sync.ts';
-import type { Copied, FolderRef, Journals } from './types.ts';
+import type {
+  Added,
+  Copied,
+  FlagChange,
+  FolderRef,
+  Journals,
+  StagedMessage,
+  Stored,
+} from './types.ts';
 import { renameFolder, seedPlace } from './whole.ts';
 
 /**
@@ -52,7 +60,8 @@ import { renameFolder, seedPlace } from './whole.ts';
  *
  * store: rename from the exact name known (the compare-and-swap of letters), then one commit for
  * all messages of the call. Lost renames: sync, and again for those. Calls that wait for one folder
- * are run one by one; a store may take along those that wait behind it and ask for the same.
+ * are run one by one; a store takes along the stores that wait behind it, an add the adds: they
+ * share one commit, and its fsyncs.
  *
  * expunge: commit, unlink, commit that they are cleared. add: rename into cur/, then commit.
  * copy: link into the other folder's cur/, then commit there. move: copy, then expunge here.
@@ -165,14 +174,26 @@ export const openJournals = (options: JournalsOptions): Journals => openWithout(
 export function openWithout(options: JournalsOptions, rules: Rules): Journals {
   const shelves = new Shelves(options.messagesMax ?? MESSAGES_MAX);
   const journal = journalOf(options, rules, shelves);
+  const storing: Sharing<FlagChange, Stored> = {
+    kind: 'store',
+    runAll: (place, changes) => storeAll(journal, place, changes),
+  };
+  const adding: Sharing<readonly StagedMessage[], Added | NotAdded> = {
+    kind: 'add',
+    runAll: (place, calls) => addAll(journal, place, calls),
+  };
   return {
     known: (ref) => shelves.peek(ref)?.state,
     sync: (ref, sync) => shelves.run(ref, (place) => syncPlace(journal, place, sync)),
     store: (ref, change) =>
-      shelves.store(ref, change, (place, changes) => storeAll(journal, place, changes)),
+      shelves.share(ref, change, storing, change.unchangedSince !== undefined),
     expunge: (ref, uids, uidValidity) =>
       shelves.run(ref, (place) => expungePlace(journal, place, { uids, uidValidity })),
-    add: (ref, messages) => shelves.run(ref, (place) => addStaged(journal, place, messages)),
+    add: async (ref, messages) => {
+      const outcome = await shelves.share(ref, messages, adding);
+      if ('error' in outcome) throw outcome.error;
+      return outcome;
+    },
     copy: async (from, uids, to, uidValidity) =>
       (await copyTo(journal, shelves, { from, uids, uidValidity, to })).copied,
     move: async (from, uids, to, uidValidity) => {

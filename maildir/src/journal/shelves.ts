@@ -1,6 +1,6 @@
 import { newPlace, type Place } from './place.ts';
 import { folderPathOf } from './place.ts';
-import type { FlagChange, FolderRef, Stored } from './types.ts';
+import type { FolderRef } from './types.ts';
 
 /**
  * The folders that this process knows, and whose turn it is: one operation at a time on a folder,
@@ -8,10 +8,19 @@ import type { FlagChange, FolderRef, Stored } from './types.ts';
  * that costs reading them again.
  */
 
-/** Changes of flags that will share one commit. */
-export interface Batch {
-  readonly changes: FlagChange[];
-  readonly done: Promise<readonly Stored[]>;
+type Kind = 'store' | 'add';
+
+/** How calls of a kind are done together. */
+export interface Sharing<C, R> {
+  readonly kind: Kind;
+  readonly runAll: (place: Place, calls: readonly C[]) => Promise<readonly R[]>;
+}
+
+/** Calls of one kind that will share one commit. */
+interface Batch {
+  readonly kind: Kind;
+  readonly calls: unknown[];
+  readonly done: Promise<readonly unknown[]>;
 }
 
 export interface Shelf {
@@ -26,7 +35,7 @@ export interface Shelf {
 
 /** What a folder weighs beside its messages. */
 const FOLDER_WEIGHT = 20;
-const CHANGES_MAX = 200;
+const CALLS_MAX = 200;
 
 export class Shelves {
   readonly #messagesMax: number;
@@ -49,26 +58,29 @@ export class Shelves {
     return this.#queue(shelf, operation);
   }
 
-  /** As `run` with `storeAll`, which gets the changes that wait together. */
-  store(
+  /**
+   * As `run` with an operation that does several calls as one: it gets those that wait together and
+   * gives one result for each, in order. Between them no call of another kind was made.
+   */
+  share<C, R>(
     ref: FolderRef,
-    change: FlagChange,
-    storeAll: (place: Place, changes: readonly FlagChange[]) => Promise<readonly Stored[]>,
-  ): Promise<Stored> {
+    call: C,
+    { kind, runAll }: Sharing<C, R>,
+    isAlone = false,
+  ): Promise<R> {
     const shelf = this.#shelf(ref);
-    const isAlone = change.unchangedSince !== undefined;
     let { batch } = shelf;
-    if (isAlone || batch === undefined || batch.changes.length >= CHANGES_MAX) {
-      const changes: FlagChange[] = [];
+    if (isAlone || batch?.kind !== kind || batch.calls.length >= CALLS_MAX) {
+      const calls: C[] = [];
       const done = this.#queue(shelf, (place) => {
-        if (shelf.batch?.changes === changes) shelf.batch = undefined;
-        return storeAll(place, changes);
+        if (shelf.batch?.calls === calls) shelf.batch = undefined;
+        return runAll(place, calls);
       });
-      batch = { changes, done };
+      batch = { kind, calls, done };
       shelf.batch = isAlone ? undefined : batch;
     }
-    const index = batch.changes.push(change) - 1;
-    return batch.done.then((stored) => stored[index] as Stored);
+    const index = batch.calls.push(call) - 1;
+    return batch.done.then((results) => results[index] as R);
   }
 
   /** Forgets what is known of a folder, once its operations are done. */

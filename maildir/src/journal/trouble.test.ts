@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { wrapFs } from '../../test/call-fs.ts';
+import { recordCalls, wrapFs } from '../../test/call-fs.ts';
 import { ARCHIVE, BOX, factsOf, INBOX, rowsOf, Yard, type Host } from '../../test/journal-yard.ts';
 import { isErrno, systemError, UnknownResultError } from '../errno.ts';
 import type { ErrnoName } from '../errno.ts';
@@ -73,6 +73,31 @@ test('[N-11] an append whose commit fails once has its UIDs and keywords all the
     expect([call, added.uids, rowsOf(added.state)]).toEqual([call, [2], ['1 ', '2  work']]);
     expect(factsOf(await sync(yard.host()))).toEqual(factsOf(added.state));
   }
+});
+
+test('[N-11] appends that wait together share a commit; each has its own numbers or its own error', async () => {
+  const yard = await Yard.make();
+  const recorded = recordCalls(yard.fs);
+  const host = yard.host({}, recorded.fs);
+  await yard.add(host, 1);
+  const logged = (await yard.fs.list(LOG)).length;
+  const calls = [];
+  for (let call = 0; call < 5; call++) {
+    calls.push([await yard.staged(host, BOX, { keywords: call === 2 ? ['work'] : [] })]);
+  }
+  await yard.fs.unlink(`${BOX}/tmp/${calls[3]?.[0]?.base}`);
+  recorded.calls.length = 0;
+  const all = await Promise.allSettled(calls.map((call) => host.journals.add(INBOX, call)));
+  expect(all.map((each) => each.status === 'fulfilled' && each.value.uids)).toEqual([
+    [2],
+    [3],
+    [4],
+    false,
+    [5],
+  ]);
+  expect((await yard.fs.list(LOG)).length).toBe(logged + 1);
+  expect(recorded.calls.filter((call) => call === 'fsync')).toHaveLength(3); // The commit, its name, and cur/.
+  expect(rowsOf(await sync(yard.host()))).toEqual(['1 ', '2 ', '3 ', '4  work', '5 ']);
 });
 
 test('[N-11] an append whose commit cannot be is an error, and none of its files stays', async () => {
