@@ -65,6 +65,7 @@ function place(options: CourierOptions): InPeers {
     AUTHADDR: 'test',
     HOME: bind,
     MAILDIR: options.maildir,
+    IMAP_KEYWORDS: '1',
     IMAP_CAPABILITY: 'IMAP4rev1 UIDPLUS NAMESPACE',
   };
   return { bind: [bind], cwd: bind, env };

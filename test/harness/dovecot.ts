@@ -20,6 +20,8 @@ export interface DovecotOptions {
    */
   readonly tuned?: boolean | 'hibernating';
   readonly tls?: TestCertificate;
+  /** Lines of configuration that a test needs. */
+  readonly settings?: string;
 }
 
 export interface DovecotServer {
@@ -99,6 +101,7 @@ protocol lmtp {
 }
 ${tuned ? TUNED : ''}
 ${options.tuned === 'hibernating' ? HIBERNATING : ''}
+${options.settings ?? ''}
 `;
 }
 

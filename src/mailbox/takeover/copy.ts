@@ -1,4 +1,4 @@
-import { nameBase, nameFlags, renameExact, type Entry } from '#maildir';
+import { hasKey, nameBase, renameExact, withFlags, type Entry } from '#maildir';
 import type { Mailbox } from '../../volumes/mailboxes.ts';
 import { READ_CHUNK_BYTES } from '../reader.ts';
 import { StoredForm } from '../stored-form.ts';
@@ -9,9 +9,9 @@ import type { Problems } from './problems.ts';
 import type { Format } from './source.ts';
 
 /**
- * One message into a folder: staged in its tmp/, published to new/ under its key, moved to cur/
- * with its flags. Whoever dies between leaves a message without flags, which the next run finds
- * under its key and moves on.
+ * One message into a folder: staged in its tmp/, published to new/ under its key, then given
+ * UIDL, flags and directory by one rename. Whoever dies between leaves a message without them, which
+ * the next run finds under its key.
  */
 export interface CopyTo {
   readonly mailbox: Mailbox;
@@ -44,7 +44,7 @@ export async function copyAll(
       if (entry !== undefined) kept += 1;
       const placed = entry ?? (await copyOne(to, message));
       if (entry === undefined && placed !== undefined) copied += 1;
-      if (placed !== undefined) await flagged(to, message, placed);
+      if (placed !== undefined) await settled(to, message, placed);
     }
   };
   const workers = Array.from({ length: Math.min(PARALLEL, messages.length) }, work);
@@ -53,16 +53,46 @@ export async function copyAll(
   return { copied, kept };
 }
 
-/** Flags and cur/ of a message that is in new/. */
-async function flagged(to: CopyTo, { source }: TargetMessage, entry: Entry): Promise<void> {
-  const missing = source.letters
-    .split('')
-    .filter((letter) => !nameFlags(entry.name).includes(letter));
-  const stays = source.file.directory === 'new' && entry.directory === 'new';
-  if (missing.length === 0 && (stays || entry.directory === 'cur')) return;
-  const add = missing.join('');
-  await to.mailbox.volume.setFlags({ maildir: to.path, entry, add, remove: '' });
+/** How often a message that another moves meanwhile is looked for. */
+const TRIES = 3;
+
+/**
+ * Gives a message that was published, now or by an earlier run, its UIDL, its flags and its
+ * directory, all by one rename from the exact name. What others have set meanwhile stays.
+ */
+async function settled(to: CopyTo, message: TargetMessage, entry: Entry): Promise<void> {
+  const { volume } = to.mailbox;
+  let found: Entry | undefined = entry;
+  for (let attempt = 0; attempt < TRIES && found !== undefined; attempt++) {
+    const wanted = wantedEntry(message, found);
+    if (wanted.directory === found.directory && wanted.name === found.name) return;
+    if ((await renamed(to, found, wanted)) === 'renamed') return;
+    const entries = await volume.list(to.path);
+    found = entries.find(({ name }) => hasKey(name, message.key));
+  }
 }
+
+function wantedEntry({ key, uidl, source }: TargetMessage, entry: Entry): Entry {
+  const base = nameBase(entry.name);
+  const fields = base.split(',').slice(1);
+  const others = fields.filter((field) => uidl === undefined || !field.startsWith('U='));
+  const name = [keyWithUidl({ key, uidl }), ...others].join(',') + entry.name.slice(base.length);
+  const stays = source.file.directory === 'new' && source.letters === '';
+  if (entry.directory === 'new' && stays) return { directory: 'new', name };
+  return { directory: 'cur', name: withFlags(name, source.letters, '') };
+}
+
+const renamed = (to: CopyTo, from: Entry, wanted: Entry): Promise<'renamed' | 'lost'> =>
+  to.mailbox.volume.guard({
+    operation: 'setFlags',
+    where: `${to.path}/${from.directory}`,
+    absent: 'message-gone',
+    run: (fs) => {
+      const nfs = { fs, directorySync: 'never', lie: () => {} } as const;
+      const at = ({ directory, name }: Entry): string => `${to.path}/${directory}/${name}`;
+      return renameExact(nfs, at(from), at(wanted));
+    },
+  });
 
 /** @returns undefined when the file went away or is none */
 async function copyOne(to: CopyTo, message: TargetMessage): Promise<Entry | undefined> {
@@ -91,7 +121,7 @@ async function copyOne(to: CopyTo, message: TargetMessage): Promise<Entry | unde
       count.add(bytes);
     }
     const { octets, wireOctets } = count;
-    const as = keyWithUidl(message);
+    const as = message.key;
     const request = { maildir, base, as, octets, wireOctets, targets: [maildir] };
     const [result] = await volume.publish(request);
     if (result?.name === undefined) throw result?.error ?? new Error('nothing was published');
@@ -127,26 +157,13 @@ export async function nameAll(to: CopyTo, messages: readonly TargetMessage[]): P
   return { copied: 0, kept };
 }
 
-async function nameInPlace(
-  { mailbox, path }: CopyTo,
-  message: TargetMessage,
-): Promise<'there' | 'gone'> {
-  const { directory } = message.source.file;
-  const name = readable(message.source.file.name);
-  const base = nameBase(name);
-  const fields = base.split(',').slice(1);
-  const others = fields.filter((field) => message.uidl === undefined || !field.startsWith('U='));
-  const wanted = [keyWithUidl(message), ...others].join(',') + name.slice(base.length);
-  if (wanted === name) return 'there';
-  const where = `${path}/${directory}`;
-  const renamed = await mailbox.volume.guard({
-    operation: 'setSizes',
-    where,
-    absent: 'message-gone',
-    run: (fs) => {
-      const nfs = { fs, directorySync: 'never', lie: () => {} } as const;
-      return renameExact(nfs, `${where}/${name}`, `${where}/${wanted}`);
-    },
-  });
-  return renamed === 'renamed' ? 'there' : 'gone';
+async function nameInPlace(to: CopyTo, message: TargetMessage): Promise<'there' | 'gone'> {
+  const { file } = message.source;
+  const entry = { directory: file.directory, name: readable(file.name) };
+  const { name } = wantedEntry(message, entry);
+  // Flags stay as they are, the letters of Dovecot's keywords among them.
+  const base = nameBase(name) + entry.name.slice(nameBase(entry.name).length);
+  if (base === entry.name) return 'there';
+  const how = await renamed(to, entry, { ...entry, name: base });
+  return how === 'renamed' ? 'there' : 'gone';
 }

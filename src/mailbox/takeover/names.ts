@@ -110,6 +110,6 @@ function withUidl(given: {
   return { key, uidl: undefined };
 }
 
-/** The name that publishing adds sizes to. */
+/** What a name begins with. */
 export const keyWithUidl = ({ key, uidl }: Pick<TargetMessage, 'key' | 'uidl'>): string =>
   uidl === undefined ? key : `${key},U=${encodeUidl(uidl)}`;
