@@ -69,7 +69,9 @@ export const MAILBOX_OPTIONS = {
     default: 30_000,
     min: 250,
     max: 3_600_000,
-    doc: 'The longest such pause: so late may a change of another host be told without hints.',
+    doc:
+      'The longest such pause: so late may a change of another host be told without hints. Nodes ' +
+      'with a listener `hints ADDRESS:PORT` (UDP) tell each other at once what they changed.',
   },
   'mailbox.watch.gap': {
     kind: 'duration',

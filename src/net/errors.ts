@@ -45,4 +45,9 @@ export const NET_ERRORS = {
     means: 'The client waits or is dropped; connections that are open go on',
     mend: 'Raise LimitNOFILE of the service above twice net.connections.max',
   },
+  'MF-NET-010': {
+    what: 'Hints between nodes are off here: their UDP port cannot be bound, or farm.cookie is empty',
+    means: 'Clients that wait at this node hear of what other nodes changed up to 30 s later',
+    mend: 'Correct the `hints` listener of the mwNode entry, or run `mailfarm config cookie`',
+  },
 } as const;

@@ -1,5 +1,7 @@
+import { createSocket } from 'node:dgram';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
 import { silentLogger } from '../log/types.ts';
 import {
   DATAGRAM_OCTETS_MAX,
@@ -7,9 +9,11 @@ import {
   encodeHints,
   hintKey,
   openHintSocket,
+  DATAGRAMS_PER_SECOND,
   type Hint,
-  type HintSocket,
+  type HintPeer,
 } from './hints.ts';
+import { hintDatagrams } from './metrics.ts';
 
 const KEY = hintKey('cookie of the farm');
 const HINT: Hint = { account: '0f9c1e52-0000-4000-8000-000000000001', folder: 'Entwürfe/a' };
@@ -54,43 +58,90 @@ describe('hints in datagrams', () => {
 });
 
 describe('hints between nodes', () => {
-  const open: HintSocket[] = [];
+  const open: { close(): unknown }[] = [];
   afterEach(() => {
     for (const socket of open.splice(0)) socket.close();
   });
 
-  test('come to the others, and from nobody else', async () => {
+  /** A node whose time stands still, and what it hears. */
+  const node = async (cookie: string, peers: readonly HintPeer[] = []) => {
     const heard: Hint[] = [];
-    const peers: { address: string; port: number }[] = [];
-    const node = async (cookie: string): Promise<HintSocket> => {
-      const socket = await openHintSocket({
-        address: '127.0.0.1',
-        port: 0,
-        cookie,
-        peers: () => peers,
-        onHints: (hints) => void heard.push(...hints),
-        log: silentLogger,
-      });
-      open.push(socket);
-      return socket;
+    const socket = await openHintSocket({
+      address: '127.0.0.1',
+      port: 0,
+      cookie,
+      peers: () => peers,
+      onHints: (hints) => void heard.push(...hints),
+      clock: { now: () => 0, sleep: () => new Promise(() => {}) },
+      log: silentLogger,
+    });
+    open.push(socket);
+    return { socket, heard, at: { address: '127.0.0.1', port: socket.port } };
+  };
+  const polled = { timeout: 30_000 };
+
+  test('come to the others, past one that is not there', async () => {
+    const two = await node('ours');
+    const nobody = { address: '127.0.0.1', port: 1 };
+    const one = await node('ours', [nobody, { address: '::1', port: 9 }, two.at]);
+    await expect.poll(() => (one.socket.send([HINT]), two.heard.length), polled).toBeGreaterThan(0);
+    expect(two.heard[0]).toEqual(HINT);
+  });
+
+  test('every address of the machine takes those of IPv4', async () => {
+    const two = await node('ours');
+    const heard: Hint[] = [];
+    const every = await openHintSocket({
+      address: '*',
+      port: 0,
+      cookie: 'ours',
+      peers: () => [two.at],
+      onHints: (hints) => void heard.push(...hints),
+      clock: systemClock,
+      log: silentLogger,
+    });
+    open.push(every);
+    const one = await node('ours', [{ address: '127.0.0.1', port: every.port }]);
+    await expect.poll(() => (one.socket.send([HINT]), heard.length), polled).toBeGreaterThan(0);
+    await expect.poll(() => (every.send([HINT]), two.heard.length), polled).toBeGreaterThan(0);
+  });
+
+  test('a flood of forged ones leaves those of the farm their rate', async () => {
+    const two = await node('ours');
+    const stranger = await node('theirs', [two.at]);
+    const one = await node('ours', [two.at]);
+    const before = hintDatagrams.value('refused');
+    const forged = createSocket('udp4');
+    open.push(forged);
+    const [datagram = Buffer.alloc(0)] = encodeHints(hintKey('theirs'), [HINT]);
+    const flood = (): number => {
+      for (let n = 0; n < 100; n++) forged.send(datagram, two.at.port, two.at.address);
+      return hintDatagrams.value('refused') - before;
     };
-    const [one, two, stranger] = [await node('ours'), await node('ours'), await node('theirs')];
-    peers.push({ address: '127.0.0.1', port: two.port });
-    await expect
-      .poll(() => (stranger.send([{ ...HINT, folder: 'forged' }]), two.refused), {
-        timeout: 30_000,
-      })
-      .toBeGreaterThan(0);
-    await expect
-      .poll(() => (one.send([HINT]), heard.length), { timeout: 30_000 })
-      .toBeGreaterThan(0);
-    expect(heard[0]).toEqual(HINT);
-    expect(heard.every(({ folder }) => folder === HINT.folder)).toBe(true);
-    peers.push({ address: '127.0.0.1', port: 1 }); // Nobody listens there.
-    one.send([HINT]);
-    const before = heard.length;
-    await expect
-      .poll(() => (one.send([HINT]), heard.length), { timeout: 30_000 })
-      .toBeGreaterThan(before);
+    await expect.poll(flood, polled).toBeGreaterThan(2 * DATAGRAMS_PER_SECOND);
+    stranger.socket.send([HINT]);
+    expect(two.heard).toEqual([]);
+    await expect.poll(() => (one.socket.send([HINT]), two.heard.length), polled).toBeGreaterThan(0);
+  });
+
+  test('those of the farm that a stranger repeats go on at a rate', async () => {
+    const two = await node('ours');
+    const [datagram = Buffer.alloc(0)] = encodeHints(hintKey('ours'), [HINT]);
+    const stranger = createSocket('udp4');
+    open.push(stranger);
+    const before = hintDatagrams.value('dropped');
+    const flood = (): number => {
+      for (let n = 0; n < 100; n++) stranger.send(datagram, two.at.port, two.at.address);
+      return hintDatagrams.value('dropped') - before;
+    };
+    await expect.poll(flood, polled).toBeGreaterThan(10);
+    expect(two.heard).toHaveLength(DATAGRAMS_PER_SECOND);
+  });
+
+  test('are sent at a rate', async () => {
+    const one = await node('ours', [{ address: '127.0.0.1', port: 9 }]);
+    const before = hintDatagrams.value('sent');
+    for (let n = 0; n < DATAGRAMS_PER_SECOND + 10; n++) one.socket.send([HINT]);
+    expect(hintDatagrams.value('sent') - before).toBe(DATAGRAMS_PER_SECOND);
   });
 });

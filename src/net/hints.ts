@@ -1,6 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../log/types.ts';
+import { hintDatagrams } from './metrics.ts';
 
 /**
  * Hints between nodes: "look at this folder now", over UDP (`mailbox/hints.ts` says what they
@@ -15,6 +18,11 @@ import type { Logger } from '../log/types.ts';
  * state. What has no right MAC, is no text or too long is dropped without a word, and counted.
  * Names of folders are readable to whoever can read the private network; the mail itself is too.
  *
+ * Floods. A forged one costs a MAC each (some µs) and nothing else: it takes no part of the rate
+ * that true datagrams have. True ones that a stranger repeats go on at that rate at most, and a
+ * folder is looked at once in its gap (`mailbox/watching.ts`), if somebody watches it at all.
+ * What we send has a rate too: a node that delivers in a storm does not drown the others.
+ *
  * Rejected: a connection between each two nodes (state, reconnects, and a slow node that holds the
  * others up, for what need not arrive); multicast (not every network has it).
  */
@@ -28,7 +36,10 @@ const MAC_OCTETS = 16;
 /** Below the MTU of any network with room for IPv6 and a tunnel: fragments get lost together. */
 export const DATAGRAM_OCTETS_MAX = 1200;
 const ROWS_MAX = 100;
+const SECOND_MS = 1000;
 const ACCOUNT = /^[A-Za-z0-9-]{1,64}$/;
+/** Datagrams in a second that are sent, and of true ones that are heeded; as many at once. */
+export const DATAGRAMS_PER_SECOND = 1000;
 const KEY_CONTEXT = 'mailfarm hints 1';
 
 /** The key of hints, which says nothing of the cookie. */
@@ -78,46 +89,61 @@ export function decodeHints(key: Buffer, datagram: Buffer): readonly Hint[] | un
 const isHint = (account: string, folder: string): boolean =>
   ACCOUNT.test(account) && folder !== '' && !/[\t\n\r\0]/.test(folder);
 
+export interface HintPeer {
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface HintSocketOptions {
+  /** `*` is every address of the machine. */
   readonly address: string;
   readonly port: number;
   readonly cookie: string;
   /** Where other nodes listen, now. */
-  readonly peers: () => readonly { readonly address: string; readonly port: number }[];
+  readonly peers: () => readonly HintPeer[];
   readonly onHints: (hints: readonly Hint[]) => void;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
 export interface HintSocket {
   readonly port: number;
-  /** Datagrams that were no node's of this farm. */
-  readonly refused: number;
   send(hints: readonly Hint[]): void;
   close(): void;
 }
 
 /** @throws when the address cannot be bound */
 export async function openHintSocket(options: HintSocketOptions): Promise<HintSocket> {
+  const { clock, log } = options;
   const key = hintKey(options.cookie);
-  const socket = createSocket(options.address.includes(':') ? 'udp6' : 'udp4');
-  let refused = 0;
+  const socket = await boundAt(options);
+  const heeded = new Rate(clock);
+  const sent = new Rate(clock);
   socket.on('message', (datagram) => {
-    const hints = decodeHints(key, datagram);
-    if (hints === undefined) refused += 1;
-    else if (hints.length > 0) options.onHints(hints);
+    const hints = decodeHints(key, datagram); // The MAC first: only true ones spend the rate.
+    if (hints === undefined) return hintDatagrams.inc('refused');
+    if (!heeded.take()) return hintDatagrams.inc('dropped');
+    hintDatagrams.inc('received');
+    if (hints.length > 0) options.onHints(hints);
   });
-  await bound(socket, options);
-  socket.on('error', (err) => options.log.warn({ err }, 'hints of other nodes: the socket failed'));
+  socket.on('error', (err) => log.warn({ err }, 'hints of other nodes: the socket failed'));
+  const { family, address: own, port } = socket.address();
+  const reachable = (address: string): string | undefined => {
+    if (isIPv6(address)) return family === 'IPv6' ? address : undefined;
+    if (family === 'IPv4') return address;
+    return own === '::' ? `::ffff:${address}` : undefined;
+  };
   return {
-    port: socket.address().port,
-    get refused() {
-      return refused;
-    },
+    port,
     send: (hints) => {
       for (const datagram of encodeHints(key, hints)) {
-        // An address that cannot be reached costs its node a look by the clock.
         for (const peer of options.peers()) {
-          socket.send(datagram, peer.port, peer.address, () => {});
+          const address = reachable(peer.address);
+          if (address === undefined || peer.port === 0) continue;
+          if (!sent.take()) return hintDatagrams.inc('dropped');
+          hintDatagrams.inc('sent');
+          // A peer that cannot be reached hears of it by its clock.
+          socket.send(datagram, peer.port, address, () => {});
         }
       }
     },
@@ -125,11 +151,50 @@ export async function openHintSocket(options: HintSocketOptions): Promise<HintSo
   };
 }
 
-const bound = (socket: Socket, { address, port }: HintSocketOptions): Promise<void> =>
+/** A bucket that is refilled evenly. */
+class Rate {
+  readonly #clock: Clock;
+  #tokens = DATAGRAMS_PER_SECOND;
+  #filledAt: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#filledAt = clock.now();
+  }
+
+  take(): boolean {
+    const now = this.#clock.now();
+    const more = (Math.max(0, now - this.#filledAt) / SECOND_MS) * DATAGRAMS_PER_SECOND;
+    this.#tokens = Math.min(DATAGRAMS_PER_SECOND, this.#tokens + more);
+    this.#filledAt = now;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+/** Every address of a machine without IPv6 is those of IPv4. */
+async function boundAt({ address, port }: HintSocketOptions): Promise<Socket> {
+  if (address !== '*') return bound(address, port);
+  try {
+    return await bound('::', port);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
+    return bound('0.0.0.0', port);
+  }
+}
+
+const bound = (address: string, port: number): Promise<Socket> =>
   new Promise((resolve, reject) => {
-    socket.once('error', reject);
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    const failed = (error: Error): void => {
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', failed);
     socket.bind(port, address, () => {
-      socket.off('error', reject);
-      resolve();
+      socket.off('error', failed);
+      resolve(socket);
     });
   });

@@ -44,6 +44,18 @@ export const tlsReloads = counter({
   values: ['loaded', 'failed'],
 });
 
+export const hintDatagrams = counter({
+  name: 'mailfarm_net_hints_total',
+  help: 'Datagrams between nodes that say which folders changed. Alert on refused: not of this farm',
+  label: 'event',
+  values: [
+    'sent', // To one node.
+    'received',
+    'refused', // No datagram of this farm: no right MAC, no text, too long.
+    'dropped', // Beyond the rate.
+  ],
+});
+
 /** What this process has at present; gates and stores keep it. */
 export const netNow = {
   connections: 0,

@@ -10,7 +10,7 @@ import { parseSettings } from '../config/settings.ts';
 import { DirectoryUnavailable, type Directory, type NodeEntry } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { parseListen, type ListenAddress } from '../net/address.ts';
-import { HEALTH, isServiceName, SERVICES } from './services.ts';
+import { LISTENERS } from './services.ts';
 import { TABLES } from './tables.ts';
 
 /** All that a worker needs to begin; plain data, because it travels over IPC. */
@@ -59,8 +59,8 @@ export function checkDirectoryPart(part: {
     const parsed = parseListen(text);
     if (typeof parsed === 'string') {
       problems.push(`mwListen: ${parsed}`);
-    } else if (!isServiceName(parsed.service) && parsed.service !== HEALTH) {
-      const known = [...Object.keys(SERVICES), HEALTH].join(', ');
+    } else if (!LISTENERS.includes(parsed.service)) {
+      const known = LISTENERS.join(', ');
       problems.push(`mwListen: "${text}" names no service; there are ${known}`);
     } else if (seen.has(`${parsed.host} ${parsed.port}`)) {
       problems.push(`mwListen: "${text}" has an address that another listener has`);

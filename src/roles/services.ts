@@ -46,4 +46,10 @@ export const needsMailboxes = (listen: readonly { readonly service: string }[]):
 /** Health and metrics over HTTP: the supervisor's own listener, not handed to workers. */
 export const HEALTH = 'health';
 
+/** Hints between nodes over UDP (`net/hints.ts`): the supervisor's own as well. */
+export const HINTS = 'hints';
+
+/** What a listener may name. */
+export const LISTENERS: readonly string[] = [...Object.keys(SERVICES), HEALTH, HINTS];
+
 export const isServiceName = (name: string): name is ServiceName => Object.hasOwn(SERVICES, name);

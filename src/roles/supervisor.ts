@@ -28,6 +28,7 @@ import { directoryAccess, openDirectory, snapshotProblems } from './directory.ts
 import { Fleet, forkWorker, type Worker } from './fleet.ts';
 import { nodeMetrics } from './metrics.ts';
 import type { FromWorker } from './messages.ts';
+import { NodeHints } from './node-hints.ts';
 import {
   askDirectory,
   formatListen,
@@ -141,6 +142,7 @@ class Supervisor {
   readonly #presence: Presence | undefined;
   readonly #gate: Gate;
   readonly #fleet: Fleet;
+  readonly #hints: NodeHints;
   readonly #ledger = createLedger<Worker>();
   readonly #scrapes = new Map<number, () => void>();
   #plan: Plan;
@@ -204,6 +206,15 @@ class Supervisor {
         this.#ledger.retire(worker);
       },
     });
+    this.#hints = new NodeHints({
+      directory: parts.directory,
+      node: file.name,
+      onHints: (hints) => {
+        for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'hints', hints });
+      },
+      clock,
+      logger,
+    });
     this.#directory.news?.onNews((news) => {
       for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'news', news });
     });
@@ -244,6 +255,7 @@ class Supervisor {
     await this.#gate.close();
     // With the other ports: whoever takes this node's place binds all while sessions finish here.
     await this.#health?.close();
+    this.#hints.close();
     await this.#fleet.stop(drainMs);
     await farewell;
     return 'ok';
@@ -267,6 +279,7 @@ class Supervisor {
     const health = listen.find(({ service }) => service === HEALTH);
     await this.#health?.close();
     this.#health = health && (await this.#serveHealth(health));
+    await this.#hints.follow(this.#plan, valuesOf(this.#plan)['farm.cookie']);
     return problems.length === 0 && (health === undefined || this.#health !== undefined);
   }
 
@@ -330,6 +343,7 @@ class Supervisor {
       this.#scrapes.get(message.id)?.();
     } else if (message.kind === 'advice' || message.kind === 'news' || message.kind === 'hints') {
       if (message.kind === 'news') this.#directory.news?.note(message.news);
+      if (message.kind === 'hints') this.#hints.tell(message.hints);
       for (const other of this.#fleet.ready) {
         if (other !== worker) this.#fleet.send(other, message);
       }
