@@ -80,6 +80,19 @@ describe('names on disk', () => {
   });
 });
 
+test('folders of other tools whose names decode alike, or that would be INBOX', () => {
+  const disks = ['a', '&AGE-', 'inbox', 'Inbox', 'INBOX.b', 'inbox.c', 'x&AOQ-', 'x\u00e4', '&'];
+  expect([...namesOf(disks)]).toEqual([
+    ['INBOX', ''],
+    ['a', 'a'],
+    ['&AGE-', '&AGE-'],
+    ['INBOX/b', 'INBOX.b'],
+    ['x\u00e4', 'x&AOQ-'],
+    ['&', '&'],
+  ]);
+  expect([...namesOf(disks.toReversed())].toSorted()).toEqual([...namesOf(disks)].toSorted());
+});
+
 describe('subscriptions that other tools left', () => {
   test('Dovecot, version 1 and 2', () => {
     expect(dovecotNames('INBOX\nSent\nArchive.2026\nEntw&APw-rfe\na/b\n\n.\n')).toEqual([

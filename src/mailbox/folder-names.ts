@@ -12,7 +12,8 @@ import { decodeUtf7, encodeUtf7 } from './utf7.ts';
  *
  * What another tool made need not be so written (UTF-8, `&` alone). Such a folder is shown as it
  * lies on disk, and found by a look at the disk. Two that would be shown alike
- * are one name; the one that we would have written has it.
+ * are one name; the one that we would have written has it. `.inbox`, in whatever case, has no name
+ * that a client could say, which would be INBOX: it is not shown; its mail counts for the quota.
  */
 export const INBOX = 'INBOX';
 

@@ -98,7 +98,10 @@ export interface Folder {
   readonly state: FolderState;
   /** Looks at the files and the journal now. */
   refresh(): Promise<FolderState>;
-  /** As `refresh`, and takes messages out of new/: @returns their UIDs, \Recent of this session alone. */
+  /**
+   * As `refresh`, and takes messages out of new/: @returns their UIDs, \Recent of this session
+   * alone. INBOX of somebody who never got mail is made.
+   */
   claim(): Promise<readonly number[]>;
   /**
    * Calls `listener` after each change that this process learns of, until the function returned is

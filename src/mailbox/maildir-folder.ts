@@ -5,6 +5,7 @@ import type { MailContext } from './context.ts';
 import type { Folder, StoredRange } from './mail.ts';
 import { folderPath } from './maildir-draft.ts';
 import { mailboxEvents } from './metrics.ts';
+import { OneByOne } from './one-by-one.ts';
 import type { Query } from './query.ts';
 import { READ_CHUNK_BYTES, readWire, shortFile } from './reader.ts';
 import { EMPTY, pick, type Placed, type SharedFolder } from './shared-folder.ts';
@@ -154,13 +155,8 @@ export class MaildirFolder implements Folder {
 
   summaries(messages: readonly Numbered[], need: 'head'): AsyncIterable<HeadSummary | undefined>;
   summaries(messages: readonly Numbered[], need: 'all'): AsyncIterable<Summary | undefined>;
-  async *summaries(
-    messages: readonly Numbered[],
-    need: SummaryNeed,
-  ): AsyncGenerator<Summary | undefined> {
-    const placed = await this.#parts.shared.placed();
-    if (placed === undefined) return;
-    yield* this.#parts.context.summaries.of(this.#source(placed), messages, need);
+  summaries(messages: readonly Numbered[], need: SummaryNeed): AsyncIterable<Summary | undefined> {
+    return new OneByOne(this.#summaries(messages, need));
   }
 
   async search(query: Query, state: FolderState): Promise<readonly number[]> {
@@ -213,6 +209,15 @@ export class MaildirFolder implements Folder {
     context.usage.added(context.account.id, -storedOctets(gone), -gone.length);
   }
 
+  async *#summaries(
+    messages: readonly Numbered[],
+    need: SummaryNeed,
+  ): AsyncGenerator<readonly (Summary | undefined)[]> {
+    const placed = await this.#parts.shared.placed();
+    if (placed === undefined) return;
+    yield* this.#parts.context.summaries.lists(this.#source(placed), messages, need);
+  }
+
   /** Messages as whoever looks into them needs them. */
   #source(placed: Placed): MessageSource {
     const { volume } = placed.mailbox;
@@ -246,17 +251,29 @@ export class MaildirFolder implements Folder {
   async #modified(message: Numbered): Promise<number> {
     const placed = await this.#parts.shared.placed();
     if (placed === undefined) throw new StoreError('message-gone', `${message.key}: no mailbox`);
-    const { directory, name } = message.entry;
-    const path = `${folderPath(placed)}/${directory}/${name}`;
-    const at = await placed.mailbox.volume.guard({
-      operation: 'modified',
-      where: path,
-      absent: 'message-gone',
-      run: (fs) => fs.modified(path),
-    });
+    let at: number;
+    try {
+      at = await modified(placed, message);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== 'message-gone') throw error;
+      // Flags or another directory may be all that has changed.
+      const [now] = pick(await this.refresh(), [message.uid]);
+      if (now?.key !== message.key) throw error;
+      at = await modified(placed, now);
+    }
     dates.set(message, at);
     return at;
   }
+}
+
+async function modified(placed: Placed, { entry }: Numbered): Promise<number> {
+  const path = `${folderPath(placed)}/${entry.directory}/${entry.name}`;
+  return placed.mailbox.volume.guard({
+    operation: 'modified',
+    where: path,
+    absent: 'message-gone',
+    run: (fs) => fs.modified(path),
+  });
 }
 
 /** Sum of S= over names. */

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Folder, Mail, Numbered } from './mail.ts';
 import type { MailboxOptions } from './options.ts';
 import {
   append,
@@ -132,6 +133,55 @@ describe('Mail over Maildirs', () => {
     expect(tmp()).toEqual([]);
     await append(one, 'INBOX', 'x\r\n', { keywords: ['k'] });
     expect(tmp()).toEqual([]);
+  });
+
+  test('INBOX of a newcomer that two sessions select at once stays theirs when mail comes', async () => {
+    const { newcomer, stores } = await open();
+    const mails = await Promise.all(stores.map((store) => store.openMail(newcomer.account)));
+    const folders = await Promise.all(mails.map((mail) => mail.open('INBOX')));
+    // EXAMINE and STATUS make nothing.
+    expect(folders.map(({ state }) => state.uidValidity)).toEqual([1, 1]);
+    expect(await Promise.all(folders.map((folder) => folder.claim()))).toEqual([[], []]);
+    const [one, two] = folders.map(({ state }) => state.uidValidity);
+    expect(one).toBeGreaterThan(1);
+    expect(two).toBe(one);
+    await append(mails[1] as Mail, 'INBOX', 'x\r\n');
+    const now = await (folders[0] as Folder).refresh();
+    expect({ uidValidity: now.uidValidity, count: now.messages.length }).toEqual({
+      uidValidity: one,
+      count: 1,
+    });
+  });
+
+  test('of two front ends that CREATE at once none breaks anything, and it is one folder', async () => {
+    const { one, two } = await open();
+    for (let round = 0; round < 20; round++) {
+      const name = `at-once-${round}`;
+      const made = await Promise.allSettled([one.create(name), two.create(name)]);
+      const failed = made.filter((how) => how.status === 'rejected');
+      for (const { reason } of failed) expect(reason).toMatchObject({ kind: 'folder-exists' });
+      expect(failed.length).toBeLessThan(2);
+      const [a, b] = await Promise.all([one.open(name), two.open(name)]);
+      expect(a.state.uidValidity).toBe(b.state.uidValidity);
+      a.close();
+      b.close();
+    }
+  });
+
+  test('the date of a message that another session renames meanwhile', async () => {
+    const { one, two, deliver } = await open();
+    for (let at = 0; at < 20; at++) await deliver('Subject: x\n\ny\n', `odd${at}`);
+    const folder = await one.open('INBOX');
+    const other = await two.open('INBOX');
+    await other.claim(); // Moves them all to cur.
+    const messages = [...folder.state.messages];
+    expect(messages.map(({ entry }) => entry.directory)).toEqual(messages.map(() => 'new'));
+    for (const message of messages) expect(await folder.date(message)).toBeGreaterThan(0);
+    await deliver('Subject: x\n\ny\n', 'odd-and-gone');
+    const gone = (await folder.refresh()).messages.at(-1) as Numbered;
+    await other.refresh();
+    await other.expunge([gone.uid]);
+    await expect(folder.date(gone)).rejects.toMatchObject({ kind: 'message-gone' });
   });
 
   test('a file without a date in its name has the date of the file', async () => {

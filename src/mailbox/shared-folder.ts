@@ -16,7 +16,10 @@ import type { Watched, Watcher } from './watching.ts';
  *   never gets a look that began before he asked: one runs, one more waits, all who ask meanwhile
  *   share that one.
  * - INBOX of somebody who never got mail is empty (`EMPTY`) until his mailbox is made; its numbers
- *   have another UIDVALIDITY.
+ *   have another UIDVALIDITY, and a session that has the empty one selected would have to end. So
+ *   SELECT (`claim`) makes the mailbox as a first delivery does; where that cannot be (the volume
+ *   is full or away), and for EXAMINE and STATUS, which change nothing, INBOX is the empty one. A
+ *   session that examines it is told of another folder when the first mail comes.
  */
 export interface SharedFolderParts {
   readonly mailboxes: Mailboxes<Account>;
@@ -113,18 +116,41 @@ export class SharedFolder implements Watched {
     }
   }
 
-  /** As `refresh`, and takes messages out of new/: @returns their UIDs. */
+  /** As `refresh`, and takes messages out of new/: @returns their UIDs. Makes a newcomer's INBOX. */
   async claim(): Promise<readonly number[]> {
-    const placed = await this.placed();
-    if (placed === undefined) return (this.take(EMPTY), []);
+    const placed = (await this.placed()) ?? (await this.#make());
+    return placed === undefined ? this.#nothing() : this.#claimIn(placed, 'first');
+  }
+
+  async #claimIn(placed: Placed, attempt: 'first' | 'last'): Promise<readonly number[]> {
     try {
       const { volume } = placed.mailbox;
       const { state, claimed } = await volume.journals.sync(placed.ref, { claim: true });
       this.take(state);
       return claimed;
     } catch (error) {
-      if (this.#isUnmade(placed, error)) return (this.take(EMPTY), []);
-      throw await this.explain(error);
+      if (!this.#isUnmade(placed, error)) throw await this.explain(error);
+      const made = attempt === 'first' ? await this.#make() : undefined;
+      return made === undefined ? this.#nothing() : this.#claimIn(made, 'last');
+    }
+  }
+
+  #nothing(): readonly number[] {
+    this.take(EMPTY);
+    return [];
+  }
+
+  /** The mailbox of somebody who never got mail; undefined: it cannot be made now. */
+  async #make(): Promise<Placed | undefined> {
+    const { mailboxes, account, disk } = this.#parts;
+    if (disk !== '') return undefined;
+    try {
+      const mailbox = await mailboxes.ensure(account);
+      this.#placed = { mailbox, ref: { maildir: mailbox.maildir, folder: '' } };
+      return this.#placed;
+    } catch (error) {
+      if (error instanceof StoreError) return undefined; // Whoever delivers is told what it is.
+      throw error;
     }
   }
 
