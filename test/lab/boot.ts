@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { peersReady, peersRoot } from '../harness/peers-root.ts';
 import { start } from '../harness/process.ts';
 import { type Kernel, kernelCommand } from './kernel.ts';
 import { obtainServers } from './other-servers.ts';
@@ -44,6 +45,7 @@ export async function runLaboratory(options: BootOptions): Promise<LabReport> {
     `lab_run=${folder}`,
     `lab_kernel=${options.kernel.folder}`,
     `lab_servers=${await otherServers(options)}`,
+    `lab_peers=${peersReady() ? peersRoot : ''}`,
     `lab_control=${CONTROL}`,
     `lab_args=${options.args.join(',')}`,
     ...Object.entries(insideEnv(options)).map(([name, value]) => `${name}=${value}`),

@@ -28,6 +28,8 @@ const DIR = '/tmp/imap-farm';
 const PLACE = 'imap-farm';
 const FRONTEND_PASSWORD = 'frontend-secret';
 const PASSWORD = 'demo';
+/** `mailbox.watch.max` of this farm. */
+const IDLE_LOOK = '3s';
 const READY_TURNS = 3_000;
 const PORTS = { mx: 2527, pop3: 1112, imap: 1143, health: 8094 } as const;
 const SERVICES: Readonly<Record<Client, readonly (keyof typeof PORTS)[]>> = {
@@ -47,6 +49,7 @@ export class ImapFarm {
   readonly #users: Users;
   readonly #directory: EmbeddedServer;
   readonly #nodes = new Map<Client, HostProcess>();
+  readonly #sessions: ImapChat[] = [];
   #starts = 0;
 
   private constructor(users: Users, directory: EmbeddedServer) {
@@ -123,8 +126,15 @@ export class ImapFarm {
     return `${user}@example.test`;
   }
 
-  session(client: Client, user: string): Promise<ImapChat> {
-    return ImapChat.login(this.imap(client), this.login(user), PASSWORD);
+  async session(client: Client, user: string): Promise<ImapChat> {
+    const chat = await ImapChat.login(this.imap(client), this.login(user), PASSWORD);
+    this.#sessions.push(chat);
+    return chat;
+  }
+
+  /** Whatever a test has left open. */
+  endSessions(): void {
+    for (const { stream } of this.#sessions.splice(0)) stream.destroy();
   }
 
   pop3(user: string): Promise<Pop3Chat> {
@@ -206,10 +216,13 @@ function serveDirectory(users: Users, volumes: readonly VolumeEntry[]): Promise<
         'mx.rate.exempt': '10.99.0.0/24',
         'pop3.plaintext-auth': 'always',
         'imap.plaintext-auth': 'always',
+        // The longest pause between looks in IDLE; 30 s would only make the tests longer.
+        'mailbox.watch.max': IDLE_LOOK,
         // A kernel as slow as this one is no volume that is down; no probe is counted as work.
         'volume.deadline': '60s',
         'volume.probe.deadline': '60s',
         'volume.probe.interval': '60s',
+        'volume.full.retry': '1s',
         'volume.reserve.bytes': '0',
         'volume.reserve.inodes': '0',
       },

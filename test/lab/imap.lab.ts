@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { nameKey } from '#maildir';
 import { judge, randomSessions, violationText } from '../witness/imap/run.ts';
 import { ImapFarm } from './imap-farm.ts';
+import { budgetTests } from './imap-budget.ts';
+import { foreignTests } from './imap-foreign.ts';
+import { killedTests } from './imap-killed.ts';
+import { recoveryTests } from './imap-recovery.ts';
 import { letterOf, mxAtWork, newLedger, pop3AtWork } from './imap-random.ts';
 import { CLIENTS } from './inside.ts';
 
@@ -13,8 +17,12 @@ const SETTLE_MS = 90_000;
 
 let farm: ImapFarm;
 beforeAll(async () => {
-  farm = await ImapFarm.open({ random: 'mail1' });
+  const users = ['random', 'mutt', 'dovecot', 'renamed', 'budget', 'asleep', 'killed'];
+  const restored = ['replaced', 'copied-over'];
+  const onMail1 = [...users, ...restored].map((user) => [user, 'mail1'] as const);
+  farm = await ImapFarm.open({ ...Object.fromEntries(onMail1), full: 'mail2' });
 }, 240_000);
+afterEach(() => farm?.endSessions());
 afterAll(() => farm?.close());
 
 /** Octets of each message of INBOX by serial, as one front end gives them. */
@@ -77,3 +85,11 @@ test(
     }
   },
 );
+
+foreignTests(() => farm);
+
+budgetTests(() => farm);
+
+recoveryTests(() => farm);
+
+killedTests(() => farm);

@@ -2,7 +2,7 @@
 # The first process of the laboratory's kernel. The machine's own files are the root, read-only; what
 # is written goes to tmpfs and ends with the kernel, but for the report in lab_run.
 # Set on the kernel's command line: lab_run (a folder of the machine), lab_kernel, lab_servers,
-# lab_control, lab_args.
+# lab_peers, lab_control, lab_args.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
 lab=$(dirname "$(readlink -f "$0")")
 tree=$(dirname "$(dirname "$lab")")
@@ -25,6 +25,8 @@ step mount -t tmpfs -o mode=1777 tmpfs /tmp
 step mount -t tmpfs tmpfs /mnt
 step mount -t tmpfs tmpfs /var/lib/nfs
 ln -sfn /proc/self/fd /dev/fd
+# Terminals, for programs that want one; in what lacks them only those tests fail.
+mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts
 # Node's io_uring rings corrupt the page table of this kernel.
 echo 2 > /proc/sys/kernel/io_uring_disabled
 # The tree and the kernel's folder may lie below what was just covered; /mnt/host is for reports.
@@ -33,6 +35,7 @@ chmod 1777 /tmp/out
 step mount -t hostfs -o "$lab_run" none /mnt/host
 step mount -t hostfs -o "ro,$lab_kernel" none /mnt/kernel
 [ -n "$lab_servers" ] && step mount -t hostfs -o "ro,$lab_servers" none /mnt/servers
+[ -n "$lab_peers" ] && mkdir -p /mnt/peers && step mount -t hostfs -o "ro,$lab_peers" none /mnt/peers
 step mount -t hostfs -o "ro,$tree" none /mnt/tree
 for module in sunrpc nfsd nfsv4 loop ext4 veth bridge; do
   step modprobe -d /mnt/kernel "$module"

@@ -85,13 +85,22 @@ export class Changes {
     return found?.modseq;
   }
 
-  judge(): void {
+  /** `isRemoved`: what is not there any more takes no flags, and UID STORE says OK all the same. */
+  judge(isRemoved: (uid: number, before: number) => boolean): void {
     for (const [uid, sightings] of this.#sightings) {
-      for (const flag of ALL) this.#flag(uid, flag, sightings);
+      const isOver = ({ exchange }: Touch): boolean => isRemoved(uid, exchange.answer.doneAt);
+      for (const flag of ALL) this.#flag(uid, flag, { sightings, isOver });
     }
   }
 
-  #flag(uid: number, flag: string, sightings: readonly Sighting[]): void {
+  #flag(
+    uid: number,
+    flag: string,
+    {
+      sightings,
+      isOver,
+    }: { readonly sightings: readonly Sighting[]; readonly isOver: (touch: Touch) => boolean },
+  ): void {
     const touches = this.#touches.get(`${uid} ${flag}`) ?? [];
     const first = Math.min(...sightings.map(({ modseq }) => modseq));
     const begins = sightings.some(({ modseq, flags }) => modseq === first && flags.includes(flag));
@@ -102,7 +111,9 @@ export class Changes {
         const text = `UID ${uid}: ${flag} at MODSEQ ${seen.modseq}, and nobody had set it`;
         return this.#complain('flag-invented', seen.client, text, seen.at);
       }
-      const ignored = before.find((touch) => this.#isIgnored(touch, seen, there, before));
+      const ignored = before.find(
+        (touch) => !isOver(touch) && this.#isIgnored(touch, seen, there, before),
+      );
       if (ignored === undefined) continue;
       const { client, answer } = ignored.exchange;
       const what = ignored.sets ? 'set' : 'taken away';

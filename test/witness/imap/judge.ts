@@ -64,7 +64,7 @@ export class Judge {
     for (const other of sessions.others ?? []) this.#messages.other(other);
     for (const [client, exchanges] of byClient) this.#replay(client, exchanges);
     for (const moment of this.#moments) this.#holes(moment);
-    this.#changes.judge();
+    this.#changes.judge((uid, before) => this.#messages.isRemovedBefore(uid, before));
     this.#messages.judge();
     this.#end(sessions.files);
     return this.violations;

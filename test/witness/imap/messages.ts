@@ -74,6 +74,12 @@ export class Messages {
     if (doneAt !== undefined) this.#delivered.push(other);
   }
 
+  /** Did others than IMAP clients ask for its end before this moment? */
+  isRemovedBefore(uid: number, before: number): boolean {
+    const serial = this.#known.get(uid)?.serial ?? '';
+    return (this.#removed.get(serial)?.from ?? Infinity) < before;
+  }
+
   /** The message with this UID has this serial, says an answer. */
   #is(
     exchange: Exchange,

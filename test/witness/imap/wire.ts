@@ -27,6 +27,11 @@ export interface Answer {
   readonly untagged: readonly Response[];
 }
 
+interface Line {
+  readonly line: string;
+  readonly literals: readonly string[];
+}
+
 const now = (): number => performance.timeOrigin + performance.now();
 
 export class ImapWire {
@@ -44,7 +49,7 @@ export class ImapWire {
   }
 
   /** One whole response: a literal follows its line in `literals`, in order. */
-  async #line(): Promise<{ readonly line: string; readonly literals: readonly string[] }> {
+  async #line(): Promise<Line> {
     const literals: string[] = [];
     let line = '';
     for (;;) {
@@ -65,7 +70,7 @@ export class ImapWire {
     this.#stream.write(`${tag} ${text}${size}\r\n`);
     const untagged: Response[] = [];
     for (;;) {
-      const { line, literals } = await this.#line();
+      const { line, literals } = await this.#answerTo(text);
       if (line.startsWith('+ ') && literal !== undefined) {
         this.#stream.write(Buffer.concat([literal, Buffer.from('\r\n')]));
         continue;
@@ -78,6 +83,14 @@ export class ImapWire {
       if (status === undefined) throw new GrammarError('no status', Buffer.from(line));
       const answered = { status: status as Answer['status'], text: rest };
       return { command: text, sentAt, doneAt: now(), ...answered, untagged };
+    }
+  }
+
+  async #answerTo(text: string): Promise<Line> {
+    try {
+      return await this.#line();
+    } catch (error) {
+      throw new Error(`in answer to ${text}: ${String(error)}`, { cause: error });
     }
   }
 
