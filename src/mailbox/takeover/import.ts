@@ -10,7 +10,7 @@ import { targetsOf, type TargetMessage } from './names.ts';
 import { Problems, type Problem } from './problems.ts';
 import { readSource } from './read.ts';
 import type { Format, Source, SourceFolder } from './source.ts';
-import { cameOf, journalNames, openMailboxes, pathOf, refOf } from './volumes.ts';
+import { cameOf, clearDeadSeed, journalNames, openMailboxes, pathOf, refOf } from './volumes.ts';
 import type { TakeoverOptions } from './volumes.ts';
 
 /**
@@ -212,6 +212,7 @@ class Import {
     const { journals } = mailbox.volume;
     let state: FolderState | undefined;
     if (numbers !== undefined) {
+      await clearDeadSeed(mailbox, disk, numbers.uidValidity);
       const seed = { ...numbers, messages: this.#seedOf(targets) };
       state = await journals.seed(ref, seed).catch((error: unknown) => {
         if (cameOf(error, 'EEXIST')) return undefined;

@@ -6,7 +6,7 @@ import { silentLogger } from '../../log/types.ts';
 import type { Mailbox } from '../../volumes/mailboxes.ts';
 import { openVolumes } from '../../volumes/open.ts';
 import type { VolumeOptions } from '../../volumes/options.ts';
-import { isErrno, type FolderRef, type Fs } from '#maildir';
+import { isErrno, removeIfThere, type FolderRef, type Fs } from '#maildir';
 
 /** The volumes of this host for one administrator, who places nobody. */
 export interface TakeoverOptions {
@@ -74,6 +74,35 @@ export function journalNames(mailbox: Mailbox, folder: string): Promise<readonly
         if (isErrno(error, 'ENOENT')) return [];
         throw error;
       }
+    },
+  });
+}
+
+/**
+ * Removes what a seed that died before it was linked left in last/: it counts as a UIDVALIDITY that
+ * was given, and the same seed again would be refused. Only where no journal was begun, and only the
+ * second name of a begin (number 0) with this very UIDVALIDITY: whatever it said, the seed says again.
+ */
+export async function clearDeadSeed(
+  mailbox: Mailbox,
+  folder: string,
+  uidValidity: number,
+): Promise<void> {
+  if ((await journalNames(mailbox, folder)).length > 0) return;
+  const where = `${pathOf(mailbox, folder)}/mailfarm/last`;
+  const begins = `${String(uidValidity).padStart(10, '0')}.000000000-`;
+  await mailbox.volume.guard({
+    operation: 'removeFact',
+    where,
+    absent: 'message-gone',
+    run: async (fs) => {
+      const nfs = { fs, directorySync: 'never', lie: () => {} } as const;
+      const names = await fs.list(where).catch((error: unknown) => {
+        if (isErrno(error, 'ENOENT')) return [];
+        throw error;
+      });
+      if (names.some((name) => !name.startsWith(begins))) return;
+      for (const name of names) await removeIfThere(nfs, `${where}/${name}`);
     },
   });
 }

@@ -171,11 +171,13 @@ async function fillDovecot(server: {
 }
 
 async function fillCourier(port: number): Promise<void> {
+  const first = await ImapChat.login({ port }, '', '');
+  await first.ok('SELECT INBOX');
+  await first.ok(`APPEND INBOX (\\Seen) ${LONG_AGO}`, ONE);
+  await first.ok('APPEND INBOX (\\Flagged)', TWO);
+  await first.logout();
   const chat = await ImapChat.login({ port }, '', '');
   await chat.ok('SELECT INBOX');
-  await chat.ok(`APPEND INBOX (\\Seen) ${LONG_AGO}`, ONE);
-  await chat.ok('APPEND INBOX (\\Flagged)', TWO);
-  await chat.ok('NOOP');
   await chat.ok('UID STORE 2 +FLAGS (Work)');
   await chat.ok('UID STORE 3 +FLAGS (Work $Later)');
   await chat.ok('UID STORE 1 +FLAGS (\\Deleted)');
