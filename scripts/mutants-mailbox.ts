@@ -3,6 +3,8 @@ import type { Mutant } from './mutants.ts';
 
 const QUOTA = 'src/delivery/quota.test.ts';
 const MAILDIR = 'src/mailbox/maildir-mail.test.ts';
+const FORMATS = 'src/mailbox/takeover/formats.test.ts';
+const IMPORT = 'src/mailbox/takeover/import.test.ts';
 const WATCHING = 'src/mailbox/watching.test.ts';
 
 export const MAILBOX_MUTANTS: readonly Mutant[] = [
@@ -50,5 +52,41 @@ export const MAILBOX_MUTANTS: readonly Mutant[] = [
     replace: '',
     test: WATCHING,
     title: 'a hint during a look brings another',
+  },
+  {
+    statement: 'N-08',
+    why: 'one UID may stand for another message than a client has',
+    file: 'src/mailbox/takeover/rows.ts',
+    find: 'doubled.add(uid);',
+    replace: 'doubled.delete(uid);',
+    test: FORMATS,
+    title: '3 V7 N9',
+  },
+  {
+    statement: 'N-08',
+    why: 'a second run brings back what the user has deleted',
+    file: 'src/mailbox/takeover/import.ts',
+    find: "    if (marks.has('done')) {\n",
+    replace: "    if (marks.has('done') && options.dryRun) {\n",
+    test: IMPORT,
+    title: 'a second run revives nothing',
+  },
+  {
+    statement: 'N-08',
+    why: 'who dies before a seed is linked has new numbers',
+    file: 'src/mailbox/takeover/import.ts',
+    find: '      await clearDeadSeed(mailbox, disk, numbers.uidValidity);\n',
+    replace: '',
+    test: IMPORT,
+    title: 'whoever dies at any call',
+  },
+  {
+    statement: 'N-08',
+    why: 'the UIDL is not written down',
+    file: 'src/mailbox/takeover/copy.ts',
+    find: '  const name = [keyWithUidl({ key, uidl }), ...others]',
+    replace: '  const name = [key, ...others]',
+    test: IMPORT,
+    title: 'a Maildir in its place',
   },
 ];

@@ -28,10 +28,12 @@ export async function courierSession(options: CourierOptions, input: string): Pr
 export async function startCourier(
   options: CourierOptions,
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const argv = ['--pdeathsig', 'KILL', ...enter(program(options), place(options))];
+  const at = place(options);
+  const argv = ['--pdeathsig', 'KILL', ...enter(program(options), at)];
+  const env = { ...process.env, ...at.env };
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    const child = spawn('setpriv', argv, { stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn('setpriv', argv, { stdio: ['pipe', 'pipe', 'ignore'], env });
     socket.pipe(child.stdin);
     child.stdout.pipe(socket);
     for (const stream of [socket, child.stdin]) stream.on('error', () => child.kill('SIGKILL'));

@@ -10,8 +10,8 @@ import type { Format } from './source.ts';
 
 /**
  * One message into a folder: staged in its tmp/, published to new/ under its key, then given
- * UIDL, flags and directory by one rename. Whoever dies between leaves a message without them, which
- * the next run finds under its key.
+ * UIDL, flags and directory by one rename. Whoever dies between leaves a message without them,
+ * which the next run finds under its key.
  */
 export interface CopyTo {
   readonly mailbox: Mailbox;

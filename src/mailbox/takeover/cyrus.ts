@@ -17,8 +17,8 @@ import { parseUidlFormat } from './uidl-format.ts';
 /**
  * A copy of a user's spool directory of Cyrus IMAP, as it lies there: in each folder `cyrus.index`,
  * `cyrus.header` and messages `<uid>.`; folders below in directories of their names. What is asked
- * for: the index at the top (or beside it nothing but folders is refused by name), metadata and mail
- * in one place (no metapartition), no archive partition. `unexpunge`, `.sub` and `.seen` are not read.
+ * for: an index in each folder that has messages, metadata and mail in one place (no metapartition,
+ * no archive partition). What is otherwise is refused by name. `.sub` and `.seen` are not read.
  *
  * The UIDL is `<uidvalidity>.<uid>` where the index's option says so, else the UID alone.
  */

@@ -152,7 +152,7 @@ test('[N-08] qmail: the UIDL is the name up to the colon, whatever stands in it'
   expect(kinds(problems)).toEqual([]);
 });
 
-test('hostile names: each has a key and is counted, links and directories are left out', async () => {
+test('hostile names: each has a key and is counted; links are left out', async () => {
   const from = place();
   const cur = join(from, 'cur');
   const octets = (name: string): Buffer => Buffer.from(`${cur}/${name}`, 'latin1');
@@ -207,7 +207,7 @@ test('what is no source is refused by name', async () => {
   await expect(read(both, problems, 'x')).rejects.toThrow(SourceError);
 });
 
-test('[N-08] Cyrus: a spool with folders, flags of its index, expunged messages left out', async () => {
+test('[N-08] Cyrus: folders, flags of the index; expunged messages are left out', async () => {
   const from = mkdtempSync(join(tmpdir(), 'mailfarm-source-'));
   onTestFinished(() => rmSync(from, { recursive: true, force: true }));
   const records = [

@@ -25,8 +25,8 @@ import type { TakeoverOptions } from './volumes.ts';
  *   deleted since stays deleted); in others files are known by their keys, which are made of the
  *   source alone, so that nothing is copied twice. A journal begun with the numbers wanted is ours.
  * - Mail that comes meanwhile lies in new/ without a number and gets one above all of the source.
- * - A client that looks in meanwhile begins the journal before us: then that folder has new numbers,
- *   and the report says so. So users come after the import, not before.
+ * - A client that looks in meanwhile begins the journal before us: then that folder has new
+ *   numbers, and the report says so. So users come after the import, not before.
  * - A mailbox that has messages or numbers, none of them from this source, is somebody's: refused
  *   without --merge. Merged into, a folder with a journal gives new numbers.
  *

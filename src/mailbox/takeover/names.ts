@@ -8,10 +8,11 @@ import type { Format, SourceFolder, SourceMessage } from './source.ts';
 /**
  * What imported files are called: the key stays where it can, so that a second run finds them.
  *
- * INTERNALDATE is the seconds that a key begins with; Dovecot and Courier take the file's time for it.
- * Where that is earlier (APPEND with a date) it takes the place of the seconds. A key is replaced by
- * its hash when it is none (octets beyond ASCII, control characters), when two files have it, or
- * when the name has no room for the UIDL. All is made of the source alone: each run makes the same.
+ * INTERNALDATE is the seconds that a key begins with; Dovecot and Courier take the file's time
+ * for it. Where that is earlier (APPEND with a date) it takes the place of the seconds. A key is
+ * replaced by its hash when it is none (octets beyond ASCII, control characters), when two files
+ * have it, or when the name has no room for the UIDL. All is made of the source alone: each run
+ * makes the same.
  */
 export interface TargetMessage {
   readonly source: SourceMessage;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 
 /**
  * Dovecot's `pop3_uidl_format`: `%u` UID, `%v` UIDVALIDITY, `%f` file name without flags, `%g`
- * the GUID, with width and form between (`%08Xu`: eight hexadecimal digits; L and U case; M the MD5)
- * and as 2.4 writes it, `%{uid | hex(8)}%{uidvalidity | hex(8)}`. `%%` is a percent sign.
+ * the GUID, with width and form between (`%08Xu`: eight hexadecimal digits; L and U case; M the
+ * MD5) and as 2.4 writes it, `%{uid | hex(8)}%{uidvalidity | hex(8)}`. `%%` is a percent sign.
  */
 export const DOVECOT_UIDL = '%08Xu%08Xv';
 

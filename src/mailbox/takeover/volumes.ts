@@ -80,8 +80,9 @@ export function journalNames(mailbox: Mailbox, folder: string): Promise<readonly
 
 /**
  * Removes what a seed that died before it was linked left in last/: it counts as a UIDVALIDITY that
- * was given, and the same seed again would be refused. Only where no journal was begun, and only the
- * second name of a begin (number 0) with this very UIDVALIDITY: whatever it said, the seed says again.
+ * was given, and the same seed again would be refused. Only where no journal was begun, and only
+ * the second name of a begin (number 0) with this very UIDVALIDITY: whatever it said, the seed
+ * says again.
  */
 export async function clearDeadSeed(
   mailbox: Mailbox,
