@@ -46,8 +46,8 @@ export interface SearchParts {
   readonly limits: { readonly octets: number; readonly ms: number };
 }
 
-/** Messages between two looks at the clock. */
-const CHUNK = 2000;
+/** Keys, each looked at for one message, between two looks at the clock: some milliseconds. */
+const KEYS_AT_ONCE = 4000;
 const PARALLEL = 4;
 /** Signatures for so many messages are worth looking for those of others. */
 const MANY = 50;
@@ -86,6 +86,7 @@ class Search implements ReadBudget {
   readonly #until: number;
   readonly #found: number[] = [];
   #octetsLeft: number;
+  #keys = 0; // Looked at since others had their turn.
 
   constructor(parts: SearchParts, source: SearchSource, query: Query, signatures: SummaryDrawer) {
     this.#parts = parts;
@@ -118,8 +119,16 @@ class Search implements ReadBudget {
     if (this.#parts.clock.now() > this.#until) throw tooCostly('it took too long');
   }
 
+  /** After many looks others have their turn. @throws MailError */
+  async #pause(): Promise<void> {
+    this.#keys = 0;
+    this.#inTime();
+    await setImmediate();
+  }
+
   /** @returns whether it is still open */
   #isOpen(known: Knowledge): boolean {
+    this.#keys += this.#needs.keys;
     const answer = evaluate(this.#query, known);
     if (answer === true) this.#found.push(known.message.uid);
     return answer === undefined;
@@ -127,7 +136,7 @@ class Search implements ReadBudget {
 
   async #byState({ messages }: FolderState): Promise<Knowledge[]> {
     const open: Knowledge[] = [];
-    for (const [at, message] of messages.entries()) {
+    for (const message of messages) {
       const known: Knowledge = {
         message,
         octets: nameWireOctets(message.entry.name),
@@ -138,7 +147,7 @@ class Search implements ReadBudget {
         inHeader: undefined,
       };
       if (this.#isOpen(known)) open.push(known);
-      if (at % CHUNK === CHUNK - 1) await setImmediate();
+      if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
     }
     return open;
   }
@@ -149,7 +158,7 @@ class Search implements ReadBudget {
     let at = 0;
     for await (const head of this.#parts.summaries.of(this.#source, messages, 'head')) {
       const known = open[at++] as Knowledge;
-      if (at % 100 === 0) this.#inTime();
+      if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
       if (head === undefined) continue; // Gone.
       known.head = head;
       if (this.#isOpen(known)) left.push(known);
@@ -159,9 +168,8 @@ class Search implements ReadBudget {
 
   async #byFacts(open: readonly Knowledge[]): Promise<Knowledge[]> {
     const left: Knowledge[] = [];
-    for (const [at, known] of open.entries()) {
-      if (at % CHUNK === CHUNK - 1) await setImmediate();
-      this.#inTime();
+    for (const known of open) {
+      if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
       const facts = await this.#facts(known);
       if (facts === 'gone') continue;
       if (this.#isOpen(known)) left.push(known);
@@ -201,7 +209,11 @@ class Search implements ReadBudget {
     if (open.length > MANY && open.some((known) => !this.#signature(known))) {
       await signatures.loadNew();
     }
-    const left = open.filter((known) => this.#isOpenAfterSignature(known));
+    const left: Knowledge[] = [];
+    for (const known of open) {
+      if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
+      if (this.#isOpenAfterSignature(known)) left.push(known);
+    }
     const made: [key: string, packed: Packed][] = [];
     try {
       await inParallel(left, PARALLEL, () => async (known) => {
@@ -260,6 +272,8 @@ class Search implements ReadBudget {
 }
 
 interface Needs {
+  /** Of the query, in all its parts. */
+  keys: number;
   head: boolean;
   /** Sizes that names do not say, and dates. */
   facts: boolean;
@@ -270,9 +284,10 @@ interface Needs {
 }
 
 function needsOf(query: Query): Needs {
-  const needs: Needs = { head: false, facts: false, fields: false, texts: [] };
+  const needs: Needs = { keys: 0, head: false, facts: false, fields: false, texts: [] };
   const open: Query[] = [query];
   for (let part = open.pop(); part; part = open.pop()) {
+    needs.keys += 1;
     if (part.kind === 'and' || part.kind === 'or') open.push(...part.of);
     else if (part.kind === 'not') open.push(part.of);
     else if (part.kind === 'header') {
