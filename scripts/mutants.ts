@@ -1,5 +1,6 @@
 import { DELIVERY_MUTANTS } from './mutants-delivery.ts';
 import { FETCH_MUTANTS } from './mutants-fetch.ts';
+import { JOURNAL_MUTANTS } from './mutants-journal.ts';
 import { MAILBOX_MUTANTS } from './mutants-mailbox.ts';
 import { PARKING_MUTANTS } from './mutants-parking.ts';
 import { RELAY_MUTANTS } from './mutants-relay.ts';
@@ -403,6 +404,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SPOOL_MUTANTS,
   ...DELIVERY_MUTANTS,
   ...FETCH_MUTANTS,
+  ...JOURNAL_MUTANTS,
   ...MAILBOX_MUTANTS,
   ...SENDER_MUTANTS,
   ...RELAY_MUTANTS,

@@ -13,7 +13,7 @@ const change = (
   keywords: readonly string[] = [],
 ): FlagChange => ({ uids, how, letters, keywords });
 
-test('messages are numbered in the order of their names, the same for all hosts', async () => {
+test('[N-11] messages are numbered in the order of their names, the same for all hosts', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   const keys = [await yard.deliver(one), await yard.deliver(two)];
@@ -30,7 +30,7 @@ test('messages are numbered in the order of their names, the same for all hosts'
   expect(factsOf((await one.journals.sync(INBOX)).state)).toEqual(factsOf(other.state));
 });
 
-test('claim moves new messages to cur/, and one host alone has them as recent', async () => {
+test('[N-11] claim moves new messages to cur/, and one host alone has them as recent', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   await yard.deliver(one);
@@ -61,7 +61,7 @@ test('a poll of an unchanged folder is three listings, or three stats', async ()
   }
 });
 
-test('store changes letters in names and keywords in commits, in one commit', async () => {
+test('[N-11] store changes letters in names and keywords in commits, in one commit', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   await yard.add(one, 3);
@@ -116,7 +116,7 @@ test('$Forwarded is the letter P', async () => {
   expect(rowsOf(again.state)).toEqual(['1 S']);
 });
 
-test('UNCHANGEDSINCE leaves alone what has changed, here or elsewhere', async () => {
+test('[N-11] UNCHANGEDSINCE leaves alone what has changed, here or elsewhere', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   await yard.add(one, 2);
@@ -130,7 +130,7 @@ test('UNCHANGEDSINCE leaves alone what has changed, here or elsewhere', async ()
   expect((await one.journals.store(INBOX, asked)).modified).toEqual([1, 2]);
 });
 
-test('what other tools do to names gets a MODSEQ, and their letters their names', async () => {
+test('[P-14] what other tools do to names gets a MODSEQ, and their letters their names', async () => {
   const yard = await Yard.make();
   const host = yard.host();
   await yard.add(host, 2);
@@ -150,7 +150,7 @@ test('what other tools do to names gets a MODSEQ, and their letters their names'
   expect(await yard.fs.list(`${BOX}/cur`)).toContain(`${second?.split('/').pop()}`);
 });
 
-test('a message that another removed is gone after two looks 10 s apart, not before', async () => {
+test('[P-14] a message that another removed is gone after two looks 10 s apart, not before', async () => {
   const yard = await Yard.make();
   const host = yard.host();
   await yard.add(host, 2);
@@ -207,7 +207,7 @@ async function renamedBy({ journals }: Host, how: 'add' | 'remove'): Promise<str
   return state.messages.find(({ uid }) => uid === 2)?.entry.name;
 }
 
-test('an expunge that a crash cut short is completed by whoever comes next', async () => {
+test('[N-11] an expunge that a crash cut short is completed by whoever comes next', async () => {
   const yard = await Yard.make();
   const healthy = yard.host();
   await yard.add(healthy, 2);
@@ -228,7 +228,7 @@ test('an expunge that a crash cut short is completed by whoever comes next', asy
   );
 });
 
-test('a restored letter is a new message, and is not removed for its old name', async () => {
+test('[P-14] a restored letter is a new message, and is not removed for its old name', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   await yard.add(one, 1);
@@ -239,7 +239,7 @@ test('a restored letter is a new message, and is not removed for its old name', 
   expect(await yard.fs.list(`${BOX}/cur`)).toEqual([name]);
 });
 
-test('copy and move keep flags, keywords and the date; a crash of move leaves both', async () => {
+test('[N-11] copy and move keep flags, keywords and the date; a crash of move leaves both', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   await yard.add(one, 3);

@@ -14,7 +14,7 @@ const S = { how: 'add' as const, letters: 'S', keywords: [] };
 const sync = async (host: Host, ref = INBOX): Promise<FolderState> =>
   (await host.journals.sync(ref)).state;
 
-test('a journal that is deleted begins anew, with a UIDVALIDITY above; all hosts agree', async () => {
+test('[N-11] a journal that is deleted begins anew, with a UIDVALIDITY above; all hosts agree', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   await yard.add(one, 3);
@@ -55,7 +55,7 @@ test('any commit that is deleted from the middle is a loss, the newest is linked
   }
 });
 
-test('the newest commits deleted, but for what last/ proves: a loss', async () => {
+test('[N-11] the newest commits deleted, but for what last/ proves: a loss', async () => {
   const yard = await Yard.make();
   const host = yard.host();
   for (let count = 0; count < 4; count++) await yard.add(host);
@@ -95,7 +95,7 @@ test('a crash between the commit and its link: whoever opens the folder next lin
   expect(rowsOf(await sync(healthy))).toEqual(['1 S kept', '2 ']);
 });
 
-test('a torn commit of flags counts as empty, and its number is not used again', async () => {
+test('[N-11] a torn commit of flags counts as empty, and its number is not used again', async () => {
   const yard = await Yard.make();
   const host = yard.host();
   await yard.add(host, 2);
@@ -182,7 +182,7 @@ test('log/ stays small, and whoever was away for long reads the snapshot', async
   expect(after.expungedSince).toBeLessThanOrEqual(before.modseq);
 });
 
-test('a writer that slept past a compaction has not won a number that was free again', async () => {
+test('[N-11] a writer that slept past a compaction has not won a number that was free again', async () => {
   const yard = await Yard.make();
   const rules = { snapshotEvery: 3, namesMax: 0 };
   const busy = yard.host(rules);

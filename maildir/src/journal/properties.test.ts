@@ -252,7 +252,7 @@ const groups = fc.array(fc.array(op, { minLength: 1, maxLength: 3 }), {
   maxLength: 14,
 });
 
-test('whatever a lying file system says, no UID means two messages and all agree in the end', async () => {
+test('[N-01] whatever a lying file system says, no UID means two messages and all agree in the end', async () => {
   const plans = fc.array(faults(6), { minLength: HOSTS, maxLength: HOSTS });
   await fc.assert(
     fc.asyncProperty(groups, plans, async (steps, each) => {
@@ -266,7 +266,7 @@ test('whatever a lying file system says, no UID means two messages and all agree
   );
 }, 600_000);
 
-test('processes that are killed at any call leave a journal that the others go on with', async () => {
+test('[N-01] processes that are killed at any call leave a journal that the others go on with', async () => {
   await fc.assert(
     fc.asyncProperty(groups, fc.nat({ max: 120 }), op, async (steps, calls, last) => {
       const world = await worldOf([]);

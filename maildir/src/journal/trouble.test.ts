@@ -172,7 +172,7 @@ test('snapshots and litter that cannot be written or removed are told, and cost 
   expect(factsOf(await sync(yard.host()))).toEqual(factsOf(await sync(host)));
 });
 
-test('a letter of Dovecot gets its name when it is seen first, also in a folder that is open', async () => {
+test('[P-14] a letter of Dovecot gets its name when it is seen first, also in a folder that is open', async () => {
   const yard = await Yard.make();
   const [host, other] = [yard.host(), yard.host()];
   await yard.add(host, 2);
