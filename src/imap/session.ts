@@ -17,7 +17,7 @@ import { type Authenticated, type Enabled, OVER, type Selected, START } from './
 import type { SessionState } from './state.ts';
 import { mailErrorCode, storeErrorReply } from './store-error.ts';
 import { Teller } from './teller.ts';
-import { ASCII, EXPIRED, isLoopback, ONLY_LITERAL, TAG, TLS_ERROR } from './session-words.ts';
+import * as words from './session-words.ts';
 import { ImapTransport } from './transport.ts';
 import { Args, type ArgsOptions, SyntaxFault } from './wire/args.ts';
 import { astring, encodeUtf8, quoted } from './wire/text.ts';
@@ -38,7 +38,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   client: string | undefined;
   /** What other folders and idle clients are told. */
   readonly teller: Teller;
-  readonly enabled: Enabled = { condstore: false, qresync: false, rev2: false, utf8: false };
+  readonly enabled: Enabled = { ...words.NOTHING_ENABLED };
   #state: SessionState = START;
   #tag = '*';
   #row: CommandRow | undefined;
@@ -134,7 +134,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   /** A folder's name for a response: atom or quoted, in this client's encoding. */
   mailbox(folder: string): string {
     const name = toClient(this.shared.values, folder, this.enabled.utf8);
-    return ASCII.test(name) ? astring(name) : quoted(name); // UTF-8 in quotes: RFC 9051 §4.3.
+    return words.ASCII.test(name) ? astring(name) : quoted(name); // UTF-8 in quotes: RFC 9051 §4.3.
   }
 
   // State.
@@ -143,7 +143,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   get passwordAllowed(): boolean {
     if (this.secure) return true;
     const policy = this.shared.values['imap.plaintext-auth'];
-    return policy === 'always' || (policy === 'loopback-only' && isLoopback(this.peer));
+    return policy === 'always' || (policy === 'loopback-only' && words.isLoopback(this.peer));
   }
 
   get facts(): CapabilityFacts {
@@ -232,7 +232,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     const space = text.indexOf(' ');
     const tag = space < 0 ? text : text.slice(0, space);
     this.#row = undefined;
-    this.#tag = TAG.test(tag) ? tag : '*';
+    this.#tag = words.TAG.test(tag) ? tag : '*';
     this.#reply = '';
     if (this.#tag === '*') this.bad('A command begins with a tag');
     else if (space < 0) this.bad('A command is missing');
@@ -307,7 +307,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     const space = text.indexOf(' ');
     const found = space < 0 ? undefined : lookUp(text, space + 1);
     if (found?.row.streams === undefined || this.account === undefined) return false;
-    return !ONLY_LITERAL.test(text.slice(found.end)); // The first is the name of the folder.
+    return !words.ONLY_LITERAL.test(text.slice(found.end)); // The first is the name of the folder.
   }
 
   protected override lineBytesMax(): number {
@@ -326,7 +326,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     if (this.teller.telling !== undefined) return this.outOfStep(why);
     const space = text.indexOf(' ');
     const tag = text.slice(0, space < 0 ? text.length : Math.min(space, 256));
-    this.#tag = TAG.test(tag) ? tag : '*';
+    this.#tag = words.TAG.test(tag) ? tag : '*';
     this.bad(coded('TOOBIG', why));
     this.#sayReply();
   }
@@ -431,11 +431,11 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     }
     const reason = this.#expiry();
     const code = reason === 'drained' ? 'UNAVAILABLE' : '';
-    this.bye(EXPIRED[reason], code);
+    this.bye(words.EXPIRED[reason], code);
     this.end(reason);
   }
 
-  #expiry(): keyof typeof EXPIRED {
+  #expiry(): keyof typeof words.EXPIRED {
     if (this.shared.draining) return 'drained';
     if (this.account === undefined) return 'login-timeout';
     return this.receiving ? 'input-timeout' : 'idle-timeout';
@@ -477,7 +477,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
 
   protected override closedBy(error: Error | undefined): void {
     const code = error !== undefined && 'code' in error ? String(error.code) : '';
-    this.#reason ??= TLS_ERROR.test(code) ? 'tls-failed' : 'lost';
+    this.#reason ??= words.TLS_ERROR.test(code) ? 'tls-failed' : 'lost';
     const user = this.account?.login;
     this.lose(new ConnectionLost());
     this.leaveFolder();

@@ -37,4 +37,5 @@ export interface Enabled {
   qresync: boolean; // RFC 7162 §3.2.
   rev2: boolean; // RFC 9051 Appendix A.
   utf8: boolean; // RFC 6855 §3; IMAP4rev2 has it with it.
+  utf8Accept: boolean; // RFC 6855 §3, by its own name.
 }

@@ -1,14 +1,16 @@
 /** Opens what BODY[…], RFC822 and BINARY[…] ask of a message (RFC 9051 §6.4.5, RFC 3516 §4). */
 import type { Folder, Numbered } from '../../mailbox/mail.ts';
 import type { HeadSummary, Summary } from '../../mailbox/summary.ts';
+import { StoreError } from '../../volumes/error.ts';
 import { transferDecoder } from '../../message/mime/transfer.ts';
 import type { Extent, MimePart } from '../../message/mime/types.ts';
 import { Refusal } from '../replies.ts';
 import type { Selected } from '../state.ts';
 import { findPart, locate, type Partial, type Section } from '../wire/body-section.ts';
 import type { FetchItem } from '../wire/fetch-items.ts';
-import { pickFields } from '../wire/header-fields.ts';
-import { beginStream, octetsOf, readPartial, slice, type Stream } from './fetch-stream.ts';
+import { FieldPicker } from '../wire/header-fields.ts';
+import { decodedCount, decodedPieces, type PartKey } from './fetch-decoded.ts';
+import { beginStream, octetsOf, readPartial, type Stream } from './fetch-stream.ts';
 
 /** An item's value: a text, or octets that follow `{n}`. */
 export type Opened = string | { readonly head: string; readonly stream: Stream };
@@ -19,7 +21,7 @@ export interface PartContext {
   readonly summary: HeadSummary | Summary | undefined;
 }
 
-/** Headers are looked for in this much first, then in the whole file. */
+/** Headers are looked for in this much first. */
 const HEADER_OCTETS = 16_384;
 /** Decoded in memory up to this many encoded octets; more are decoded twice, first to count. */
 const DECODED_AT_ONCE = 1_048_576;
@@ -40,20 +42,47 @@ async function openSection(
 ): Promise<Opened> {
   const { folder } = context.state;
   const { text } = section;
+  const { message } = context;
   if (section.part.length === 0 && text !== 'all' && text !== 'text') {
-    const header = await readHeader(folder, context.message);
-    return literal(cut(picked(header, section), partial));
+    const start = await headerIn(folder.read(message, { offset: 0, end: HEADER_OCTETS }));
+    const isLarge = !start.blank && start.text.length >= HEADER_OCTETS;
+    if (text !== 'fields' && text !== 'fields-not') {
+      if (isLarge) return openExtent(await headerOf(folder, message), partial, context);
+      return literal(cut(start.text, partial));
+    }
+    const pieces = isLarge ? folder.read(message) : [Buffer.from(start.text, 'latin1')];
+    return literal(cut(await picked(pieces, section.fields, text), partial));
   }
   const extent = await extentOf(section, context);
   if (extent === 'none') return 'NIL';
   if (text === 'fields' || text === 'fields-not') {
-    return literal(cut(picked(await readText(folder, context.message, extent), section), partial));
+    const pieces = folder.read(message, extent);
+    return literal(cut(await picked(pieces, section.fields, text), partial));
   }
   return openExtent(extent, partial, context);
 }
 
-const picked = (header: string, { text, fields }: Section): string =>
-  text === 'fields' || text === 'fields-not' ? pickFields(header, fields, text) : header;
+/** A header may be as long as a message: of it only what was asked for is in memory. */
+async function picked(
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
+  fields: ReadonlySet<string>,
+  which: 'fields' | 'fields-not',
+): Promise<string> {
+  const picker = new FieldPicker(fields, which);
+  for await (const piece of pieces) {
+    picker.push(piece.toString('latin1'));
+    if (picker.ended) break;
+  }
+  return picker.end();
+}
+
+/** @throws StoreError 'message-gone' */
+async function headerOf(folder: Folder, message: Numbered): Promise<Extent> {
+  for await (const summary of folder.summaries([message], 'head')) {
+    if (summary !== undefined) return summary.header;
+  }
+  throw new StoreError('message-gone', `${message.key} was deleted`);
+}
 
 const cut = (text: string, partial: Partial | undefined): string =>
   partial === undefined ? text : text.slice(partial.offset, partial.offset + partial.count);
@@ -111,12 +140,6 @@ async function openPartial(
 }
 
 /** The header with the blank line at its end; a message of header alone may have none. */
-async function readHeader(folder: Folder, message: Numbered): Promise<string> {
-  const first = await headerIn(folder.read(message, { offset: 0, end: HEADER_OCTETS }));
-  if (first.blank || first.text.length < HEADER_OCTETS) return first.text;
-  return (await headerIn(folder.read(message))).text;
-}
-
 async function headerIn(
   pieces: AsyncIterable<Buffer>,
 ): Promise<{ readonly text: string; readonly blank: boolean }> {
@@ -129,12 +152,6 @@ async function headerIn(
     if (blank >= 0) return { text: text.slice(0, blank + 4), blank: true };
   }
   return { text, blank: false };
-}
-
-async function readText(folder: Folder, message: Numbered, extent: Extent): Promise<string> {
-  let text = '';
-  for await (const piece of folder.read(message, extent)) text += piece.toString('latin1');
-  return text;
 }
 
 const ENCODINGS: ReadonlySet<string> = new Set([
@@ -162,7 +179,8 @@ async function openBinary(
     const text = bytes.toString('latin1', window.offset, window.offset + count);
     return `${text.includes('\0') ? '~' : ''}${literal(text)}`;
   }
-  const pieces = slice(decoded(found, context), window.offset, count);
+  const request = { octets, window: { offset: window.offset, count } };
+  const pieces = decodedPieces(keyOf(found, context), request, () => decoded(found, context));
   return { head: '~', stream: await beginStream(count, pieces) };
 }
 
@@ -186,6 +204,12 @@ function decodable(part: readonly number[], { summary }: PartContext): MimePart 
   throw new Refusal('UNKNOWN-CTE', 'The encoding of this part is not known, fetch BODY instead');
 }
 
+const keyOf = ({ body }: MimePart, { state, message }: PartContext): PartKey => ({
+  view: state.view,
+  uid: message.uid,
+  offset: body.offset,
+});
+
 async function* decoded(part: MimePart, { state, message }: PartContext): AsyncGenerator<Buffer> {
   const decoder = transferDecoder(part.encoding);
   for await (const piece of state.folder.read(message, part.body)) {
@@ -202,8 +226,7 @@ async function decodedOctets(
   context: PartContext,
 ): Promise<{ readonly octets: number; readonly bytes: Buffer | undefined }> {
   if (part.body.wireOctets > DECODED_AT_ONCE) {
-    let octets = 0;
-    for await (const piece of decoded(part, context)) octets += piece.length;
+    const octets = await decodedCount(keyOf(part, context), () => decoded(part, context));
     return { octets, bytes: undefined };
   }
   const pieces: Buffer[] = [];

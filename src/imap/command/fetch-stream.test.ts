@@ -129,6 +129,48 @@ test('[P-03] a decoded part that is large is counted, then sent (RFC 3516 §4.2)
   });
 });
 
+test('[P-03] a large part that is fetched in pieces is decoded about twice (RFC 3516 §4.2)', async () => {
+  const content = Buffer.from('0123456789abcde\n'.repeat(200_000));
+  const encoded = content.toString('base64').replace(/.{76}/g, '$&\n');
+  const message = `Content-Type: application/x\nContent-Transfer-Encoding: base64\n\n${encoded}\n`;
+  let octets = 0;
+  const { inner, extra } = reading(async function* (pieces) {
+    for await (const piece of pieces) {
+      octets += piece.length;
+      yield piece;
+    }
+  });
+  await withServer({ ...(extra !== undefined && { extra }) }, async ({ port, auth }) => {
+    inner.deliver(auth.account, Buffer.from(message));
+    const client = await enter(port);
+    let came = '';
+    for (let at = 0; at < content.length; at += 100_000) {
+      const [row = ''] = await client.ok(`a FETCH 1 BINARY.PEEK[1]<${at}.100000>`);
+      came += row.slice(row.indexOf('\r\n') + 2, -1);
+    }
+    expect(came === content.toString()).toBe(true);
+    expect(octets).toBeLessThan(3 * message.length);
+    const [back = ''] = await client.ok('a FETCH 1 BINARY.PEEK[1]<5.7>');
+    expect(back).toBe('* 1 FETCH (BINARY[1]<5> ~{7}\r\n56789ab)');
+  });
+});
+
+test('[P-03] line ends of a quoted-printable text are CRLF when it is decoded (RFC 3516 §4.2)', async () => {
+  const text = 'Gr=C3=BC=C3=9Fe =\nund\nmehr\n';
+  const head = 'Content-Type: text/plain\nContent-Transfer-Encoding: quoted-printable\n\n';
+  await withServer({ messages: [`${head}${text}`] }, async ({ port }) => {
+    const decoded = Buffer.from('Grüße und\r\nmehr\r\n').toString('latin1');
+    await play(await enter(port), [
+      ['a FETCH 1 BINARY.SIZE[1]', `* 1 FETCH (BINARY.SIZE[1] ${decoded.length})`, /^a OK/],
+      [
+        'a FETCH 1 BINARY.PEEK[1]',
+        `* 1 FETCH (BINARY[1] {${decoded.length}}\r\n${decoded})`,
+        'a OK FETCH completed',
+      ],
+    ]);
+  });
+});
+
 test('[P-03] an encoding that nobody knows (RFC 3516 §4.3)', async () => {
   const messages = [
     'Content-Type: text/plain\nContent-Transfer-Encoding: x-none\n\nText\n',

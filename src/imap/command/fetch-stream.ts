@@ -56,27 +56,6 @@ export async function sendStream(session: ImapSession, stream: Stream): Promise<
   session.sentOctets += octets;
 }
 
-/** Octets `skip` to `skip + count` of pieces. */
-export async function* slice(
-  pieces: AsyncIterable<Buffer>,
-  skip: number,
-  count: number,
-): AsyncGenerator<Buffer> {
-  let toSkip = skip;
-  let left = count;
-  for await (const piece of pieces) {
-    if (toSkip >= piece.length) {
-      toSkip -= piece.length;
-      continue;
-    }
-    const part = piece.subarray(toSkip, Math.min(piece.length, toSkip + left));
-    toSkip = 0;
-    left -= part.length;
-    yield part;
-    if (left === 0) return;
-  }
-}
-
 /** How stored octets are counted from those of the wire. */
 type Mapping = 'less-line-ends' | 'same' | 'unknown';
 

@@ -214,3 +214,13 @@ test('[P-03] hostile sets: nothing is made of their numbers (RFC 9051 §9 sequen
     expect(await client.ok('a UID STORE 1:4294967295,*,1:* +FLAGS.SILENT (x)')).toHaveLength(1);
   });
 });
+
+test('[P-03] after ENABLE UTF8=ACCEPT a SEARCH names no character set (RFC 6855 §3)', async () => {
+  await talk({
+    first: ['ENABLE UTF8=ACCEPT', 'SELECT INBOX'],
+    steps: [
+      ['a SEARCH CHARSET UTF-8 ALL', 'a BAD After ENABLE UTF8=ACCEPT all texts are UTF-8'],
+      ['a SEARCH ALL', '* SEARCH', 'a OK SEARCH completed'],
+    ],
+  });
+});

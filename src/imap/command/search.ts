@@ -40,6 +40,8 @@ function readSearch(session: ImapSession, args: Args, state: Selected): SearchRe
     readReturn(args) ?? (session.enabled.rev2 ? new Set<ReturnItem>(['ALL']) : undefined);
   let charset: string | undefined;
   if (args.takesWord('CHARSET')) {
+    // RFC 6855 §3.
+    if (session.enabled.utf8Accept) args.fail('After ENABLE UTF8=ACCEPT all texts are UTF-8');
     args.space();
     charset = args.astring();
     args.space();

@@ -69,14 +69,14 @@ export function enable(session: ImapSession, args: Args): Done {
   for (const name of names) {
     if (name === 'CONDSTORE') enabled.condstore = true;
     if (name === 'QRESYNC') enabled.qresync = enabled.condstore = true;
-    if (name === 'UTF8=ACCEPT') enabled.utf8 = true;
+    if (name === 'UTF8=ACCEPT') enabled.utf8 = enabled.utf8Accept = true;
     if (name === 'IMAP4REV2') enabled.rev2 = enabled.utf8 = true;
   }
   const now = names.filter(
     (name) =>
       (name === 'CONDSTORE' && !before.condstore) ||
       (name === 'QRESYNC' && !before.qresync) ||
-      (name === 'UTF8=ACCEPT' && !before.utf8) ||
+      (name === 'UTF8=ACCEPT' && !before.utf8Accept) ||
       (name === 'IMAP4REV2' && !before.rev2),
   );
   const shown = [...new Set(now)].map((name) => (name === 'IMAP4REV2' ? 'IMAP4rev2' : name));

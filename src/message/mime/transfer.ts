@@ -124,7 +124,10 @@ function decodeQuoted(
       }
       at = next;
     } else {
-      if (octet === LF) to = solid;
+      if (octet === LF) {
+        to = solid;
+        if (bytes[at - 1] === CR) out[to++] = CR; // A line end stays what it was.
+      }
       out[to++] = octet;
       at += 1;
       if (isBlank(octet)) continue;
