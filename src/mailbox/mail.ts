@@ -110,8 +110,9 @@ export interface Folder {
    */
   watch(listener: (state: FolderState) => void): () => void;
   /**
-   * UIDs of before a call may be of a folder that has been replaced since: `uidValidity` (in `store`
-   * part of the change) is what they are numbers of. Where the folder has another, all are gone.
+   * UIDs of before a call may be of a folder that has been replaced since: `uidValidity` (in
+   * `store` part of the change) is what they are numbers of. Where the folder has another, all are
+   * gone.
    */
   store(change: FlagChange): Promise<Stored>;
   expunge(uids: readonly number[], uidValidity?: number): Promise<FolderState>;

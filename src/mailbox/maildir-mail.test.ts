@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Folder, Mail, Numbered } from './mail.ts';
 import type { MailboxOptions } from './options.ts';
+import { mailConformance } from './testing/mail-conformance.ts';
 import {
   append,
   byUid,
   kindOf,
-  mailConformance,
   names,
   shown,
   wireOf,
   type MailLimits,
-} from './testing/mail-conformance.ts';
+} from './testing/mail-under-test.ts';
 import { openMaildirMail, type MaildirUnderTest } from './testing/maildir-mail.ts';
 
 mailConformance('maildir', openMaildirMail);

@@ -15,7 +15,10 @@ export type Query =
   | { readonly kind: 'header'; readonly field: string; readonly text: string }
   | { readonly kind: 'body' | 'text'; readonly text: string }
   | { readonly kind: 'larger' | 'smaller'; readonly octets: number }
-  /** Milliseconds since 1970; `from` is in, `before` is not. `sent` is the Date field's day, zone left out. */
+  /**
+   * Milliseconds since 1970; `from` is in, `before` is not. `sent` is the Date field's day, zone
+   * left out.
+   */
   | {
       readonly kind: 'date';
       readonly which: 'internal' | 'sent';

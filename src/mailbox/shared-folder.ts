@@ -116,7 +116,9 @@ export class SharedFolder implements Watched {
     }
   }
 
-  /** As `refresh`, and takes messages out of new/: @returns their UIDs. Makes a newcomer's INBOX. */
+  /**
+   * As `refresh`, and takes messages out of new/: @returns their UIDs. Makes a newcomer's INBOX.
+   */
   async claim(): Promise<readonly number[]> {
     const placed = (await this.placed()) ?? (await this.#make());
     return placed === undefined ? this.#nothing() : this.#claimIn(placed, 'first');

@@ -9,10 +9,10 @@ import { decodeUtf7 } from './utf7.ts';
 /**
  * Subscriptions (RFC 9051 §6.3.7): one fact for each name, in INBOX, so that two hosts that change
  * two of them at once disturb nobody. At first use those are taken over that Dovecot
- * (`subscriptions`) or Courier (`courierimapsubscribed`) left; then a mark says so, and their files,
- * which stay as they are, count no more. Whoever dies between leaves no mark, and it is done again.
- * Two hosts that do it at once write the same; only a name that one of them drops in that very
- * moment may come back.
+ * (`subscriptions`) or Courier (`courierimapsubscribed`) left; then a mark says so, and their
+ * files, which stay as they are, count no more. Whoever dies between leaves no mark, and it is done
+ * again. Two hosts that do it at once write the same; only a name that one of them drops in that
+ * very moment may come back.
  */
 const DRAWER = 'subscribed';
 const TAKEN = 'taken-over';

@@ -24,8 +24,8 @@ import type { Hint, Hints } from './hints.ts';
  *   holds one of the few places for looks until the volume's deadline.
  *
  * Thousands of folders: no timer each, but one that goes round while there is anything to watch;
- * each interval is a little longer or shorter than the last, so that a thousand sessions that came at once do not look
- * at once for ever; and only some looks run at a time, those of hints first.
+ * each interval is a little longer or shorter than the last, so that a thousand sessions that came
+ * at once do not look at once for ever; and only some looks run at a time, those of hints first.
  *
  * Rejected: a timer for each session (ten telephones on one INBOX cost ten); the directory's
  * mtime before a listing (stale); a look for each hint (a burst of deliveries is a burst of looks).

@@ -1,3 +1,5 @@
+import type { LineEnds } from '../message/mime/types.ts';
+
 /**
  * From stored line ends (LF) to those of the wire (CRLF), piece by piece.
  *
@@ -18,7 +20,7 @@
  * number with LF made zero, is 0 exactly when none of them is LF, and its lowest set bit marks
  * the first that is. They are stored before that is known: what is too much gets overwritten.
  */
-export type LineEnds = 'every-lf' | 'bare-lf';
+export type { LineEnds };
 
 /** A key that our engine makes: whoever renamed the file since, we wrote what is in it. */
 const OWN_NAME = /^\d+\.M\d+P\d+Q\d+R[0-9a-f]{16}\.[\w-]{1,12}(?:[,:]|$)/;

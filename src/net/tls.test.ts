@@ -37,7 +37,9 @@ function pair(file: string, name: string, days = 30): { cert: string; key: strin
 }
 
 type Lines = { level: string; fields: object }[];
-/** What the store that was opened last has said: a look of an earlier one may still be under way. */
+/**
+ * What the store that was opened last has said: a look of an earlier one may still be under way.
+ */
 let lines: Lines = [];
 const loggerInto = (into: Lines): Logger => ({
   ...silentLogger,

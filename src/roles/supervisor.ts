@@ -27,7 +27,7 @@ import { Gate } from '../net/gate.ts';
 import { directoryAccess, openDirectory, snapshotProblems } from './directory.ts';
 import { Fleet, forkWorker, type Worker } from './fleet.ts';
 import { nodeMetrics } from './metrics.ts';
-import type { FromWorker } from './messages.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
 import { NodeHints } from './node-hints.ts';
 import {
   askDirectory,
@@ -209,15 +209,11 @@ class Supervisor {
     this.#hints = new NodeHints({
       directory: parts.directory,
       node: file.name,
-      onHints: (hints) => {
-        for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'hints', hints });
-      },
+      onHints: (hints) => this.#tellAll({ kind: 'hints', hints }),
       clock,
       logger,
     });
-    this.#directory.news?.onNews((news) => {
-      for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'news', news });
-    });
+    this.#directory.news?.onNews((news) => this.#tellAll({ kind: 'news', news }));
     nodeMetrics({
       workers: () => this.#fleet.ready.length,
       stuck: () => this.#fleet.stuck,
@@ -259,6 +255,10 @@ class Supervisor {
     await this.#fleet.stop(drainMs);
     await farewell;
     return 'ok';
+  }
+
+  #tellAll(message: ToWorker): void {
+    for (const worker of this.#fleet.ready) this.#fleet.send(worker, message);
   }
 
   /** What the node's entry says of it (S0-34). */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Mail, SpecialUse } from '../mail.ts';
-import { append, byUid, kindOf, names, shown, wireOf, type Current } from './mail-conformance.ts';
+import { append, byUid, kindOf, names, shown, wireOf, type Current } from './mail-under-test.ts';
 
 /** Names that no folder can have. */
 const REFUSED: readonly (readonly [what: string, name: string])[] = [

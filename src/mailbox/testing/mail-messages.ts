@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FlagChange } from '../mail.ts';
-import { append, byUid, draft, kindOf, shown, wireOf, type Current } from './mail-conformance.ts';
+import { append, byUid, draft, kindOf, shown, wireOf, type Current } from './mail-under-test.ts';
 
 /** What a client sends, and what it gets back. */
 const FORMS: readonly (readonly [what: string, sent: string, wire: string])[] = [

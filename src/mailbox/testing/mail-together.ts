@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Folder, FolderState } from '../mail.ts';
-import { append, byUid, shown, wireOf, type Current } from './mail-conformance.ts';
+import { append, byUid, shown, wireOf, type Current } from './mail-under-test.ts';
 
 /** As long as a busy machine may take to do what is due. */
 const SOON = { timeout: 30_000, interval: 20 };

@@ -10,7 +10,7 @@ import { openTestVolumes, temporaryVolumes } from '../../volumes/testing/volumes
 import type { Volume } from '../../volumes/volume.ts';
 import { MAILBOX_OPTIONS, type MailboxOptions } from '../options.ts';
 import { MaildirStore } from '../store.ts';
-import type { MailLimits, MailUnderTest } from './mail-conformance.ts';
+import type { MailLimits, MailUnderTest } from './mail-under-test.ts';
 
 const WAIT = { 'volume.deadline': 60_000, 'volume.probe.deadline': 60_000 }; // Nothing hangs.
 
