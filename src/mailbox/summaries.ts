@@ -30,6 +30,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Random } from '../base/random.ts';
 import { MessageParser, parseHead } from '../message/mime/parse.ts';
 import type { Facts, FolderRef, Numbered } from '#maildir';
+import { OneByOne } from './one-by-one.ts';
 import { inParallel } from './summaries-parallel.ts';
 import { PackedSummary, packHead, packRest, type Packed } from './summaries-record.ts';
 import type { SummaryDrawer } from './summaries-drawer.ts';
@@ -77,46 +78,51 @@ export class Summaries {
   of(
     source: MessageSource,
     messages: readonly Numbered[],
-    need: 'head',
-  ): AsyncGenerator<HeadSummary | undefined>;
-  of(
+    need: SummaryNeed,
+  ): AsyncIterableIterator<Summary | undefined> {
+    return new OneByOne(this.lists(source, messages, need));
+  }
+
+  /** The same, some at a time. */
+  async *lists(
     source: MessageSource,
     messages: readonly Numbered[],
     need: SummaryNeed,
-  ): AsyncGenerator<Summary | undefined>;
-  async *of(
-    source: MessageSource,
-    messages: readonly Numbered[],
-    need: SummaryNeed,
-  ): AsyncGenerator<Summary | undefined> {
+  ): AsyncGenerator<readonly (Summary | undefined)[]> {
     const drawer = this.#drawers.of(source);
     await drawer.load();
     try {
-      yield* this.#each(source, drawer, messages, need);
+      for (let start = 0; start < messages.length; start += CHUNK) {
+        const chunk = messages.slice(start, start + CHUNK);
+        const found = chunk.map(({ key }) => drawer.find(key, need));
+        if (found.includes(undefined)) yield await this.#read(source, drawer, chunk, need);
+        else {
+          await setImmediate();
+          yield found.map((packed) => packed && new PackedSummary(packed));
+        }
+      }
     } finally {
       drawer.flush(() => source.current());
     }
   }
 
-  async *#each(
+  /** Of messages that are not all known. */
+  async #read(
     source: MessageSource,
     drawer: SummaryDrawer,
-    messages: readonly Numbered[],
+    chunk: readonly Numbered[],
     need: SummaryNeed,
-  ): AsyncGenerator<Summary | undefined> {
-    for (let start = 0; start < messages.length; start += CHUNK) {
-      const chunk = messages.slice(start, start + CHUNK);
-      const missing = await this.#missing(drawer, chunk, need);
-      const fresh = missing.length > 0 ? await readAll(source, missing, need) : undefined;
-      if (fresh) {
-        drawer.add(Array.from(fresh, ([{ key }, { packed }]) => [key, packed]));
-        this.#drawers.bound(drawer);
-      } else await setImmediate();
-      for (const message of chunk) {
-        const packed = drawer.find(message.key, need);
-        yield fresh?.get(message)?.summary ?? (packed && new PackedSummary(packed));
-      }
-    }
+  ): Promise<readonly (Summary | undefined)[]> {
+    const missing = await this.#missing(drawer, chunk, need);
+    const fresh = missing.length > 0 ? await readAll(source, missing, need) : undefined;
+    if (fresh) {
+      drawer.add(Array.from(fresh, ([{ key }, { packed }]) => [key, packed]));
+      this.#drawers.bound(drawer);
+    } else await setImmediate();
+    return chunk.map((message) => {
+      const packed = drawer.find(message.key, need);
+      return fresh?.get(message)?.summary ?? (packed && new PackedSummary(packed));
+    });
   }
 
   /** What they take in memory, about. */
