@@ -33,7 +33,9 @@ export async function syncPlace(
   return { state: place.state as FolderState, claimed: uids.toSorted((a, b) => a - b) };
 }
 
-/** Lists of messages, which are never changed, with none in new/: looking through 100,000 is dear. */
+/**
+ * Lists of messages, which are never changed, with none in new/: looking through 100,000 is dear.
+ */
 const claimedAll = new WeakSet<FolderState['messages']>();
 
 function hasNew({ messages }: FolderState): boolean {

@@ -80,14 +80,14 @@ function readParameters(args: Args): Parameters {
 function describe(session: ImapSession, { folder, access, view }: Selected): void {
   const { state } = view;
   const { rev2 } = session.enabled;
-  const flags = [...SYSTEM_FLAGS, ...keywordsOf(state)].join(' ');
+  const flags = [...SYSTEM_FLAGS, ...aboutOf(state).keywords].join(' ');
   session.untagged(`FLAGS (${flags})`);
   const permanent = access === 'read-write' ? String.raw`${flags} \*` : '';
   session.untagged(`OK [PERMANENTFLAGS (${permanent})] These can be set`);
   session.untagged(`${view.count} EXISTS`);
   if (!rev2) {
     session.untagged(`${view.recent.size} RECENT`);
-    const unseen = state.messages.findIndex((message) => !message.flags.includes('S'));
+    const { unseen } = aboutOf(state);
     if (unseen >= 0) session.untagged(`OK [UNSEEN ${unseen + 1}] The first unseen message`);
   }
   session.untagged(`OK [UIDVALIDITY ${state.uidValidity}] UIDs are valid`);
@@ -96,6 +96,25 @@ function describe(session: ImapSession, { folder, access, view }: Selected): voi
   if (!rev2) return;
   const separator = session.shared.values['imap.separator'];
   session.untagged(`LIST () "${separator}" ${session.mailbox(folder.name)}`);
+}
+
+interface About {
+  /** Index of the first unseen message, or -1. */
+  readonly unseen: number;
+  readonly keywords: readonly string[];
+}
+
+/** By the messages of a version, which are never changed: of 100,000 it takes milliseconds. */
+const abouts = new WeakMap<FolderState['messages'], About>();
+
+function aboutOf(state: FolderState): About {
+  const { messages } = state;
+  const had = abouts.get(messages);
+  if (had !== undefined) return had;
+  const unseen = messages.findIndex(({ flags }) => !flags.includes('S'));
+  const about = { unseen, keywords: keywordsOf(state) };
+  abouts.set(messages, about);
+  return about;
 }
 
 /** Keywords in use. Messages share their arrays, so there are few to look into. */
