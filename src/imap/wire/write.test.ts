@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Envelope, MailAddress, MimePart } from '../../message/mime/types.ts';
 import { flagList, flagsText } from './flags.ts';
-import { pickFields } from './header-fields.ts';
+import { FieldPicker } from './header-fields.ts';
 import { writeDateTime } from './write-date.ts';
 import { EMPTY_ENVELOPE, writeEnvelope } from './write-envelope.ts';
 import { writeEsearch, writeSearch } from './write-search.ts';
@@ -279,5 +279,16 @@ test.each([
   [['to', 'x-y', 'from'], 'fields-not', 'no field\r\n\r\n'],
   [['absent'], 'fields', '\r\n'],
 ] as const)('[P-03] %j of HEADER.%s (RFC 9051 §6.4.5.1)', (names, which, text) => {
-  expect(pickFields(HEADER, new Set(names), which)).toBe(text);
+  for (let at = 0; at <= HEADER.length; at += 1) {
+    const picker = new FieldPicker(new Set(names), which);
+    picker.push(HEADER.slice(0, at));
+    picker.push(HEADER.slice(at));
+    expect(picker.end()).toBe(text);
+    expect(picker.ended).toBe(true);
+  }
+  // A line that has no end, and a header that ends with it.
+  const long = `X: y\r\nTo: ${'z'.repeat(5000)}`;
+  const picker = new FieldPicker(new Set(['to']), 'fields');
+  for (const piece of long.match(/.{1,700}/gs) ?? []) picker.push(piece);
+  expect(picker.end()).toBe(`${long.slice(6)}\r\n`);
 });
