@@ -4,17 +4,17 @@ import { positionText, type Position } from './positions.ts';
 /**
  * Commits, begins and snapshots as text that a person can read:
  *
- *     mailfarm-journal 1 commit 5f3a9c0e11d2b784 163 9d8c7b6a     kind, id, octets and CRC-32 of the rest
+ *     mailfarm-journal 1 commit 5f3a9c0e11d2b784 163 9d8c7b6a  id, octets and CRC-32 of the rest
  *     at 1763816113.000000042
- *     after 77aa01c9be2f4d10                                      id of the commit before, - unknown
+ *     after 77aa01c9be2f4d10                                id of the commit before, - unknown
  *     modseq 1763816200123
  *     uidnext 18
- *     + 17 S $Junk,work 1763816199.M1P2Q3R4.mx1,S=120,W=124       numbered: UID letters keywords base
- *     = 3 FS -                                                    letters and keywords are now
- *     - 5                                                         expunged; its file is to be cleared
- *     ~ 6                                                         its file was gone
- *     c 5                                                         the file of 5 is cleared
- *     validity 1763816999                                         INBOX only: the last one given
+ *     + 17 S $Junk,work 1763816199.M1P2Q3R4.mx1,S=120,W=124 numbered: UID letters keywords base
+ *     = 3 FS -                                              letters and keywords are now
+ *     - 5                                                   expunged; its file is to be cleared
+ *     ~ 6                                                   its file was gone
+ *     c 5                                                   the file of 5 is cleared
+ *     validity 1763816999                                   INBOX only: the last one given
  *
  * A start (begin, snapshot) has instead `inodes` (its own and cur/'s), `since` (expungedSince) and
  * all messages `* uid modseq letters keywords base`, expunged ones `x uid modseq`, and those not

@@ -54,9 +54,9 @@ import { renameFolder, seedPlace } from './whole.ts';
  * order, without a gap. A process that is at N has nothing to read when nothing newer is listed.
  *
  * sync: list log/, read what is new, list new/ and cur/; if they show anything but what is known,
- * list them once more, and commit what both show: numbers for keys that are new, letters that others
- * changed, absence that is proved. An unchanged folder is three listings (three GETATTR on NFS),
- * three stats where directory times are exact.
+ * list them once more, and commit what both show: numbers for keys that are new, letters that
+ * others changed, absence that is proved. An unchanged folder is three listings (three GETATTR on
+ * NFS), three stats where directory times are exact.
  *
  * store: rename from the exact name known (the compare-and-swap of letters), then one commit for
  * all messages of the call. Lost renames: sync, and again for those. Calls that wait for one folder
@@ -103,15 +103,18 @@ import { renameFolder, seedPlace } from './whole.ts';
  * validity-record: a UIDVALIDITY is the server's seconds, and above the last that was given to any
  *   folder of this Maildir, which INBOX's journal holds; it is committed there before its begin is
  *   linked. So a folder that is deleted, made again or renamed never meets an old one.
- * own-inode: a start holds the inodes it was written with, its own and that of cur/. Others: this is
+ * own-inode: a start holds the inodes it was written with, its own and that of cur/. Others: this
+ * is
  *   a copy or a restored backup, whose log has forgotten UIDs: a loss. Our own rename keeps inodes.
  * settle: log/ is there, empty or at a loss, and changed in this very second by the server's clock:
  *   the begin waits for the next, or two begins could take one UIDVALIDITY. Often it is another
  *   host's begin under way.
  * fsync: commits with numbers, keywords or expunges are durable before they have a name.
  * log-before-files: log/ is listed before new/ and cur/. Then a file that the log has cleared
- *   is not in the listing because of age: it came back. And its letters are not older than the log's.
- * start-over: whoever loses a number to another with rows from a listing lists anew. An older listing
+ *   is not in the listing because of age: it came back. And its letters are not older than the
+ *   log's.
+ * start-over: whoever loses a number to another with rows from a listing lists anew. An older
+ * listing
  *   shows files that the commits just read have expunged: they would get a new UID.
  * two-listings: what differs from the journal counts when two successive listings show it alike.
  *   One listing taken while others rename misses and doubles (measured).
@@ -123,9 +126,10 @@ import { renameFolder, seedPlace } from './whole.ts';
  * clear: the file of an expunged key that is not cleared is removed by whoever sees it; a cleared
  *   key that comes back is a new message with a new UID. A restored letter is never removed.
  *
- * MODSEQ is one more than the last, and at least our clock's milliseconds in a commit that is fsynced.
- * One of flags may be lost with the power; its MODSEQ, told to a client, must not return for another
- * change, whatever the next host's clock says: it is exactly one more, and a torn commit counts so.
+ * MODSEQ is one more than the last, and at least our clock's milliseconds in a commit that is
+ * fsynced. One of flags may be lost with the power; its MODSEQ, told to a client, must not return
+ * for another change, whatever the next host's clock says: it is exactly one more, and a torn
+ * commit counts so.
  *
  * ## Full volume
  *

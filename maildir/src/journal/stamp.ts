@@ -37,7 +37,9 @@ export async function stampAfter(
   place.stamp = { ...place.stamp, settled: true };
 }
 
-/** Nothing waits for a later look: absence to be proved, room on the volume, files to be cleared. */
+/**
+ * Nothing waits for a later look: absence to be proved, room on the volume, files to be cleared.
+ */
 const isQuiet = (place: Place): boolean =>
   place.missing.size === 0 &&
   place.hidden.size === 0 &&

@@ -94,7 +94,8 @@ async function renameAll(journal: Journal, place: Place, work: Work): Promise<bo
     await syncPlace(journal, place);
     looked = true;
     if (attempt < LOOKS_MIN) continue;
-    // Somebody else's program removed it. Its end is told when it is proved; flags it takes no more.
+    // Somebody else's program removed it. Its end is told when it is proved; flags it takes no
+    // more.
     const { missing } = place;
     work.outcome.gone.push(...pending.filter((uid) => missing.has(uid)));
     pending = pending.filter((uid) => !missing.has(uid));

@@ -96,7 +96,8 @@ test('[N-11] appends that wait together share a commit; each has its own numbers
     [5],
   ]);
   expect((await yard.fs.list(LOG)).length).toBe(logged + 1);
-  expect(recorded.calls.filter((call) => call === 'fsync')).toHaveLength(3); // The commit, its name, and cur/.
+  // The commit, its name, and cur/.
+  expect(recorded.calls.filter((call) => call === 'fsync')).toHaveLength(3);
   expect(rowsOf(await sync(yard.host()))).toEqual(['1 ', '2 ', '3 ', '4  work', '5 ']);
 });
 

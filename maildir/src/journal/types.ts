@@ -17,7 +17,9 @@ export interface Numbered {
   readonly entry: Entry;
   /** Letters of the name, sorted: D F P R S T of Maildir, a to z of other tools. */
   readonly flags: string;
-  /** Sorted, each once, as their first writer spelled them. One array serves all that have the same. */
+  /**
+   * Sorted, each once, as their first writer spelled them. One array serves all that have the same.
+   */
   readonly keywords: readonly string[];
   /** Change number of its last change (RFC 7162 §3.1). */
   readonly modseq: number;
@@ -51,7 +53,10 @@ export interface FolderState {
 /** What a change of flags is asked to do; the same for every UID. */
 export interface FlagChange {
   readonly uids: readonly number[];
-  /** `replace`: `letters` and `keywords` become all there is, but for letters nobody asks for by name. */
+  /**
+   * `replace`: `letters` and `keywords` become all there is, but for letters nobody asks for by
+   * name.
+   */
   readonly how: 'add' | 'remove' | 'replace';
   /** Of D F P R S T. */
   readonly letters: string;
@@ -110,8 +115,8 @@ export interface Seed {
  * next `sync`, which finds what came of it. No operation takes a lock or waits for another host.
  *
  * UIDs mean messages only together with the UIDVALIDITY that they were told with. Whoever remembers
- * UIDs from before a call passes it; when the folder has another, all of them are gone. Left out, it
- * is the one this process knows when the operation begins.
+ * UIDs from before a call passes it; when the folder has another, all of them are gone. Left out,
+ * it is the one this process knows when the operation begins.
  */
 export interface Journals {
   /** The newest state this process knows, without asking; undefined when it knows none. */
@@ -131,7 +136,9 @@ export interface Journals {
   expunge(ref: FolderRef, uids: readonly number[], uidValidity?: number): Promise<FolderState>;
   /** Makes staged messages visible in cur/, all or none, and numbers them. */
   add(ref: FolderRef, messages: readonly StagedMessage[]): Promise<Added>;
-  /** Links messages into another folder of the same Maildir under new keys, flags and keywords kept. */
+  /**
+   * Links messages into another folder of the same Maildir under new keys, flags and keywords kept.
+   */
   copy(
     from: FolderRef,
     uids: readonly number[],

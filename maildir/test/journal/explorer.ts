@@ -10,17 +10,18 @@ import type { FaultKind, Scenario } from './scenario.ts';
  *
  * Depth first: a run follows the choices of the last one up to the deepest that has another answer,
  * takes that, and from there on lets each host work until it ends. Bounds: how often a host is put
- * aside while it could go on (preemptions), how many faults strike. A host that has crashed or ended
- * gives way for nothing, and one that is put aside stays so for as long as others work: for an hour
- * of the model's clock, over commits, snapshots and deletions, at the price of one preemption.
+ * aside while it could go on (preemptions), how many faults strike. A host that has crashed or
+ * ended gives way for nothing, and one that is put aside stays so for as long as others work: for
+ * an hour of the model's clock, over commits, snapshots and deletions, at the price of one
+ * preemption.
  *
- * Not tried twice: a state that was met before with as many preemptions and faults left. The state is
- * the server's content and what each host was answered, which decides all it will do; two orders of
- * calls that do not touch each other lead to the same state. Calls that nobody else can see (on a
- * file of one's own, open) are no place to put a host aside.
+ * Not tried twice: a state that was met before with as many preemptions and faults left. The state
+ * is the server's content and what each host was answered, which decides all it will do; two orders
+ * of calls that do not touch each other lead to the same state. Calls that nobody else can see (on
+ * a file of one's own, open) are no place to put a host aside.
  *
- * Rejected: random schedules (a race of three exact places is met once in millions); threads and real
- * time; storing the states themselves (closures of the engine cannot be copied).
+ * Rejected: random schedules (a race of three exact places is met once in millions); threads and
+ * real time; storing the states themselves (closures of the engine cannot be copied).
  */
 export interface Bounds {
   readonly preemptions: number;
@@ -70,7 +71,9 @@ const FAILS: Readonly<Record<FaultKind, (call: string) => readonly string[]>> = 
   listing: (call) => (call === 'list' ? ['neither', 'both'] : []),
 };
 
-/** Tries every schedule within the bounds. @throws ScheduleError for the first that breaks a promise */
+/**
+ * Tries every schedule within the bounds. @throws ScheduleError for the first that breaks a promise
+ */
 export async function explore(
   scenario: Scenario,
   open: OpenEngine,
@@ -337,7 +340,10 @@ class Run {
   }
 }
 
-/** Until the host has a next call or none at all: a few promises, as a rule, and no turn of the loop. */
+/**
+ * Until the host has a next call or none at all: a few promises, as a rule, and no turn of the
+ * loop.
+ */
 async function settled(host: Host): Promise<void> {
   for (let turns = 0; host.state === 'works' && host.pending.length === 0; turns++) {
     if (turns > TURNS_MAX) throw new Error(`${host.name} waits for something that is no call`);

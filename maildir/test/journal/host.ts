@@ -53,7 +53,9 @@ export interface Pending {
   readonly args: readonly unknown[];
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Under way: the answer was lost and it is sent again; or the first part of a listing is read. */
+  /**
+   * Under way: the answer was lost and it is sent again; or the first part of a listing is read.
+   */
   under?: 'again' | 'neither' | 'both';
 }
 
@@ -192,7 +194,9 @@ export class Host {
     this.#perform(pending, fault ?? (under === 'again' ? undefined : under));
   }
 
-  /** Begins a listing that ends with its answer: names that come or go meanwhile are in it or not. */
+  /**
+   * Begins a listing that ends with its answer: names that come or go meanwhile are in it or not.
+   */
   beginList(how: 'neither' | 'both'): void {
     const [pending] = this.pending;
     if (pending?.call !== 'list') throw new Error(`${this.name} has no listing to begin`);

@@ -3,8 +3,8 @@
  *
  * Names and attributes are durable at once, as an NFS server has them; bytes are visible when their
  * writer closed or fsynced, durable when it fsynced. It keeps a digest of all it holds, so that the
- * explorer knows a state it has been in: two orders of calls that do not touch the same thing end in
- * the same digest, hence nodes are named by who made them and not by when.
+ * explorer knows a state it has been in: two orders of calls that do not touch the same thing end
+ * in the same digest, hence nodes are named by who made them and not by when.
  */
 export interface FileNode {
   readonly kind: 'file';

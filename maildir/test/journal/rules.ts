@@ -2,10 +2,10 @@ import type { RuleName } from '../../src/journal/rules.ts';
 
 /**
  * Rules without which the model holds too, because others catch what they are for. newest-start: a
- * log with a commit at a number that a snapshot covers has a gap after it or a broken chain: a process
- * of before applies it and then opens the folder anew (list-again, follows-on). keep-previous: a
- * listing that lasts while a snapshot takes the place of all shows nothing, and is taken again
- * (list-again); it would take four such listings one after the other.
+ * log with a commit at a number that a snapshot covers has a gap after it or a broken chain: a
+ * process of before applies it and then opens the folder anew (list-again, follows-on).
+ * keep-previous: a listing that lasts while a snapshot takes the place of all shows nothing, and is
+ * taken again (list-again); it would take four such listings one after the other.
  */
 export const CAUGHT_TWICE: ReadonlySet<RuleName> = new Set<RuleName>([
   'newest-start',

@@ -32,11 +32,15 @@ export interface Scenario {
   readonly struck?: readonly number[];
   /** Hosts that may be put aside in the middle of their work, by index; all by default. */
   readonly aside?: readonly number[];
-  /** How often a host may be put aside in the middle of its work; for the short run and the long. */
+  /**
+   * How often a host may be put aside in the middle of its work; for the short run and the long.
+   */
   readonly preemptions: readonly [short: number, long: number];
   /** Folders that are compared at the end; INBOX by default. */
   readonly folders?: readonly FolderRef[];
-  /** Before the end's comparison, by a host that nothing happens to: a full volume has room again. */
+  /**
+   * Before the end's comparison, by a host that nothing happens to: a full volume has room again.
+   */
   readonly settle?: (host: Host) => Promise<unknown>;
   /** Errors that an operation may give though no fault struck. */
   readonly errors?: readonly string[];
