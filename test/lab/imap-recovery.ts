@@ -186,10 +186,13 @@ export function recoveryTests(farm: () => ImapFarm): void {
   test('[P-03] [N-11] a client of 20 days and five compactions ago resynchronises by changes alone', () =>
     weeksLater(farm()));
 
-  test('[N-11] a mailbox replaced by last night’s copy gets a new UIDVALIDITY and loses nothing', () =>
-    afterRestore(farm(), 'replaced', 'mv "$1" "$1.gone"; mv "$1.copy" "$1"'));
+  test('[N-11] a mailbox replaced by last night’s copy gets a new UIDVALIDITY and loses nothing', async (ctx) => {
+    // Clients look below the old directory until what they know of its name is a minute old.
+    if (process.env['MAILFARM_LAB_LONG'] === undefined) ctx.skip('with --long');
+    await afterRestore(farm(), 'replaced', 'mv "$1" "$1.gone"; mv "$1.copy" "$1"');
+  });
 
-  test('[N-11] the same when the copy is written into the directories that are there', () =>
+  test('[N-11] a copy of last night written over a mailbox: a new UIDVALIDITY, nothing lost', () =>
     afterRestore(
       farm(),
       'copied-over',

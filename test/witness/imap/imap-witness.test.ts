@@ -7,7 +7,7 @@ import { ImapChat } from '../../harness/imap-chat.ts';
 import { has, needs } from '../../harness/needs.ts';
 import { type DovecotServer, startDovecot } from '../../harness/peers.ts';
 import { LIES, retold } from './plants.ts';
-import type { Filed, Sessions } from './records.ts';
+import type { Filed, Other, Sessions } from './records.ts';
 import { judge, randomSessions, violationText } from './run.ts';
 import { parse } from './wire.ts';
 
@@ -107,4 +107,23 @@ test('[N-21] the judge finds clients that differ in the end', LONG, async (ctx) 
   });
   const kinds = judge({ ...all, exchanges }, FRESH).map(({ kind }) => kind);
   expect(kinds).toContain('views-differ');
+});
+
+test('[N-21] the judge counts deliveries and removals of others', LONG, async (ctx) => {
+  needs(ctx, 'dovecot');
+  const all = await sessions();
+  const kinds = (others: readonly Other[]): string[] => [
+    ...new Set(judge({ ...all, others }, FRESH).map(({ kind }) => kind)),
+  ];
+  const times = { sentAt: 0, doneAt: 1 };
+  const lost: Other = { kind: 'delivery', who: 'mx', serial: 'mx-1', ...times };
+  expect(kinds([lost])).toEqual(['message-lost']);
+  // Nobody knows what came of it, or somebody removed it before it was seen: nothing is wrong.
+  expect(kinds([{ ...lost, doneAt: undefined }])).toEqual([]);
+  const removal: Other = { kind: 'removal', who: 'pop3', serial: 'mx-1', ...times };
+  expect(kinds([lost, removal])).toEqual([]);
+  const serials = Map.groupBy(all.files ?? [], ({ serial }) => serial);
+  const still = [...serials].filter(([, files]) => files.length === 1).map(([serial]) => serial);
+  const found = still.flatMap((serial) => kinds([{ ...removal, serial }]));
+  expect(found).toContain('came-back');
 });
