@@ -36,7 +36,9 @@ async function folderSeen(chat: ImapChat, name: string): Promise<FolderSeen> {
     const at = new Date(date.trim().replaceAll('-', ' ')).toISOString();
     return [`${uid} (${said.join(' ')}) ${at} ${size}`];
   });
-  return { uidValidity: code(opened, 'UIDVALIDITY'), uidNext: code(opened, 'UIDNEXT'), messages };
+  const [status] = await chat.ok(`STATUS "${name}" (UIDNEXT)`); // Courier's EXAMINE does not say it.
+  const uidNext = /UIDNEXT (\d+)/.exec(status?.text ?? '')?.[1] ?? '';
+  return { uidValidity: code(opened, 'UIDVALIDITY'), uidNext, messages };
 }
 
 /** @param plain gives a server's name of a folder as ours */
@@ -52,7 +54,9 @@ export async function imapSees(
     return match === null ? [] : [plain(match[1] ?? '')];
   });
   await chat.logout();
-  return { folders, subscribed: subscribed.toSorted() };
+  // Courier names INBOX and what is no folder but above one, subscribed or not.
+  const said = subscribed.filter((name) => name !== 'INBOX' && name in folders);
+  return { folders, subscribed: said.toSorted() };
 }
 
 /** Sorted: servers order messages otherwise, clients do not care. */
