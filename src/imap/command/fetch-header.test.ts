@@ -12,6 +12,7 @@ test('[P-03] headers longer than what is read at first (RFC 9051 §6.4.5.1)', as
     `${WIRE.replaceAll('\r\n', '\n')}Body\n`,
     `Subject: long\n${LINE}\n\nBody\n`,
     `Subject: no end\n${LINE}`,
+    `${'X-Many: x\n'.repeat(500_000)}\nBody\n`,
   ];
   const long = `Subject: long\r\n${LINE}\r\n\r\n`;
   const endless = `Subject: no end\r\n${LINE}`;
@@ -34,6 +35,13 @@ test('[P-03] headers longer than what is read at first (RFC 9051 §6.4.5.1)', as
       [
         'a FETCH 2 BODY.PEEK[HEADER.FIELDS.NOT (Subject)]',
         `* 2 FETCH (BODY[HEADER.FIELDS.NOT (Subject)] ${literal(`${LINE}\r\n\r\n`)})`,
+        OK,
+      ],
+      // The head of a summary ends at 4 MB.
+      ['a FETCH 4 BODY.PEEK[TEXT]', '* 4 FETCH (BODY[TEXT] {6}\r\nBody\r\n)', OK],
+      [
+        'a FETCH 4 BODY.PEEK[HEADER]<5499995.20>',
+        '* 4 FETCH (BODY[HEADER]<5499995> {7}\r\n: x\r\n\r\n)',
         OK,
       ],
       ['a FETCH 3 BODY.PEEK[HEADER]', `* 3 FETCH (BODY[HEADER] ${literal(endless)})`, OK],

@@ -23,6 +23,8 @@ export interface PartContext {
 
 /** Headers are looked for in this much first. */
 const HEADER_OCTETS = 16_384;
+/** A header that ends before this is whole in the head of a summary (mailbox/summaries.ts). */
+const HEAD_WHOLE = 1_048_576;
 /** Decoded in memory up to this many encoded octets; more are decoded twice, first to count. */
 const DECODED_AT_ONCE = 1_048_576;
 
@@ -76,10 +78,10 @@ async function picked(
   return picker.end();
 }
 
-/** @throws StoreError 'message-gone' */
+/** Of a whole look: a head says of a very long header what it saw. @throws StoreError */
 async function headerOf(folder: Folder, message: Numbered): Promise<Extent> {
-  for await (const summary of folder.summaries([message], 'head')) {
-    if (summary !== undefined) return summary.header;
+  for await (const summary of folder.summaries([message], 'all')) {
+    if (summary !== undefined) return summary.structure.header;
   }
   throw new StoreError('message-gone', `${message.key} was deleted`);
 }
@@ -99,7 +101,9 @@ async function extentOf(
   const octets = await state.folder.octets(message);
   if (text === 'all') return { offset: 0, end: Infinity, wireOctets: octets };
   if (summary === undefined) throw new TypeError('TEXT without a summary');
-  const { end, wireOctets } = summary.header;
+  const isLarge = summary.header.end >= HEAD_WHOLE;
+  const header = isLarge ? await headerOf(state.folder, message) : summary.header;
+  const { end, wireOctets } = header;
   return { offset: end, end: Infinity, wireOctets: octets - wireOctets };
 }
 
