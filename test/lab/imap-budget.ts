@@ -146,9 +146,9 @@ async function idleIsBounded(farm: ImapFarm): Promise<void> {
 }
 
 export function budgetTests(farm: () => ImapFarm): void {
-  test('[P-03] calls of SELECT, NOOP, a flag, APPEND and EXPUNGE, alone and with another host at work', () =>
+  test('[P-03] calls of SELECT, NOOP, flags, APPEND, EXPUNGE, alone and with another host', () =>
     commandsAreBounded(farm()));
 
-  test('[P-03] calls of IDLE: three a look, one look for all sessions, none when nobody waits', () =>
+  test('[P-03] calls of IDLE: three a look, one look for all sessions, none without any', () =>
     idleIsBounded(farm()));
 }

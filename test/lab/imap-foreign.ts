@@ -164,10 +164,10 @@ async function renamesAreNoEnd(farm: ImapFarm, user: string): Promise<void> {
 }
 
 export function foreignTests(farm: () => ImapFarm): void {
-  test('[P-14] what mutt flags, reads and deletes is told to three front ends in IDLE, on proof', () =>
+  test('[P-14] what mutt flags, reads and deletes is told to three in IDLE, on proof', () =>
     changesAreTold(farm(), 'mutt', mutt));
 
-  test('[P-14] what Dovecot flags, moves out of new/ and expunges is told to three front ends', async (ctx) => {
+  test('[P-14] what Dovecot flags, moves and expunges is told to three', async (ctx) => {
     if (!existsSync(PEERS)) ctx.skip('no root of peers here');
     await changesAreTold(farm(), 'dovecot', dovecot);
   });

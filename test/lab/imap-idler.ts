@@ -82,5 +82,9 @@ export function codeOf(untagged: readonly { readonly text: string }[], name: str
 
 export const simpleLetter = (serial: string, octets = 0): Buffer =>
   Buffer.from(
-    `Subject: ${serial}\r\nX-Serial: ${serial}\r\n\r\n${`${'x'.repeat(76)}\r\n`.repeat(octets / 78)}\r\n`,
+    [
+      `Subject: ${serial}\r\nX-Serial: ${serial}\r\n\r\n`,
+      `${'x'.repeat(76)}\r\n`.repeat(octets / 78),
+      '\r\n',
+    ].join(''),
   );

@@ -1,4 +1,4 @@
-/** What is at work on one mailbox beside its IMAP clients: two MX and a session of POP3 at a time. */
+/** What is at work on one mailbox beside its IMAP clients: two MX and POP3, a session at a time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pop3Chat } from '../harness/pop3-chat.ts';
 import { chance, type Chance } from '../witness/chance.ts';

@@ -16,8 +16,8 @@
  * expunged or moved by somebody who had asked before, and had been marked before; whatever is
  * there under a serial was appended or copied, as often at most. A UID is one serial for ever.
  *
- * Others than IMAP clients may work in the folder: what an MX delivered with success is there, once,
- * unless somebody took it away; what a session of POP3 removed counts as expunged when it said QUIT.
+ * Others than IMAP clients may work in the folder: what an MX delivered with success is there,
+ * once, unless somebody took it away; what POP3 removed counts as expunged when it said QUIT.
  *
  * Times are of one clock and used in one direction only: what had ended before something began came
  * first. Where clients talk to several hosts, `fresh` says whether a session that begins must know

@@ -32,7 +32,7 @@ export class Messages {
   /** How often a serial was appended. */
   readonly #attempts = new Map<string, number>();
   readonly #delivered: Other[] = [];
-  /** By serial: when somebody asked for its end by other means than IMAP; and whether it was told so. */
+  /** By serial: when its end was asked for by other means than IMAP, and whether it was done. */
   readonly #removed = new Map<string, { from: number; sure: boolean }>();
   #room: ReadonlyMap<string, number> | undefined;
   readonly #went: { exchange: Exchange; uid: number; at: number }[] = [];
