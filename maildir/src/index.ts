@@ -1,3 +1,4 @@
+export { arrivalOf, byArrival } from './arrival.ts';
 export { errnoOf, isErrno, isOneOf, systemError, UnknownResultError } from './errno.ts';
 export type { ErrnoName } from './errno.ts';
 export { writePiece } from './deliver.ts';

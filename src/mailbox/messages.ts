@@ -10,9 +10,8 @@ import { silentLogger } from '../log/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import { openVolumes } from '../volumes/open.ts';
 import type { VolumeOptions } from '../volumes/options.ts';
-import { isErrno, nameBase, nameFlags, type Fs } from '#maildir';
+import { isErrno, nameBase, nameFlags, type Fs, arrivalOf } from '#maildir';
 import { MaildirMaildrop } from './maildrop.ts';
-import { arrivalOf } from './order.ts';
 import { MaildirStore } from './store.ts';
 
 /**

@@ -13,7 +13,7 @@ const change = (
   keywords: readonly string[] = [],
 ): FlagChange => ({ uids, how, letters, keywords });
 
-test('[N-11] messages are numbered in the order of their names, the same for all hosts', async () => {
+test('[N-11] messages are numbered as they arrived, the same for all hosts', async () => {
   const yard = await Yard.make();
   const [one, two] = [yard.host(), yard.host()];
   const keys = [await yard.deliver(one), await yard.deliver(two)];
@@ -28,6 +28,18 @@ test('[N-11] messages are numbered in the order of their names, the same for all
     [3, keys[2]],
   ]);
   expect(factsOf((await one.journals.sync(INBOX)).state)).toEqual(factsOf(other.state));
+});
+
+test('letters of one second are numbered as they arrived, though their names sort otherwise', async () => {
+  const yard = await Yard.make();
+  const host = yard.host();
+  const keys: string[] = [];
+  for (const ms of [99.9, 100, 9, 1]) {
+    yard.now = 1_700_000_000_000 + ms;
+    keys.push(await yard.deliver(host));
+  }
+  const { state } = await host.journals.sync(INBOX);
+  expect(state.messages.map(({ key }) => key)).toEqual([keys[3], keys[2], keys[0], keys[1]]);
 });
 
 test('[N-11] claim moves new messages to cur/, and one host alone has them as recent', async () => {

@@ -1,3 +1,4 @@
+import { byArrival } from '../arrival.ts';
 import { isOneOf, systemError } from '../errno.ts';
 import { isMessageName, nameBase, nameKey, withFlags } from '../names.ts';
 import { removeIfThere, renameExact } from '../nfs.ts';
@@ -121,7 +122,7 @@ function rowsOf(
   let uid = book.uidNext;
   const added: AddedRow[] = [];
   const byName = [...difference.fresh.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  for (const { name } of byName) {
+  for (const { name } of byArrival(byName)) {
     added.push({ uid: uid++, letters: lettersOf(name), keywords: [], base: nameBase(name) });
   }
   if (!journal.keeps('clear')) {
