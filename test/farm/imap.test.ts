@@ -66,7 +66,7 @@ const curl = async (path: string, ...more: string[]) => {
   return { text: stdout.toString('latin1'), stderr, code };
 };
 
-test('[P-03] a letter that one node took by SMTP is read at another by curl, over TLS', async (ctx) => {
+test('[P-03] [S1-15] a letter that one node took by SMTP is read at another by curl, over TLS', async (ctx) => {
   needs(ctx, '/usr/bin/curl');
   expect((await send(farm.ports.smtp, [ALICE])).code).toBe(250);
   const implicit = await curl(`imaps://localhost:${imaps}/INBOX;MAILINDEX=1`);
