@@ -30,6 +30,19 @@ export function folderName(given: string): string {
   return name;
 }
 
+/**
+ * A name for a folder that is to be made. `.` and `..` lead nowhere here, but clients that mirror
+ * folders into directories may follow them; what has them already is shown and can be renamed.
+ * @throws MailError 'bad-name'
+ */
+export function newFolderName(given: string): string {
+  const name = folderName(given);
+  if (name.split('/').some((part) => part === '.' || part === '..')) {
+    throw new MailError('bad-name', 'No part of a folder name is `.` or `..`');
+  }
+  return name;
+}
+
 function givenFault(name: string): string | undefined {
   if (name === '') return 'A folder needs a name';
   if (!name.isWellFormed()) return 'The folder name is not well-formed Unicode';

@@ -31,6 +31,22 @@ describe('Mail over Maildirs', () => {
     for (const under of opened.splice(0)) await under.close();
   });
 
+  test('folders called `.` and `..` that are there already are shown, opened and renamed', async () => {
+    const { one, maildir } = await open();
+    await one.create('a');
+    for (const disk of ['.&AC4-', '.&AC4ALg-', '.b.&AC4ALg-']) {
+      for (const part of ['cur', 'new', 'tmp'])
+        mkdirSync(join(maildir, disk, part), { recursive: true });
+    }
+    expect(await names(one)).toEqual(['INBOX', '.', '..', 'a', 'b/..']);
+    (await one.open('..')).close();
+    await one.rename('..', 'c');
+    await one.remove('.');
+    await one.rename('b', 'd');
+    expect(await names(one)).toEqual(['INBOX', 'a', 'c', 'd/..']);
+    expect(await kindOf(one.create('.'))).toBe('bad-name');
+  });
+
   test('a mailbox that is placed and not there is our trouble, whatever is asked', async () => {
     const { one, two, maildir, account, stores } = await open();
     await one.create('a');

@@ -3,7 +3,7 @@ import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
 import type { Mailbox } from '../volumes/mailboxes.ts';
 import type { MailContext } from './context.ts';
-import { byName, diskName, folderName, INBOX, namesOf } from './folder-names.ts';
+import { byName, diskName, folderName, INBOX, namesOf, newFolderName } from './folder-names.ts';
 import { FolderTable } from './folder-table.ts';
 import {
   MailError,
@@ -68,7 +68,8 @@ export class MaildirMail implements Mail {
   }
 
   async create(given: string, use?: SpecialUse): Promise<void> {
-    await this.#table.create(await this.#ensured(), folderName(given), use);
+    const name = newFolderName(given);
+    await this.#table.create(await this.#ensured(), name, use);
   }
 
   async remove(given: string): Promise<void> {
@@ -78,7 +79,7 @@ export class MaildirMail implements Mail {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const names = { from: folderName(from), to: folderName(to) };
+    const names = { from: folderName(from), to: newFolderName(to) };
     const mailbox = names.from === INBOX ? await this.#ensured() : await this.#made(names.from);
     await this.#table.rename(mailbox, names);
   }

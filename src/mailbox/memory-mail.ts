@@ -1,7 +1,7 @@
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
-import { below, byName, folderName, INBOX } from './folder-names.ts';
+import { below, byName, folderName, INBOX, newFolderName } from './folder-names.ts';
 import {
   MailError,
   type Draft,
@@ -53,7 +53,7 @@ export class MemoryMail implements Mail {
   }
 
   async create(given: string, use?: SpecialUse): Promise<void> {
-    const name = folderName(given);
+    const name = newFolderName(given);
     const { folders } = this.#mailbox;
     if (folders.has(name)) throw new MailError('folder-exists', `There is a folder ${name}`);
     this.#requireRoom();
@@ -71,7 +71,7 @@ export class MemoryMail implements Mail {
   }
 
   async rename(givenFrom: string, givenTo: string): Promise<void> {
-    const [from, to] = [folderName(givenFrom), folderName(givenTo)];
+    const [from, to] = [folderName(givenFrom), newFolderName(givenTo)];
     const { folders } = this.#mailbox;
     const moved = from === INBOX ? [] : below(folders.keys(), from);
     if (moved.length === 0) this.#data(from);

@@ -26,9 +26,7 @@ const TAKEN: readonly string[] = [
   'Entwürfe',
   '日本語/受信',
   'a.b',
-  '.',
-  '..',
-  '../../etc/passwd',
+  '...',
   '.hidden',
   'a/b.c/d',
   'a&b',
@@ -75,6 +73,17 @@ export function folderCases(now: Current): void {
       for (const work of asked) expect(await kindOf(work), what).toBe('bad-name');
     }
     expect(await names(now.one)).toEqual(['INBOX']);
+  });
+
+  test('no folder is made whose name has a part that directories call something else', async () => {
+    await now.one.create('a');
+    for (const name of ['.', '..', 'a/..', '../../etc/passwd', 'a/./b', 'inbox/..']) {
+      expect(await kindOf(now.one.create(name)), name).toBe('bad-name');
+      expect(await kindOf(now.one.rename('a', name)), name).toBe('bad-name');
+      expect(await kindOf(now.one.rename('INBOX', name)), name).toBe('bad-name');
+      expect(await kindOf(now.one.open(name)), name).toBe('no-such-folder');
+    }
+    expect(await names(now.two)).toEqual(['INBOX', 'a']);
   });
 
   test('any other name is a name: made by one front end, used and removed by another', async () => {
