@@ -27,6 +27,16 @@ const SELECTED: Step = [
   /^\* OK \[HIGHESTMODSEQ [1-9]\d*\] /,
   's OK [READ-WRITE] SELECT completed',
 ];
+/** Of an empty folder that is opened by EXAMINE. */
+const NONE = [
+  /^\* FLAGS /,
+  /^\* OK \[PERMANENTFLAGS /,
+  '* 0 EXISTS',
+  '* 0 RECENT',
+  /^\* OK \[UIDVALIDITY /,
+  /^\* OK \[UIDNEXT 1\] /,
+  /^\* OK \[HIGHESTMODSEQ /,
+] as const;
 const TWO: TestServerOptions = { messages: [LETTER, SECOND] };
 
 const CONVERSATIONS: readonly Conversation[] = [
@@ -143,6 +153,24 @@ const CONVERSATIONS: readonly Conversation[] = [
       ['17 DELETE INBOX', /^17 NO \[CANNOT\] /],
       ['18 RENAME nothing else', /^18 NO \[NONEXISTENT\] /],
       ['19 CREATE ""', /^19 NO \[CANNOT\] /],
+      ['20 CREATE a/..', /^20 NO \[CANNOT\] /],
+    ],
+  },
+  {
+    name: 'INBOX in any case (RFC 9051 §5.1): in LIST, and where a folder that is open goes',
+    steps: [
+      IN,
+      ['1 LIST "" "inb%"', String.raw`* LIST (\HasNoChildren) "/" INBOX`, '1 OK LIST completed'],
+      ['2 CREATE inbox/x', '2 OK CREATE completed'],
+      ['3 EXAMINE INBOX/x', ...NONE, '3 OK [READ-ONLY] EXAMINE completed'],
+      ['4 RENAME inbox/x Inbox/y', '4 OK RENAME completed'],
+      ['5 CHECK', '5 OK CHECK completed'],
+      ['6 SEARCH 1:*', '* SEARCH', '6 OK SEARCH completed'],
+      ['7 UID SEARCH NOT *', '* SEARCH', '7 OK SEARCH completed'],
+      ['8 SEARCH 1:2', /^8 BAD /],
+      ['9 FETCH 1:* FLAGS', /^9 BAD /],
+      ['10 DELETE inbox/y', '10 OK DELETE completed'],
+      ['11 CHECK', '11 BAD This command is not valid now'],
     ],
   },
   {

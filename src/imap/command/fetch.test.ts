@@ -77,6 +77,18 @@ test.each(SECTIONS)('[P-03] %s of a nested message (RFC 9051 §6.4.5.1)', async 
   await talk({ messages: [PLAIN, NESTED], first: EXAMINE, steps });
 });
 
+test.each(['BODY.PEEK[HEADER] BODY[HEADER]', 'BODY[HEADER] BODY.PEEK[HEADER]'])(
+  '[P-03] of one section named twice (%s) it counts that one sets \\Seen',
+  async (items) => {
+    const header = literal('From: Alice <a@x.test>\r\nSubject: one\r\n\r\n');
+    const seen = String.raw`FLAGS (\Seen \Recent)`;
+    const steps: Step[] = [
+      [`a FETCH 1 (${items})`, `* 1 FETCH (BODY[HEADER] ${header} ${seen})`, OK],
+    ];
+    await talk({ messages: [PLAIN], steps });
+  },
+);
+
 const ENVELOPE_1 =
   'ENVELOPE (NIL "one" (("Alice" NIL "a" "x.test")) (("Alice" NIL "a" "x.test")) ' +
   '(("Alice" NIL "a" "x.test")) NIL NIL NIL NIL NIL)';

@@ -1,3 +1,4 @@
+import { folderName } from '../../mailbox/folder-names.ts';
 import { isSpecialUse } from '../../mailbox/special-use.ts';
 import type { SpecialUse } from '../../mailbox/mail.ts';
 import { Refusal } from '../replies.ts';
@@ -38,7 +39,7 @@ function readUse(args: Args): SpecialUse | undefined {
 /** DELETE mailbox (RFC 9051 §6.3.5). */
 export async function deleteFolder(session: ImapSession, args: Args, state: State): Promise<void> {
   args.space();
-  const name = args.mailbox();
+  const name = folderName(args.mailbox());
   args.end();
   await state.mail.remove(name);
   session.shared.folderEvents.changed(state.account.id);
@@ -49,14 +50,13 @@ export async function deleteFolder(session: ImapSession, args: Args, state: Stat
 /** RENAME from to (RFC 9051 §6.3.6). */
 export async function rename(session: ImapSession, args: Args, state: State): Promise<void> {
   args.space();
-  const from = args.mailbox();
+  const from = folderName(args.mailbox());
   args.space();
-  const to = args.mailbox();
+  const to = folderName(args.mailbox().replace(/\/$/, ''));
   args.end();
-  const target = to.replace(/\/$/, '');
-  await state.mail.rename(from, target);
-  session.shared.folderEvents.changed(state.account.id, { from, to: target });
-  if (state.name === 'selected') await follow(session, state, from, target);
+  await state.mail.rename(from, to);
+  session.shared.folderEvents.changed(state.account.id, { from, to });
+  if (state.name === 'selected') await follow(session, state, from, to);
   session.ok('RENAME completed');
 }
 

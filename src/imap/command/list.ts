@@ -210,24 +210,13 @@ async function* matching(
   patterns: readonly string[],
 ): AsyncGenerator<Node> {
   const separator = session.shared.values['imap.separator'];
-  const globs = patterns.map((text) => inboxIn(text, separator));
-  const cost = globs.reduce((sum, glob) => sum + glob.length, 0);
+  const cost = patterns.reduce((sum, text) => sum + text.length, 0);
   let compared = 0;
   for (const node of nodes) {
-    if (globs.some((glob) => matchesGlob(glob, node.shown, separator))) yield node;
+    if (patterns.some((text) => matchesGlob(text, node.shown, separator))) yield node;
     compared += cost * node.shown.length;
     if (compared < COMPARED_MAX) continue;
     compared = 0;
     await session.turnOfOthers();
   }
-}
-
-/** INBOX in any case (RFC 9051 §5.1), as a whole name or first part. */
-function inboxIn(text: string, separator: string): string {
-  const first = text.slice(0, 5);
-  if (first.toUpperCase() !== 'INBOX') return text;
-  const next = text.charAt(5);
-  return next === '' || next === separator || next === '*' || next === '%'
-    ? `INBOX${text.slice(5)}`
-    : text;
 }

@@ -62,6 +62,9 @@ export function readReturn(args: Args): ReadonlySet<ReturnItem> | undefined {
   return new Set(items.length === 0 ? ['ALL'] : items);
 }
 
+/** What clients call all messages or the last, which of an empty folder are none: no fault. */
+const ANY = /^(?:(?:1:)?\*|\*:[1*])$/;
+
 /** Search keys to the end, whose texts are in `charset`. */
 export function readKeys(
   session: ImapSession,
@@ -71,11 +74,13 @@ export function readKeys(
 ): SearchKeys {
   const decode = decoderOf(charset);
   return readSearchKeys(args, {
-    uidsOf: (set, by) =>
-      view.spans(set, by, saved).map(([from, end]): UidRange => {
+    uidsOf: (set, by) => {
+      if (view.count === 0 && ANY.test(set)) return [];
+      return view.spans(set, by, saved).map(([from, end]): UidRange => {
         const { messages } = view;
         return [(messages[from] as Numbered).uid, (messages[end - 1] as Numbered).uid];
-      }),
+      });
+    },
     recent: () => [...view.recent].toSorted((a, b) => a - b).map((uid): UidRange => [uid, uid]),
     decode: (octets) => decode(octets) ?? args.fail('A string is not of its character set'),
     now: session.shared.clock.now(),

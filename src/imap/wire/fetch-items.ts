@@ -98,13 +98,14 @@ export function readItems(args: Args): readonly FetchItem[] {
   return items.length === 1 ? items : distinct(items);
 }
 
-/** An item named twice is answered once. */
+/** An item named twice is answered once; \Seen is set if one of the two sets it. */
 function distinct(items: readonly FetchItem[]): readonly FetchItem[] {
-  const known = new Set<string>();
-  return items.filter((item) => {
+  const known = new Map<string, FetchItem>();
+  for (const item of items) {
     const name = item.kind === 'plain' ? item.name : `${item.label} ${countOf(item)}`;
-    return known.size < known.add(name).size;
-  });
+    if (!known.has(name) || ('seen' in item && item.seen === 'sets')) known.set(name, item);
+  }
+  return [...known.values()];
 }
 
 const countOf = (item: FetchItem): number =>

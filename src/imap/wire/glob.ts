@@ -2,9 +2,12 @@
  * Patterns of LIST (RFC 9051 §6.3.9): `*` is anything, `%` is anything but the separator. All
  * places in the pattern that the name may be at are kept at once, so the time is the product of
  * both lengths, whatever the client writes; a regular expression would have no such bound.
+ * INBOX, also as the first part, is in any case (RFC 9051 §5.1).
  */
 export function matchesGlob(pattern: string, name: string, separator: string): boolean {
   if (pattern === '*') return true;
+  const isInbox = name === INBOX || name.startsWith(INBOX + separator);
+  const anyCase = isInbox ? INBOX.length : 0;
   let places = new Uint8Array(pattern.length + 1);
   let next = new Uint8Array(pattern.length + 1);
   places[0] = 1;
@@ -20,6 +23,7 @@ export function matchesGlob(pattern: string, name: string, separator: string): b
         if (wanted === '%' && char === separator) continue;
         next[at] = 1;
       } else if (wanted === char) next[at + 1] = 1;
+      else if (of < anyCase && wanted?.toUpperCase() === char) next[at + 1] = 1;
       else continue;
       any = true;
     }
@@ -30,5 +34,7 @@ export function matchesGlob(pattern: string, name: string, separator: string): b
   while (isWild(pattern[end])) end += 1;
   return end === pattern.length;
 }
+
+const INBOX = 'INBOX';
 
 const isWild = (char: string | undefined): boolean => char === '*' || char === '%';
