@@ -25,7 +25,7 @@ export interface Host {
   readonly journals: Journals;
 }
 
-/** A volume in memory with one Maildir and a folder, on which hosts work. Its time is the test's. */
+/** A volume in memory with one Maildir and a folder; hosts work on it. Its time is the test's. */
 export class Yard {
   readonly fs = new MemoryFs();
   now = 1_700_000_000_000;

@@ -102,7 +102,7 @@ test.each(MARKED)(
     await play(await client(1), [
       [
         'a FETCH 1:* (FLAGS)',
-        /^\* 1 FETCH \(FLAGS \((?:\\Flagged )?\\Deleted\)\)$/, // By its file: the one that was meant.
+        /^\* 1 FETCH \(FLAGS \((?:\\Flagged )?\\Deleted\)\)$/, // By its file: the one meant.
         String.raw`* 2 FETCH (FLAGS (\Deleted))`,
         'a OK FETCH completed',
       ],

@@ -25,8 +25,8 @@ import { Watcher } from './watching.ts';
 /**
  * The MailStore over Maildirs on volumes.
  *
- * A session lists afresh. What is kept are mailbox sizes for some seconds, the state of folders that
- * clients have open, and what the journal remembers. Sizes stand in the names; a file without
+ * A session lists afresh. What is kept are mailbox sizes for some seconds, the state of folders
+ * that clients have open, and what the journal remembers. Sizes stand in the names; a file without
  * them is read once, and renamed to carry them.
  */
 export interface MaildirStoreOptions {

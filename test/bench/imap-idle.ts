@@ -19,7 +19,7 @@ interface Idle {
   readonly memory: number;
   /** Of one core, while nothing comes. */
   readonly core: number;
-  /** Milliseconds from the reply that accepted a letter to EXISTS, sorted; late ones are Infinity. */
+  /** Milliseconds from the reply that accepted a letter to EXISTS, sorted; late: Infinity. */
   readonly latencies: readonly number[];
 }
 

@@ -57,149 +57,180 @@ function envelopes(box: string, messages: number, times: number, rounds: number)
   ];
 }
 
+/** So many times, of what the scale makes of it. */
+type Scaled = (count: number) => number;
+
+function sessionsPart(n: Scaled): Part {
+  return {
+    name: 'sessions',
+    unit: '/s',
+    boxes: { poll: { users: 20, messages: 100, octets: 4000 } },
+    steps: [
+      {
+        name: 'LOGIN, SELECT, FETCH FLAGS of 100: sessions',
+        box: 'poll',
+        connections: 8,
+        work: { kind: 'sessions', count: n(2000) },
+        amount: operations,
+        rounds: ROUNDS,
+        aim: '> 1',
+      },
+    ],
+  };
+}
+
+function flagsPart(n: Scaled): Part {
+  return {
+    name: 'flags',
+    unit: '/s',
+    boxes: { flags: { users: 1, messages: 50_000, octets: 1500 } },
+    steps: [
+      {
+        name: 'FETCH FLAGS of 50,000: flags',
+        box: 'flags',
+        connections: 1,
+        work: commands('FETCH 1:* FLAGS', n(20)),
+        amount: rows,
+        rounds: ROUNDS,
+        aim: '> 1',
+      },
+    ],
+  };
+}
+
+function envelopePart(n: Scaled): Part {
+  return {
+    name: 'envelope',
+    unit: '/s',
+    boxes: {
+      small: { users: ROUNDS, messages: 2000, octets: 4000 },
+      large: { users: 1, messages: 50_000, octets: 4000 },
+    },
+    steps: [...envelopes('small', 2000, n(30), ROUNDS), ...envelopes('large', 50_000, n(3), 1)],
+  };
+}
+
+function bodyPart(n: Scaled): Part {
+  return {
+    name: 'body',
+    unit: 'MB/s',
+    boxes: {
+      bulk: { users: 1, messages: 20, octets: 5_000_000 },
+      mail: { users: 1, messages: 2000, octets: 20_000 },
+    },
+    steps: [
+      {
+        name: 'BODY[] of 5 MB',
+        box: 'bulk',
+        connections: 1,
+        work: commands('FETCH 1:* BODY.PEEK[]', n(5)),
+        amount: megabytes,
+        rounds: ROUNDS,
+        aim: '> 1',
+      },
+      {
+        name: 'BODY[] of 20 KB',
+        box: 'mail',
+        connections: 1,
+        work: commands('FETCH 1:* BODY.PEEK[]', n(5)),
+        amount: megabytes,
+        rounds: ROUNDS,
+      },
+    ],
+  };
+}
+
+function storePart(n: Scaled): Part {
+  return {
+    name: 'store',
+    unit: '/s',
+    boxes: { store: { users: 4, messages: 500, octets: 2000 } },
+    steps: [
+      {
+        name: 'STORE of one flag of one message',
+        box: 'store',
+        connections: 4,
+        work: { kind: 'store', messages: 500, count: n(8000) },
+        amount: operations,
+        rounds: ROUNDS,
+        aim: '> 1',
+      },
+      {
+        name: 'STORE 1:500 in one command: messages',
+        box: 'store',
+        connections: 1,
+        work: {
+          kind: 'commands',
+          commands: ['STORE 1:500 +FLAGS (\\Seen)', 'STORE 1:500 -FLAGS (\\Seen)'],
+          times: n(10),
+        },
+        amount: rows,
+        rounds: ROUNDS,
+      },
+    ],
+  };
+}
+
+function appendPart(n: Scaled): Part {
+  return {
+    name: 'append',
+    unit: '/s',
+    boxes: { append: { users: 4, messages: 1, octets: 2000 } },
+    steps: [
+      {
+        name: 'APPEND of 4 KB',
+        box: 'append',
+        connections: 4,
+        work: { kind: 'append', octets: 4000, count: n(2000) },
+        amount: operations,
+        rounds: ROUNDS,
+        aim: '> 1',
+      },
+    ],
+  };
+}
+
+function selectPart(n: Scaled): Part {
+  return {
+    name: 'select',
+    unit: 'ms',
+    boxes: { select: { users: 1, messages: 100_000, octets: 1000 } },
+    steps: [
+      {
+        name: 'SELECT of 100,000, first ever',
+        box: 'select',
+        connections: 1,
+        work: commands('SELECT INBOX', 1),
+        amount: operations,
+        cold: 'never seen',
+        rounds: 1,
+      },
+      {
+        name: 'SELECT of 100,000, warm',
+        box: 'select',
+        connections: 1,
+        work: { kind: 'commands', commands: ['UNSELECT', 'SELECT INBOX'], times: n(50) },
+        amount: (done) => done.operations / 2,
+        rounds: ROUNDS,
+        aim: '< 1',
+      },
+    ],
+  };
+}
+
 /** Each part has mailboxes and servers of its own, so that one can be run by itself. */
 function partsOf(scale: number): readonly Part[] {
   const n = (count: number): number => Math.max(1, Math.round(count * scale));
-  const sessions: ImapWork = { kind: 'sessions', count: n(2000) };
-  return [
-    {
-      name: 'sessions',
-      unit: '/s',
-      boxes: { poll: { users: 20, messages: 100, octets: 4000 } },
-      steps: [
-        {
-          name: 'LOGIN, SELECT, FETCH FLAGS of 100: sessions',
-          box: 'poll',
-          connections: 8,
-          work: sessions,
-          amount: operations,
-          rounds: ROUNDS,
-          aim: '> 1',
-        },
-      ],
-    },
-    {
-      name: 'flags',
-      unit: '/s',
-      boxes: { flags: { users: 1, messages: 50_000, octets: 1500 } },
-      steps: [
-        {
-          name: 'FETCH FLAGS of 50,000: flags',
-          box: 'flags',
-          connections: 1,
-          work: commands('FETCH 1:* FLAGS', n(20)),
-          amount: rows,
-          rounds: ROUNDS,
-          aim: '> 1',
-        },
-      ],
-    },
-    {
-      name: 'envelope',
-      unit: '/s',
-      boxes: {
-        small: { users: ROUNDS, messages: 2000, octets: 4000 },
-        large: { users: 1, messages: 50_000, octets: 4000 },
-      },
-      steps: [...envelopes('small', 2000, n(30), ROUNDS), ...envelopes('large', 50_000, n(3), 1)],
-    },
-    {
-      name: 'body',
-      unit: 'MB/s',
-      boxes: {
-        bulk: { users: 1, messages: 20, octets: 5_000_000 },
-        mail: { users: 1, messages: 2000, octets: 20_000 },
-      },
-      steps: [
-        {
-          name: 'BODY[] of 5 MB',
-          box: 'bulk',
-          connections: 1,
-          work: commands('FETCH 1:* BODY.PEEK[]', n(5)),
-          amount: megabytes,
-          rounds: ROUNDS,
-          aim: '> 1',
-        },
-        {
-          name: 'BODY[] of 20 KB',
-          box: 'mail',
-          connections: 1,
-          work: commands('FETCH 1:* BODY.PEEK[]', n(5)),
-          amount: megabytes,
-          rounds: ROUNDS,
-        },
-      ],
-    },
-    {
-      name: 'store',
-      unit: '/s',
-      boxes: { store: { users: 4, messages: 500, octets: 2000 } },
-      steps: [
-        {
-          name: 'STORE of one flag of one message',
-          box: 'store',
-          connections: 4,
-          work: { kind: 'store', messages: 500, count: n(8000) },
-          amount: operations,
-          rounds: ROUNDS,
-          aim: '> 1',
-        },
-        {
-          name: 'STORE 1:500 in one command: messages',
-          box: 'store',
-          connections: 1,
-          work: {
-            kind: 'commands',
-            commands: ['STORE 1:500 +FLAGS (\\Seen)', 'STORE 1:500 -FLAGS (\\Seen)'],
-            times: n(10),
-          },
-          amount: rows,
-          rounds: ROUNDS,
-        },
-      ],
-    },
-    {
-      name: 'append',
-      unit: '/s',
-      boxes: { append: { users: 4, messages: 1, octets: 2000 } },
-      steps: [
-        {
-          name: 'APPEND of 4 KB',
-          box: 'append',
-          connections: 4,
-          work: { kind: 'append', octets: 4000, count: n(2000) },
-          amount: operations,
-          rounds: ROUNDS,
-          aim: '> 1',
-        },
-      ],
-    },
-    {
-      name: 'select',
-      unit: 'ms',
-      boxes: { select: { users: 1, messages: 100_000, octets: 1000 } },
-      steps: [
-        {
-          name: 'SELECT of 100,000, first ever',
-          box: 'select',
-          connections: 1,
-          work: commands('SELECT INBOX', 1),
-          amount: operations,
-          cold: 'never seen',
-          rounds: 1,
-        },
-        {
-          name: 'SELECT of 100,000, warm',
-          box: 'select',
-          connections: 1,
-          work: { kind: 'commands', commands: ['UNSELECT', 'SELECT INBOX'], times: n(50) },
-          amount: (done) => done.operations / 2,
-          rounds: ROUNDS,
-          aim: '< 1',
-        },
-      ],
-    },
+  const parts = [
+    sessionsPart,
+    flagsPart,
+    envelopePart,
+    bodyPart,
+    storePart,
+    appendPart,
+    selectPart,
   ];
+  return parts.map((part) => part(n));
 }
 
 interface Total {

@@ -52,9 +52,6 @@ async function commandsAreBounded(farm: ImapFarm): Promise<void> {
   const flag = (n: number): Promise<unknown> => chat.ok(`UID STORE ${n} +FLAGS (\\Flagged)`);
   const elsewhere = (n: number): Promise<unknown> =>
     there.ok(`UID STORE ${n + 20} +FLAGS (\\Answered)`);
-  const expunge = async (uid: number): Promise<void> => {
-    await chat.ok(`UID STORE ${uid} +FLAGS (\\Deleted)`);
-  };
   // Log, new and cur are looked at; SELECT looks at new and cur once more, for what it may claim.
   const rows = [
     await within({ what: 'SELECT, nothing new', allowed: 5, command: select }),
@@ -90,27 +87,37 @@ async function commandsAreBounded(farm: ImapFarm): Promise<void> {
       other: (n) => elsewhere(n + 20),
       command: (n) => append(chat, 2_000 + n),
     }),
-    await within({
-      what: 'EXPUNGE of one',
-      allowed: 24,
-      other: (n) => expunge(n + 50),
-      command: () => chat.ok('EXPUNGE'),
-    }),
-    await within({
-      what: 'EXPUNGE of one, another host changed a flag',
-      allowed: 44,
-      other: async (n) => {
-        await expunge(n + 60);
-        await elsewhere(n + 30);
-      },
-      command: () => chat.ok('EXPUNGE'),
-    }),
+    ...(await expungeRows(chat, elsewhere)),
   ];
   const names = rows.map((row) => ({ ...row, what: `IMAP ${row.what}` }));
   keepRows(names);
   expect(names.filter(isWrong)).toEqual([]);
   await chat.logout();
   await there.logout();
+}
+
+async function expungeRows(
+  chat: ImapChat,
+  elsewhere: (n: number) => Promise<unknown>,
+): Promise<BudgetRow[]> {
+  const remove = (uid: number): Promise<unknown> => chat.ok(`UID STORE ${uid} +FLAGS (\\Deleted)`);
+  return [
+    await within({
+      what: 'EXPUNGE of one',
+      allowed: 24,
+      other: (n) => remove(n + 50),
+      command: () => chat.ok('EXPUNGE'),
+    }),
+    await within({
+      what: 'EXPUNGE of one, another host changed a flag',
+      allowed: 44,
+      other: async (n) => {
+        await remove(n + 60);
+        await elsewhere(n + 30);
+      },
+      command: () => chat.ok('EXPUNGE'),
+    }),
+  ];
 }
 
 const append = (chat: ImapChat, n: number): Promise<unknown> =>

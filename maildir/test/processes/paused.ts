@@ -5,7 +5,8 @@ import { deliver } from '../engine.ts';
 // A child of sigkill.test.ts: delivers to the Maildirs named, but stops before call `stopAt`
 // and says so; its parent then kills it. Says 'acknowledged' when it came through.
 
-setInterval(() => {}, 60_000); // A channel that nobody listens to keeps no process: the parent ends it.
+// A channel that nobody listens to keeps no process: the parent ends it.
+setInterval(() => {}, 60_000);
 
 const [stopAt, content, ...maildirs] = process.argv.slice(2);
 let calls = 0;

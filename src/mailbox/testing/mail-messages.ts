@@ -72,6 +72,14 @@ export function messageCases(now: Current): void {
     expect(age).toBeLessThan(600_000);
   });
 
+  severalAndLarge(now);
+  flags(now);
+  moving(now);
+  searching(now);
+  quotas(now);
+}
+
+function severalAndLarge(now: Current): void {
   test('several at once: all or none (RFC 3502)', async () => {
     const three = ['one', 'two', 'three'].map((text) => draft(now.one, 'INBOX', `${text}\r\n`));
     const { uids, state } = await now.one.append('INBOX', await Promise.all(three));
@@ -102,10 +110,6 @@ export function messageCases(now: Current): void {
     const folder = await one.open('INBOX');
     expect((await folder.refresh()).messages).toHaveLength(1);
   });
-
-  flags(now);
-  moving(now);
-  quotas(now);
 }
 
 function flags(now: Current): void {
@@ -236,7 +240,9 @@ function moving(now: Current): void {
     expect(await kindOf(inbox.copy([uid], 'a/'))).toBe('bad-name');
     expect(await shown(inbox)).toHaveLength(1);
   });
+}
 
+function searching(now: Current): void {
   test('a search finds what matches in the state given', async () => {
     const subjects = ['Apple pie', 'pear', 'apple'];
     const uids: number[] = [];

@@ -27,6 +27,11 @@ export function togetherCases(now: Current): void {
     expect(await two.claim()).toEqual([one.state.messages[0]?.uid]);
   });
 
+  watching(now);
+  atOnce(now);
+}
+
+function watching(now: Current): void {
   test('who watches is told of what the other does, of each kind', async () => {
     const [one, two] = [await now.one.open('INBOX'), await now.two.open('INBOX')];
     let seen: FolderState = await one.refresh();
@@ -62,7 +67,9 @@ export function togetherCases(now: Current): void {
     expect(told.length).toBe(before);
     expect((await there.refresh()).messages).toEqual([]);
   });
+}
 
+function atOnce(now: Current): void {
   test('a UID means one message for both, whatever they do at once', async () => {
     await now.one.create('a');
     const fronts = [now.one, now.two];

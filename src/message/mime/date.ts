@@ -10,8 +10,9 @@ export interface SentDate {
 }
 
 const MONTHS = 'janfebmaraprmayjunjulaugsepoctnovdec';
-const DATE =
-  /(\d{1,2})[\s-]+([A-Za-z]{3})[a-z]{0,6}[\s-]+(\d{2,4})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?)?\s*([+-]\d{4}|[A-Za-z]{1,5})?/;
+const DAY = /(\d{1,2})[\s-]+([A-Za-z]{3})[a-z]{0,6}[\s-]+(\d{2,4})/;
+const TIME = /(?:\s+(\d{1,2}):(\d{2})(?::(\d{2}))?)?\s*([+-]\d{4}|[A-Za-z]{1,5})?/;
+const DATE = new RegExp(DAY.source + TIME.source);
 /** Hours of zones by name (§4.3). */
 const ZONES: Readonly<Record<string, number>> = {
   EST: -5,

@@ -39,7 +39,7 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
 
-/** Slots by a sum over the octets of the name; two names with one sum would be seen at the start. */
+/** Slots by a sum over the name's octets; two names with one sum would be seen at the start. */
 const SLOTS = new Int8Array(256).fill(-1);
 for (const [slot, name] of NAMES.entries()) {
   let sum = 0;

@@ -3,9 +3,10 @@
  * whatever it is; nothing is fetched, nothing is built.
  */
 const BREAKS = new Set(
-  'address article blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section table td th title tr ul'.split(
-    ' ',
-  ),
+  [
+    'address article blockquote br dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6',
+    'header hr li main nav ol p pre section table td th title tr ul',
+  ].flatMap((names) => names.split(' ')),
 );
 /** Elements whose content is no text. */
 const SILENT = new Map(

@@ -65,7 +65,9 @@ export class Changes {
     const sightings = this.#sightings.get(uid) ?? [];
     const other = sightings.find((one) => one.modseq === modseq && differ(one.flags, flags));
     if (other !== undefined) {
-      const text = `UID ${uid} at MODSEQ ${modseq}: (${flags.join(' ')}), to ${other.client} (${other.flags.join(' ')})`;
+      const text =
+        `UID ${uid} at MODSEQ ${modseq}: (${flags.join(' ')}), ` +
+        `to ${other.client} (${other.flags.join(' ')})`;
       this.#complain('two-truths', client, text, at);
     }
     sightings.push({ client, flags, modseq, at, sentAt: answer.sentAt, final });
@@ -117,7 +119,10 @@ export class Changes {
       if (ignored === undefined) continue;
       const { client, answer } = ignored.exchange;
       const what = ignored.sets ? 'set' : 'taken away';
-      const text = `UID ${uid}: ${flag} was ${what} by ${client}, answered OK ${Math.round(seen.at - answer.doneAt)} ms before at MODSEQ ${ignored.modseq}; at ${seen.modseq} it is ${there ? 'there' : 'gone'}`;
+      const ago = Math.round(seen.at - answer.doneAt);
+      const text =
+        `UID ${uid}: ${flag} was ${what} by ${client}, answered OK ${ago} ms before ` +
+        `at MODSEQ ${ignored.modseq}; at ${seen.modseq} it is ${there ? 'there' : 'gone'}`;
       return this.#complain(ignored.sets ? 'flag-lost' : 'flag-stuck', seen.client, text, seen.at);
     }
   }
