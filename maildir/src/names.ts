@@ -16,7 +16,7 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 
 /** Octets of a node token: names must stay below 70 octets to serve as UIDL (RFC 1939 §7). */
-export const NODE_TOKEN_OCTETS_MAX = 12;
+const NODE_TOKEN_OCTETS_MAX = 12;
 /** What file systems allow. */
 export const FILE_NAME_OCTETS_MAX = 255;
 

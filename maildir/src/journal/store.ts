@@ -187,7 +187,7 @@ function wantedLetters(book: Book, change: FlagChange, had: string): string {
 }
 
 /** The journal's own keywords after a change. */
-export function wantedKeywords(
+function wantedKeywords(
   book: Book,
   change: FlagChange,
   had: readonly string[],

@@ -303,7 +303,7 @@ export function unlessGone(ask: () => number | Promise<number>): number | Promis
   }
 }
 
-export function goneOrThrow(error: unknown): typeof GONE {
+function goneOrThrow(error: unknown): typeof GONE {
   if (error instanceof StoreError && error.kind === 'message-gone') return GONE;
   throw error;
 }

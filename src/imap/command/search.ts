@@ -139,7 +139,7 @@ export function answer(session: ImapSession, found: SearchAnswer): void {
 }
 
 /** Message numbers of UIDs, in their order. */
-export const numbersOf = (view: View, uids: readonly number[]): number[] =>
+const numbersOf = (view: View, uids: readonly number[]): number[] =>
   uids.map((uid) => view.numberOf(uid)).filter((number) => number > 0);
 
 /** MODSEQ and SAVE are of what is told: of MIN, MAX alone (RFC 5182 §2.1, RFC 4731 §3.2). */

@@ -40,7 +40,7 @@ const FLAG = /\\?[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+|\\\*/y;
 const PLAIN_QUOTED = /"([^"\\\r\n\u0000]*)"/y;
 
 /** Nesting of lists. Nobody needs more than a few; each level is a call on our stack. */
-export const LIST_DEPTH_MAX = 20;
+const LIST_DEPTH_MAX = 20;
 
 export class Args {
   readonly #text: string;

@@ -17,7 +17,7 @@ const LETTER_OF_FLAG: ReadonlyMap<string, string> = new Map(
 );
 
 /** Octets of a keyword. */
-export const KEYWORD_OCTETS_MAX = 255;
+const KEYWORD_OCTETS_MAX = 255;
 /** Keywords in one command; a message with more would be read by nobody. */
 export const KEYWORDS_MAX = 100;
 

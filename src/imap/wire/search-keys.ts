@@ -24,7 +24,7 @@ export interface SearchKeys {
 /** Levels of brackets, NOT and OR: programs write long chains of OR. */
 const DEPTH_MAX = 250;
 /** Keys of one search: each is looked at for every message. */
-export const KEYS_MAX = 1_000;
+const KEYS_MAX = 1_000;
 const DAY_MS = 86_400_000;
 
 /** Search keys to the end of the command (RFC 9051 §6.4.4, RFC 5032 §3, RFC 7162 §3.1.5). */

@@ -4,7 +4,7 @@ import { SyntaxFault } from './args.ts';
 export type Ranges = readonly (readonly [from: number, to: number])[];
 
 /** Ranges in one set: `1,3,5,…` of 65,536 numbers is what a line limit lets through. */
-export const RANGES_MAX = 100_000;
+const RANGES_MAX = 100_000;
 const PART = /^(\d{1,10}|\*)(?::(\d{1,10}|\*))?$/;
 
 /**

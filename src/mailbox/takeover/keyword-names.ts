@@ -3,7 +3,7 @@ import type { Problems } from './problems.ts';
 /** A keyword that IMAP can say (RFC 9051 §9, flag-keyword): an atom. */
 const KEYWORD = /^[^\u0000-\u0020"%()*\\\]{\u007f-\uffff]{1,200}$/;
 
-export const isKeyword = (name: string): boolean => KEYWORD.test(name);
+const isKeyword = (name: string): boolean => KEYWORD.test(name);
 
 /** The names that can be said; the others are counted. */
 export function saidKeywords(

@@ -1,5 +1,5 @@
 /** What an import met that is not as it should be: counted, with the first case, never fatal. */
-export const PROBLEMS = {
+const PROBLEMS = {
   'line-broken': 'Lines in files of numbers are broken; what they say is not known',
   'numbers-broken': 'The numbers of a folder cannot be used; its messages get new ones',
   'uid-doubled': 'One UID stands for several messages; they get new ones',

@@ -33,7 +33,7 @@ const NAMES = Object.keys(FIELD);
 const ENVELOPE_LAST = FIELD['message-id'];
 
 /** Octets of values that are kept of one header; what comes after is left out. */
-export const VALUES_MAX = 512 * 1024;
+const VALUES_MAX = 512 * 1024;
 
 const SPACE = 0x20;
 const TAB = 0x09;

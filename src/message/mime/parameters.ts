@@ -6,7 +6,7 @@ import { decodeCharset } from './charset.ts';
 import type { Parameters } from './types.ts';
 
 /** More are not read. */
-export const PARAMETERS_MAX = 200;
+const PARAMETERS_MAX = 200;
 
 interface Segment {
   readonly index: number;
