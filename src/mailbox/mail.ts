@@ -47,6 +47,8 @@ export interface Mail {
 export interface DraftOptions {
   /** Octets that are to come, where the client says. */
   readonly octets?: number;
+  /** Octets of the drafts before it that are appended with it; they count for the quota. */
+  readonly before?: number;
   readonly letters: string;
   readonly keywords: readonly string[];
   /** INTERNALDATE in milliseconds since 1970; now when left out. */

@@ -6,9 +6,12 @@ import { StoredForm } from './stored-form.ts';
 /**
  * A message that a client is writing into a folder: it goes to the folder's tmp/ piece by piece,
  * so that of a large one no more than a piece is in memory. A small one is kept until the end: one
- * operation on the volume, and none for what is given up.
+ * operation on the volume, and none for what is given up. Of many that come together only the
+ * first are kept so; the others go to tmp/ when they are whole.
  */
 const PIECE_OCTETS = 256 * 1024;
+/** Octets of drafts of one APPEND that may be in memory. */
+const KEPT_OCTETS = 4 * PIECE_OCTETS;
 const SECOND = 1000;
 /** Years that a name's seconds can say: 11 digits. */
 const SECONDS_MAX = 99_999_999_999;
@@ -24,6 +27,7 @@ export class MaildirDraft implements Draft {
   #held: Buffer[] = [];
   #heldOctets = 0;
   #stagedOctets = 0;
+  #givenOctets = 0;
 
   /** @param max octets in wire form */
   constructor(placed: Placed, options: DraftOptions & { readonly now: number }, max: number) {
@@ -43,9 +47,15 @@ export class MaildirDraft implements Draft {
   async write(piece: Uint8Array): Promise<void> {
     if (this.#state !== 'open') throw new TypeError('the draft was used up');
     const bytes = this.#form.convert(piece);
+    this.#givenOctets += piece.length;
     if (this.#form.wireOctets > this.#max) throw tooLarge(this.#max);
     this.#hold(bytes);
-    if (this.#heldOctets >= PIECE_OCTETS) await this.#stage(false);
+    if (this.#heldOctets >= PIECE_OCTETS || this.#isOneOfMany()) await this.#stage(false);
+  }
+
+  #isOneOfMany(): boolean {
+    const { before = 0, octets = 0 } = this.#options;
+    return before >= KEPT_OCTETS && this.#givenOctets >= octets && this.#heldOctets > 0;
   }
 
   /** Makes it durable in tmp/. @throws StoreError */

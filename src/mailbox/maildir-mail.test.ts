@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Folder, Mail, Numbered } from './mail.ts';
+import type { Draft, Folder, Mail, Numbered } from './mail.ts';
 import type { MailboxOptions } from './options.ts';
 import { mailConformance } from './testing/mail-conformance.ts';
 import {
@@ -149,6 +149,26 @@ describe('Mail over Maildirs', () => {
     expect(tmp()).toEqual([]);
     await append(one, 'INBOX', 'x\r\n', { keywords: ['k'] });
     expect(tmp()).toEqual([]);
+  });
+
+  test('of many drafts that come together only some octets are in memory', async () => {
+    const { one, maildir } = await open();
+    const text = `${'x'.repeat(200_000)}\r`; // Its CR is held back until the end.
+    const octets = text.length;
+    const drafts: Draft[] = [];
+    for (let at = 0; at < 10; at++) {
+      const before = at * octets;
+      drafts.push(await one.draft('INBOX', { letters: '', keywords: [], octets, before }));
+      await drafts[at]?.write(Buffer.from(text));
+      expect(readdirSync(join(maildir, 'tmp'))).toHaveLength(Math.max(0, at - 5));
+    }
+    const { uids } = await one.append('INBOX', drafts);
+    expect(uids).toHaveLength(10);
+    expect(readdirSync(join(maildir, 'tmp'))).toEqual([]);
+    const inbox = await one.open('INBOX');
+    for (const uid of uids) {
+      expect(await wireOf(inbox, await byUid(inbox, uid as number))).toBe(text);
+    }
   });
 
   test('INBOX of a newcomer that two sessions select at once stays theirs when mail comes', async () => {

@@ -119,7 +119,7 @@ export class MaildirMail implements Mail {
     const max = this.#context.options['mailbox.message.max'];
     const placed = await this.#target(name);
     if ((options.octets ?? 0) > max) throw tooLarge(max);
-    await this.#requireQuota(options.octets ?? 0);
+    await this.#requireQuota((options.before ?? 0) + (options.octets ?? 0));
     return new MaildirDraft(placed, { ...options, now: this.#context.clock.now() }, max);
   }
 

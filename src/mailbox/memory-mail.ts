@@ -119,7 +119,7 @@ export class MemoryMail implements Mail {
   async draft(folder: string, options: DraftOptions): Promise<Draft> {
     this.#data(folderName(folder));
     if ((options.octets ?? 0) > this.#limits.messageMax) throw tooLarge(this.#limits.messageMax);
-    this.#requireQuota(options.octets ?? 0);
+    this.#requireQuota((options.before ?? 0) + (options.octets ?? 0));
     return new MemoryDraft(options, this.#limits.messageMax);
   }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../../mailbox/memory.ts';
+import { APPEND_BYTES_MAX } from '../options.ts';
 import { StrictClient } from '../testing/client.ts';
 import { withServer } from '../testing/server.ts';
 import { enter, play, type Step, talk } from '../testing/talk.ts';
@@ -103,6 +104,23 @@ test('[P-03] a mailbox that is full (RFC 9208 §4.3.1)', async () => {
       ['a APPEND INBOX {200}', /^a NO \[OVERQUOTA\] /],
       [`a APPEND INBOX {50+}\r\n${'x'.repeat(50)}`, '* 1 EXISTS', '* 0 RECENT', uid('1')],
       [`a APPEND INBOX {51+}\r\n${'x'.repeat(51)}`, /^a NO \[OVERQUOTA\] /],
+    ]);
+  });
+});
+
+test('[P-03] messages of one APPEND count together: quota and limit before they come', async () => {
+  const first = `a APPEND INBOX ${literal(LETTER, '+')}\r\n${LETTER}`;
+  await withServer({}, async ({ port, auth }) => {
+    const most = APPEND_BYTES_MAX - LETTER.length;
+    await play(await enter(port), [
+      [`${first} {${most + 1}}`, /^a NO \[LIMIT\] /],
+      [`${first} {${most}}`, /^a NO \[TOOBIG\] /], // Too much for one message alone.
+    ]);
+    auth.account = { ...auth.account, quotaBytes: 100 };
+    const client = await enter(port);
+    await play(client, [
+      [`${first} {${101 - LETTER.length}}`, /^a NO \[OVERQUOTA\] /],
+      [`${first} {${100 - LETTER.length}}`, GO],
     ]);
   });
 });

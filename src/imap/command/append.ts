@@ -4,6 +4,7 @@
  * breaks off before that leaves nothing.
  */
 import type { Added, Draft } from '../../mailbox/mail.ts';
+import { APPEND_BYTES_MAX, APPEND_MESSAGES_MAX } from '../options.ts';
 import { type Code, Refusal } from '../replies.ts';
 import type { ImapSession } from '../session.ts';
 import type { Authenticated, Selected } from '../state.ts';
@@ -11,9 +12,6 @@ import { Args, type LiteralHead } from '../wire/args.ts';
 import { flagList, type FlagList } from '../wire/flags.ts';
 import { formatSequence } from '../wire/sequence.ts';
 import { orTryCreate } from './copy.ts';
-
-/** Messages of one command: each holds a file until the last is there. */
-export const APPEND_MESSAGES_MAX = 1_000;
 
 export async function append(
   session: ImapSession,
@@ -23,6 +21,7 @@ export async function append(
   args.space();
   const folder = args.mailbox();
   const drafts: Draft[] = [];
+  let before = 0;
   try {
     for (let rest: Args | undefined = args; rest !== undefined;) {
       if (drafts.length >= APPEND_MESSAGES_MAX) {
@@ -31,10 +30,17 @@ export async function append(
       const message = readMessage(rest);
       const { octets } = message.head;
       if (octets === 0) throw new Refusal('', 'An empty message: nothing was appended'); // RFC 3502
+      if (before > 0 && before + octets > APPEND_BYTES_MAX) {
+        throw new Refusal(
+          'LIMIT',
+          `Messages of one APPEND have at most ${APPEND_BYTES_MAX} octets`,
+        );
+      }
       const { flags, date } = message;
-      const options = { octets, ...flags, ...(date === undefined ? {} : { date }) };
+      const options = { octets, before, ...flags, ...(date === undefined ? {} : { date }) };
       const draft = await orTryCreate(() => mail.draft(folder, options));
       drafts.push(draft);
+      before += octets;
       await session.receive((piece) => draft.write(piece));
       rest = await restOf(session, message);
     }

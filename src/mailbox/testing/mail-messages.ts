@@ -287,6 +287,9 @@ function quotas(now: Current): void {
     expect(await one.quota()).toEqual({ octets: 2000, messages: 2, octetsMax: 2500 });
     const options = { letters: '', keywords: [] };
     expect(await kindOf(one.draft('INBOX', { ...options, octets: 501 }))).toBe('over-quota');
+    const together = { ...options, octets: 300, before: 201 };
+    expect(await kindOf(one.draft('INBOX', together))).toBe('over-quota');
+    await (await one.draft('INBOX', { ...together, before: 200 })).discard();
     expect(await kindOf(append(one, 'INBOX', text))).toBe('over-quota');
     const inbox = await one.open('INBOX');
     expect(await kindOf(inbox.copy([uid], 'a'))).toBe('over-quota');
