@@ -40,7 +40,9 @@ export class CompressedSocket extends Duplex {
     this.#inflate.on('data', (piece: Buffer) => {
       if (!this.push(piece)) this.#inflate.pause();
     });
-    plain.on('end', () => this.push(null));
+    // What came before the end is still to be inflated and read.
+    plain.on('end', () => this.#inflate.end());
+    this.#inflate.on('end', () => this.push(null));
     const fail = (error: Error): void => void this.destroy(error);
     this.#inflate.on('error', fail);
     this.#deflate.on('error', fail);

@@ -1,3 +1,4 @@
+import { constants, deflateRawSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { defaults } from '../config/options.ts';
 import { testTls } from '../smtp/testing/certificate.ts';
@@ -116,6 +117,24 @@ test('[P-03] COMPRESS=DEFLATE: both ways, once (RFC 4978)', async () => {
     client.line('6 LOGOUT');
     expect((await client.until('6')).at(-1)).toBe('6 OK LOGOUT completed');
     expect(await client.response()).toBe(undefined);
+  });
+});
+
+test('[P-03] compressed commands that came before the end of the connection are answered', async () => {
+  await withServer({}, async ({ port }) => {
+    const client = await connect(port);
+    await client.ok(LOGIN);
+    await client.ok('2 COMPRESS DEFLATE');
+    client.startCompression();
+    const text = `${'3 NOOP\r\n'.repeat(5_000)}4 NOOP\r\n`;
+    client.socket.end(deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH }));
+    const last = '4 OK NOOP completed';
+    let told = 0;
+    for (let line = await client.response(); line !== last; line = await client.response()) {
+      expect(line).toBe('3 OK NOOP completed');
+      told += 1;
+    }
+    expect(told).toBe(5_000);
   });
 });
 
