@@ -75,10 +75,9 @@ export class CompressedSocket extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#deflate.end(() => {
-      this.#plain.end();
-      done();
-    });
+    // Done when all has gone: after that this is destroyed, and the socket with it.
+    this.#deflate.once('end', () => this.#plain.end(() => done()));
+    this.#deflate.end();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -82,6 +82,12 @@ export class StrictClient {
     this.#socket.removeAllListeners('data');
     this.#socket.on('data', (piece: Buffer) => inflate.write(piece));
     inflate.on('data', (piece: Buffer) => this.#take(piece));
+    // What came before the end is inflated later than the end is seen.
+    this.#socket.removeAllListeners('end').removeAllListeners('close');
+    this.#socket.on('end', () => inflate.end());
+    this.#socket.on('close', () => inflate.end());
+    inflate.on('end', () => this.#over());
+    inflate.on('error', () => this.#over());
   }
 
   /** Sends octets as they are, in the pieces of this client. */
