@@ -48,6 +48,8 @@ export interface SearchParts {
 
 /** Keys, each looked at for one message, between two looks at the clock: some milliseconds. */
 const KEYS_AT_ONCE = 4000;
+/** What decoding a part costs in keys, its text aside. */
+const PART_KEYS = 100;
 const PARALLEL = 4;
 /** Signatures for so many messages are worth looking for those of others. */
 const MANY = 50;
@@ -258,6 +260,9 @@ class Search implements ReadBudget {
       if (text === undefined) return undefined;
       collector.add(text);
       for (const wanted of this.#needs.texts) if (text.includes(wanted)) present.add(wanted);
+      // A message may have 10,000 parts, all of them in memory.
+      this.#keys += PART_KEYS + (text.length >> 6);
+      if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
     }
     known.fields = read.fields;
     known.inBody = (text) => present.has(text);
