@@ -108,7 +108,9 @@ export type ImapOptionValues = OptionValues<typeof IMAP_OPTIONS>;
 export const EARLY_COMMAND_BYTES_MAX = 16_384;
 /** Literals of one command that are kept in memory (APPEND's messages are not). */
 export const LITERALS_MAX = 1_000;
-/** Messages of one APPEND, and their octets, unless it is only one: they lie in tmp/ till the end. */
+/**
+ * Messages of one APPEND, and their octets, unless it is only one: they lie in tmp/ till the end.
+ */
 export const APPEND_MESSAGES_MAX = 1_000;
 export const APPEND_BYTES_MAX = 268_435_456;
 /** `{n+}` that is taken (RFC 7888 §5, LITERAL-). */

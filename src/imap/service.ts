@@ -1,8 +1,9 @@
-import type { SecureContext } from 'node:tls';
 import type { Authenticator } from '../auth/types.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
+import { LineSessions } from '../net/line-sessions.ts';
+import { answerSni } from '../net/tls.ts';
 import type { Connection, Service, TlsContexts } from '../net/types.ts';
 import { type CapabilityFacts, capabilities } from './capabilities.ts';
 import { COMMANDS } from './commands.ts';
@@ -53,12 +54,8 @@ class ImapService implements Service, ImapShared {
   readonly onLogin: ImapShared['onLogin'];
   readonly tally = tally;
   readonly folderEvents = new FolderEvents();
-  draining = false;
-  readonly #sessions = new Set<ImapSession>();
+  readonly #sessions: LineSessions<ImapSession>;
   readonly #capabilities = new Map<string, string>(); // A handful of texts, made once.
-  readonly #sweepMs: number;
-  #sweep: NodeJS.Timeout | undefined; // One for all connections; none while there are none.
-  #empty: (() => void) | undefined;
 
   constructor(options: ImapServiceOptions) {
     const { tls } = options;
@@ -72,37 +69,29 @@ class ImapService implements Service, ImapShared {
     this.secureContext = tls === 'none' ? undefined : (name) => tls.context(name);
     this.sni = (name, done) => answerSni(this.secureContext, name, done);
     this.onLogin = options.onLogin;
-    this.#sweepMs = options.sweepMs ?? 1_000;
+    this.#sessions = new LineSessions({
+      ...options,
+      onSweep: (now) => this.folderEvents.tick(now),
+    });
   }
 
   get connections(): number {
     return this.#sessions.size;
   }
 
+  get draining(): boolean {
+    return this.#sessions.draining;
+  }
+
   handle(connection: Connection): void {
     const session = new ImapSession(this, connection);
-    this.#sessions.add(session);
     openConnections.count += 1;
-    this.#sweep ??= setInterval(() => this.#expire(), this.#sweepMs).unref();
-    if (connection.socket.destroyed) session.socketClosed(undefined);
-    else if (this.draining) session.expire();
-    else session.greet();
+    this.#sessions.begin(session, connection);
   }
 
   /** Who waits is told BYE; a command that runs may end, then its session does. */
-  async drain(ms: number): Promise<void> {
-    this.draining = true;
-    for (const session of this.#sessions) session.drain();
-    if (this.#sessions.size === 0) return;
-    const sweep = setInterval(() => this.#expire(), Math.min(100, this.#sweepMs));
-    const limit = setTimeout(() => {
-      for (const session of this.#sessions) session.abandon();
-    }, ms);
-    await new Promise<void>((resolve) => {
-      this.#empty = resolve;
-    });
-    clearInterval(sweep);
-    clearTimeout(limit);
+  drain(ms: number): Promise<void> {
+    return this.#sessions.drain(ms);
   }
 
   capabilities(facts: CapabilityFacts): string {
@@ -115,31 +104,9 @@ class ImapService implements Service, ImapShared {
   }
 
   ended(session: ImapSession, summary: SessionSummary): void {
-    if (!this.#sessions.delete(session)) return;
+    if (!this.#sessions.end(session)) return;
     openConnections.count -= 1;
     sessionsTotal.inc(summary.reason);
     this.logger.info(summary, 'IMAP session');
-    if (this.#sessions.size > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
-    this.#empty?.();
-  }
-
-  #expire(): void {
-    const now = this.clock.now();
-    for (const session of this.#sessions) if (now >= session.deadlineAt) session.expire();
-    this.folderEvents.tick(now);
-  }
-}
-
-function answerSni(
-  contextOf: ImapShared['secureContext'],
-  servername: string,
-  done: (error: Error | null, context?: SecureContext) => void,
-): void {
-  try {
-    done(null, contextOf?.(servername));
-  } catch (error) {
-    done(error instanceof Error ? error : new Error(String(error)));
   }
 }

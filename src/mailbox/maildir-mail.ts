@@ -28,8 +28,8 @@ const PARALLEL = 4;
  * A user's mail in Maildir++ folders on a volume. It keeps nothing but what is open.
  *
  * Somebody who never got mail has an INBOX that is empty; his first SELECT, draft, folder or
- * subscription makes his mailbox as a first delivery does (`volumes/mailboxes.ts`). A mailbox that is placed and
- * not there is an error, whatever is asked.
+ * subscription makes his mailbox as a first delivery does (`volumes/mailboxes.ts`). A mailbox that
+ * is placed and not there is an error, whatever is asked.
  */
 export class MaildirMail implements Mail {
   readonly #context: MailContext;

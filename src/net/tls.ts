@@ -198,3 +198,16 @@ function noteExpiry(entries: readonly Entry[], options: TlsStoreOptions): void {
 }
 
 const warned = new WeakSet<Loaded>(); // Said once for each certificate, not every five seconds.
+
+/** Answers an SNICallback; a name that has no context fails the handshake, not the process. */
+export function answerSni(
+  contextOf: ((servername: string) => SecureContext) | undefined,
+  servername: string,
+  done: (error: Error | null, context?: SecureContext) => void,
+): void {
+  try {
+    done(null, contextOf?.(servername));
+  } catch (error) {
+    done(error instanceof Error ? error : new Error(String(error)));
+  }
+}

@@ -1,4 +1,3 @@
-import type { SecureContext } from 'node:tls';
 import { type CapabilityFacts, capabilities } from './capabilities.ts';
 import { COMMANDS } from './commands.ts';
 import type { Exclusive, Pop3Shared, SessionSummary, Tally } from './context.ts';
@@ -12,6 +11,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Account } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { MailStore } from '../mailbox/types.ts';
+import { LineSessions } from '../net/line-sessions.ts';
+import { answerSni } from '../net/tls.ts';
 import type { Connection, Service, TlsContexts } from '../net/types.ts';
 
 export interface Pop3ServiceOptions {
@@ -55,12 +56,8 @@ class Pop3Service implements Service, Pop3Shared {
   readonly onLogin: Pop3Shared['onLogin'];
   readonly loginDelay: LoginDelay;
   readonly tally = tally;
-  draining = false;
-  readonly #sessions = new Set<Pop3Session>();
+  readonly #sessions: LineSessions<Pop3Session>;
   readonly #capabilities = new Map<string, string>(); // A handful of texts, made once.
-  readonly #sweepMs: number;
-  #sweep: NodeJS.Timeout | undefined; // One for all connections; none while there are none.
-  #empty: (() => void) | undefined;
 
   constructor(options: Pop3ServiceOptions) {
     const { tls, values } = options;
@@ -75,21 +72,21 @@ class Pop3Service implements Service, Pop3Shared {
     this.exclusive = values['pop3.sessions'] === 'exclusive' ? options.exclusive : undefined;
     this.onLogin = options.onLogin;
     this.loginDelay = new LoginDelay(options.clock, values['pop3.login-delay']);
-    this.#sweepMs = options.sweepMs ?? 1_000;
+    this.#sessions = new LineSessions(options);
   }
 
   get connections(): number {
     return this.#sessions.size;
   }
 
+  get draining(): boolean {
+    return this.#sessions.draining;
+  }
+
   handle(connection: Connection): void {
     const session = new Pop3Session(this, connection);
-    this.#sessions.add(session);
     openConnections.count += 1;
-    this.#sweep ??= setInterval(() => this.#expire(), this.#sweepMs).unref();
-    if (connection.socket.destroyed) session.socketClosed(undefined);
-    else if (this.draining) session.expire();
-    else session.greet();
+    this.#sessions.begin(session, connection);
   }
 
   /**
@@ -97,19 +94,8 @@ class Pop3Service implements Service, Pop3Shared {
    * that its marks are not lost and its messages not fetched twice, until it is silent for
    * DRAIN_IDLE_MS or `ms` is over; then it ends without UPDATE, as if the line had broken.
    */
-  async drain(ms: number): Promise<void> {
-    this.draining = true;
-    for (const session of this.#sessions) session.drain();
-    if (this.#sessions.size === 0) return;
-    const sweep = setInterval(() => this.#expire(), Math.min(100, this.#sweepMs));
-    const limit = setTimeout(() => {
-      for (const session of this.#sessions) session.abandon();
-    }, ms);
-    await new Promise<void>((resolve) => {
-      this.#empty = resolve;
-    });
-    clearInterval(sweep);
-    clearTimeout(limit);
+  drain(ms: number): Promise<void> {
+    return this.#sessions.drain(ms);
   }
 
   capabilities(facts: CapabilityFacts): string {
@@ -124,30 +110,9 @@ class Pop3Service implements Service, Pop3Shared {
   }
 
   ended(session: Pop3Session, summary: SessionSummary): void {
-    if (!this.#sessions.delete(session)) return;
+    if (!this.#sessions.end(session)) return;
     openConnections.count -= 1;
     sessionsTotal.inc(summary.reason);
     this.logger.info(summary, 'POP3 session');
-    if (this.#sessions.size > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
-    this.#empty?.();
-  }
-
-  #expire(): void {
-    const now = this.clock.now();
-    for (const session of this.#sessions) if (now >= session.deadlineAt) session.expire();
-  }
-}
-
-function answerSni(
-  contextOf: Pop3Shared['secureContext'],
-  servername: string,
-  done: (error: Error | null, context?: SecureContext) => void,
-): void {
-  try {
-    done(null, contextOf?.(servername));
-  } catch (error) {
-    done(error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -134,7 +134,9 @@ class ContentRows {
   readonly #job: FetchJob;
   #said = 0;
   gone = 0;
-  /** The first item that cannot be answered; the others and the other rows are told all the same. */
+  /**
+   * The first item that cannot be answered; the others and the other rows are told all the same.
+   */
   refused: Refusal | undefined;
 
   constructor(job: FetchJob) {

@@ -6,7 +6,9 @@ import type { Extent, MimePart, Parameters } from './types.ts';
 /** RFC 2046 §5.1.1 allows 70 octets; others write more. */
 export const BOUNDARY_MAX = 1000;
 
-/** A place in a message: octets of the stored file before it, what wire form adds to them, lines. */
+/**
+ * A place in a message: octets of the stored file before it, what wire form adds to them, lines.
+ */
 export interface Position {
   readonly offset: number;
   readonly added: number;

@@ -29,7 +29,9 @@ export function envelopeOf(fields: FieldReader): Envelope {
 const NONE: readonly string[] = [];
 const ID = /<([^<>\s]{1,998})>/g;
 
-/** Message ids of a field, without angle brackets; what stands between is left out (RFC 5256 §3). */
+/**
+ * Message ids of a field, without angle brackets; what stands between is left out (RFC 5256 §3).
+ */
 export function idsOf(value: string | undefined): readonly string[] {
   if (value === undefined || value === '') return NONE;
   const ids: string[] = [];
