@@ -40,7 +40,7 @@ export {
   syncDirectory,
 } from './nfs.ts';
 export type { Nfs } from './nfs.ts';
-export { localFs, nodeFs } from './node-fs.ts';
+export { nodeFs } from './node-fs.ts';
 export { serverTime } from './sweep.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { FAILURES } from './journal/place.ts';

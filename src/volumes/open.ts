@@ -2,12 +2,12 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
 import type { Logger } from '../log/types.ts';
-import { localFs, nodeFs, type Fs } from '#maildir';
+import { nodeFs, type Fs } from '#maildir';
 import { openEngine } from './engine.ts';
 import { Mailboxes } from './mailboxes.ts';
 import { journalFailures, nfsLies } from './metrics.ts';
 import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
-import { askSpace, directorySyncOf, directoryTimesOf, type AskSpace, type Space } from './space.ts';
+import { askSpace, directorySyncOf, directoryTimesOf, type AskSpace } from './space.ts';
 import { VolumeTable } from './table.ts';
 import type { MailboxOwner, VolumeDirectory } from './types.ts';
 
@@ -39,8 +39,6 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
   const { directory, clock, random, log, node } = parts;
   const options = parts.options ?? defaults(VOLUME_OPTIONS);
   const fs = parts.fs ?? nodeFs;
-  const fsOf = (space: Space | undefined): Fs =>
-    parts.fs ?? (space?.fileSystem === 'local' ? localFs : nodeFs);
   const table = new VolumeTable({
     directory,
     clock,
@@ -51,7 +49,7 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
     askSpace: parts.askSpace ?? askSpace,
     engine: (_, space) =>
       openEngine({
-        fs: fsOf(space),
+        fs,
         clock,
         random,
         node,
