@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import type { ImapChat } from '../harness/imap-chat.ts';
 import type { ImapFarm } from './imap-farm.ts';
 import { flagsOf, Idler, serialsOf, simpleLetter } from './imap-idler.ts';
-import { asRoot, type Client, CLIENTS, mountOf, startOn } from './inside.ts';
+import { asRoot, type Client, CLIENTS, mountOf, startOn, withForeign } from './inside.ts';
 
 /** The root of the peers, mounted by init.sh. */
 const PEERS = '/mnt/peers';
@@ -165,11 +165,11 @@ async function renamesAreNoEnd(farm: ImapFarm, user: string): Promise<void> {
 
 export function foreignTests(farm: () => ImapFarm): void {
   test('[P-14] what mutt flags, reads and deletes is told to three in IDLE, on proof', () =>
-    changesAreTold(farm(), 'mutt', mutt));
+    withForeign(() => changesAreTold(farm(), 'mutt', mutt)));
 
   test('[P-14] what Dovecot flags, moves and expunges is told to three', async (ctx) => {
     if (!existsSync(PEERS)) ctx.skip('no root of peers here');
-    await changesAreTold(farm(), 'dovecot', dovecot);
+    await withForeign(() => changesAreTold(farm(), 'dovecot', dovecot));
   });
 
   test('[P-14] [N-11] a message that is renamed all the time is never told as expunged', () =>

@@ -5,7 +5,7 @@ import { ImapFarm } from './imap-farm.ts';
 import { budgetTests } from './imap-budget.ts';
 import { foreignTests } from './imap-foreign.ts';
 import { killedTests } from './imap-killed.ts';
-import { recoveryTests } from './imap-recovery.ts';
+import { longRecoveryTests, recoveryTests } from './imap-recovery.ts';
 import { letterOf, mxAtWork, newLedger, pop3AtWork } from './imap-random.ts';
 import { CLIENTS } from './inside.ts';
 
@@ -91,5 +91,6 @@ foreignTests(() => farm);
 budgetTests(() => farm);
 
 recoveryTests(() => farm);
+if (process.env['MAILFARM_LAB_LONG'] !== undefined) longRecoveryTests(() => farm);
 
 killedTests(() => farm);

@@ -1,5 +1,5 @@
 /** The laboratory as tests inside it see it: hosts, the server, calls on the wire. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -106,3 +106,26 @@ export async function callsDuring(
   const calls = [...by].map(([name, count]) => `${name} ${count}`).join(', ');
   return { total, calls, by };
 }
+
+/** Calls for locks by a host on a volume. */
+export const locksOf = (client: Client, volume: VolumeName): number => {
+  const calls = callsOf(client, volume);
+  return ['LOCK', 'LOCKT', 'LOCKU'].reduce((sum, name) => sum + (calls.get(name) ?? 0), 0);
+};
+
+const FOREIGN_LOCKS = '/tmp/foreign-locks';
+
+/** Runs programs of others, which may lock: what they asked for is none of ours. */
+export async function withForeign(work: () => Promise<void>): Promise<void> {
+  const count = (): number => CLIENTS.reduce((sum, client) => sum + locksOf(client, 'mail1'), 0);
+  const before = count();
+  try {
+    await work();
+  } finally {
+    writeFileSync(FOREIGN_LOCKS, String(foreignLocks() + count() - before));
+  }
+}
+
+/** Calls for locks that programs of others have made on mail1. */
+export const foreignLocks = (): number =>
+  existsSync(FOREIGN_LOCKS) ? Number(readFileSync(FOREIGN_LOCKS, 'utf8')) : 0;
