@@ -91,6 +91,6 @@ foreignTests(() => farm);
 budgetTests(() => farm);
 
 recoveryTests(() => farm);
-if (process.env['MAILFARM_LAB_LONG'] !== undefined) longRecoveryTests(() => farm);
+if (LONG) longRecoveryTests(() => farm);
 
 killedTests(() => farm);
