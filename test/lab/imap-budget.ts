@@ -76,7 +76,7 @@ async function commandsAreBounded(farm: ImapFarm): Promise<void> {
     await within({ what: 'a flag', allowed: 12, command: flag }),
     await within({
       what: 'a flag, another host changed one',
-      allowed: 30,
+      allowed: 40,
       other: (n) => elsewhere(n + 10),
       command: (n) => flag(n + 5),
     }),
