@@ -51,6 +51,14 @@ test('titles whose ids nobody could look up are found', () => {
 });
 
 describe('a whole run of vitest', () => {
+  /** Nothing of the run that these tests are part of: `npm test` says so in the environment. */
+  const environment = (ci: string): NodeJS.ProcessEnv => ({
+    ...process.env,
+    CI: ci,
+    MAILFARM_TEST_ALL: undefined,
+    MAILFARM_TEST_FAILED_BEFORE: undefined,
+  });
+
   /** Runs planted tests with the reporter; standard output and exit code. */
   function run(text: string, ci: string): { out: string[]; code: number | null } {
     const root = plant({
@@ -63,7 +71,7 @@ describe('a whole run of vitest', () => {
     const child = spawnSync(process.execPath, [vitest, 'run', reporter], {
       cwd: root,
       encoding: 'utf8',
-      env: { ...process.env, CI: ci, MAILFARM_TEST_FAILED_BEFORE: undefined },
+      env: environment(ci),
     });
     return { out: child.stdout.trim().split('\n'), code: child.status };
   }
