@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { StrictClient } from './testing/client.ts';
-import { collectingLogger, type LogLine } from './testing/log.ts';
 import { startServer } from './testing/server.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);

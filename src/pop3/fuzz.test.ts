@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { testTls } from '../smtp/testing/certificate.ts';
 import { StrictClient } from './testing/client.ts';
-import { collectingLogger, type LogLine, startServer } from './testing/server.ts';
+import { startServer } from './testing/server.ts';
 import { FaultyStore } from './testing/store.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);

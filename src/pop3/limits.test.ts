@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
+import { TestClock } from '../base/testing.ts';
+import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { SKIPPED_BYTES_MAX } from '../net/options.ts';
 import { AUTH_LINE_BYTES_MAX, LINE_BYTES_MAX } from './options.ts';
 import { StrictClient } from './testing/client.ts';
-import { collectingLogger, type LogLine, startServer, withServer } from './testing/server.ts';
+import { startServer, withServer } from './testing/server.ts';
 import { FaultyStore } from './testing/store.ts';
 
 const STORE = (): FaultyStore => new FaultyStore(['Subject: x\r\n\r\nx\r\n', '.\r\n']);
@@ -186,17 +187,6 @@ test('too many bad commands, too many failed logins: ended, and told why', async
   }
 });
 
-/** A clock that a test moves. */
-class TestClock implements Clock {
-  ms = 1_000_000;
-  now(): number {
-    return this.ms;
-  }
-  sleep(ms: number): Promise<void> {
-    return systemClock.sleep(ms);
-  }
-}
-
 test('one byte a minute is ended before login, however regular it is', async () => {
   const clock = new TestClock();
   const lines: LogLine[] = [];
@@ -205,11 +195,11 @@ test('one byte a minute is ended before login, however regular it is', async () 
     const client = await StrictClient.open(port);
     for (const byte of 'USER tev') {
       client.write(byte);
-      clock.ms += 7_400;
+      clock.ahead += 7_400;
       await new Promise((resolve) => setTimeout(resolve, 30));
       expect(client.ended).toBe(false);
     }
-    clock.ms += 1_000;
+    clock.ahead += 1_000;
     expect((await client.reply()).text).toMatch(/^No login in time/);
     await client.rest();
     expect((await ended(lines))['reason']).toBe('login-timeout');
@@ -224,10 +214,10 @@ test('autologout after 10 idle minutes: no reply, nothing deleted (RFC 1939 §3)
   await withServer(options, async ({ port }) => {
     const client = await StrictClient.open(port);
     for (const line of ['USER tevie', 'PASS secret word', 'DELE 1']) await client.command(line);
-    clock.ms += 599_000;
+    clock.ahead += 599_000;
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect((await client.command('NOOP')).ok).toBe(true);
-    clock.ms += 600_000;
+    clock.ahead += 600_000;
     expect((await client.rest()).length).toBe(0);
     expect((await ended(lines))['reason']).toBe('idle-timeout');
     expect(store.messages).toHaveLength(2);
@@ -247,7 +237,7 @@ test('a client that does not read is ended, and costs little memory until then',
     client.write('RETR 1\r\nRETR 1\r\n'.repeat(1000));
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
-    clock.ms += 300_001;
+    clock.ahead += 300_001;
     expect((await ended(lines))['reason']).toBe('write-timeout');
     client.close();
   });
@@ -331,14 +321,14 @@ test('drain: who is logged in and silent for 2 seconds is told to connect again'
   const silent = await StrictClient.open(server.port);
   for (const line of ['USER tevie', 'PASS secret word']) await silent.command(line);
   const drained = server.service.drain(10_000);
-  clock.ms += 1_900;
+  clock.ahead += 1_900;
   await systemClock.sleep(60);
   expect((await client.command('NOOP')).ok).toBe(true); // Not silent: another 2 seconds.
-  clock.ms += 1_900;
+  clock.ahead += 1_900;
   await systemClock.sleep(60);
   expect((await silent.reply()).code).toBe('SYS/TEMP');
   expect(client.ended).toBe(false);
-  clock.ms += 200;
+  clock.ahead += 200;
   expect((await client.reply()).code).toBe('SYS/TEMP');
   await drained;
   expect(store.messages).toHaveLength(2);
@@ -376,7 +366,7 @@ test('a login that is too late while it is checked is told so once', async () =>
     await client.command('USER tevie');
     client.write('PASS secret word\r\n');
     while (auth.attempts.length === 0) await new Promise(setImmediate);
-    clock.ms += 60_001;
+    clock.ahead += 60_001;
     expect((await client.reply()).text).toMatch(/^No login in time/);
     go();
     expect((await client.rest()).toString()).toBe('');

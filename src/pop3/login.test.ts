@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
+import { TEST_ACCOUNT } from '../auth/testing.ts';
+import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { silentLogger } from '../log/types.ts';
 import { testTls } from '../smtp/testing/certificate.ts';
 import { exclusiveByLockFiles } from './exclusive.ts';
 import { StrictClient } from './testing/client.ts';
-import { collectingLogger, type LogLine, withServer } from './testing/server.ts';
-import { FaultyStore, TEST_ACCOUNT } from './testing/store.ts';
+import { withServer } from './testing/server.ts';
+import { FaultyStore } from './testing/store.ts';
 
 const STORE = (): FaultyStore => new FaultyStore(['x\r\n']);
 const PLAIN = Buffer.from('\0tevie\0secret word').toString('base64');

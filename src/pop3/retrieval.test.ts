@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { TEST_ACCOUNT } from '../auth/testing.ts';
+import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { MemoryStore } from '../mailbox/memory.ts';
 import { STORE_ERROR_KINDS } from '../volumes/error.ts';
 import { StrictClient } from './testing/client.ts';
-import { collectingLogger, type LogLine, startServer, withServer } from './testing/server.ts';
-import { FaultyStore, TEST_ACCOUNT } from './testing/store.ts';
+import { startServer, withServer } from './testing/server.ts';
+import { FaultyStore } from './testing/store.ts';
 import { DotStuffer } from './wire/dots.ts';
 import { TopCutter } from './wire/top.ts';
 

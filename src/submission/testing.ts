@@ -1,6 +1,7 @@
 /** A submission service on memory, for the tests of this module. */
 import { createAuthenticator } from '../auth/authenticator.ts';
-import { systemClock, type Clock } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { TestClock } from '../base/testing.ts';
 import { systemRandom } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
 import type { Delivery, IncomingOptions, Leaving, Outbound } from '../delivery/types.ts';
@@ -53,13 +54,6 @@ export class MemoryMarks implements Pick<Marks, 'add' | 'sum'> {
   #ask(): void {
     if (this.down) throw new StoreError('volume-down', 'test: no spool volume');
   }
-}
-
-/** Time that a test moves; timers of the service run by the real one. */
-export class TestClock implements Clock {
-  ahead = 0;
-  now = (): number => systemClock.now() + this.ahead;
-  sleep = (ms: number, signal?: AbortSignal): Promise<void> => systemClock.sleep(ms, signal);
 }
 
 /** A letter as delivery got it. */

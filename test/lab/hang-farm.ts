@@ -17,6 +17,7 @@ import {
 } from '../../src/directory/embedded/server.ts';
 import { DEFAULT_SUFFIX, layout } from '../../src/directory/schema.ts';
 import { makeVolume } from '../../src/volumes/make.ts';
+import { ImapChat } from '../harness/imap-chat.ts';
 import { userSeed } from '../harness/nodes.ts';
 import { Pop3Chat } from '../harness/pop3-chat.ts';
 import { SmtpChat } from '../harness/smtp-chat.ts';
@@ -25,7 +26,7 @@ import { NfsProxy } from './nfs-proxy.ts';
 
 const HOST = '10.99.0.13';
 const SERVER = '10.99.0.1';
-const PORTS = { mx: 2526, lmtp: 2424, pop3: 1111, health: 8091 } as const;
+const PORTS = { mx: 2526, lmtp: 2424, pop3: 1111, imap: 1144, health: 8091 } as const;
 const EXPORTS = [
   [0, '/mnt/srv'],
   [1, '/mnt/srv/mail1'],
@@ -194,6 +195,7 @@ export class HangFarm {
           'net.limits.exempt': '10.99.0.0/24',
           'mx.rate.exempt': '10.99.0.0/24',
           'pop3.plaintext-auth': 'always',
+          'imap.plaintext-auth': 'always',
           ...settings,
         },
         entries: [...demoEntries({ suffix: DEFAULT_SUFFIX, volumes, node }), ...users],
@@ -252,6 +254,10 @@ export const poll = (user: string): Promise<Outcome> =>
 
 export const signIn = (user: string): Promise<Pop3Chat> =>
   Pop3Chat.login({ host: HOST, port: PORTS.pop3 }, user, 'demo');
+
+/** @throws Error with the server's answer when it is not let in */
+export const imap = (user: string): Promise<ImapChat> =>
+  ImapChat.login({ host: HOST, port: PORTS.imap }, user, 'demo');
 
 export async function http(path: string): Promise<{ status: number; body: string; ms: number }> {
   const began = performance.now();

@@ -1,48 +1,15 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import type { Attempt, Authenticator, Verdict } from '../../auth/types.ts';
+import { TestAuthenticator } from '../../auth/testing.ts';
 import { systemClock } from '../../base/clock.ts';
 import { defaults } from '../../config/options.ts';
 import type { Account } from '../../directory/types.ts';
 import type { Logger } from '../../log/types.ts';
 import { silentLogger } from '../../log/types.ts';
 import { MemoryStore } from '../../mailbox/memory.ts';
+import { served } from '../../net/testing/served.ts';
 import type { Service, TlsContexts } from '../../net/types.ts';
 import type { Mails } from '../context.ts';
 import { IMAP_OPTIONS, type ImapOptionValues } from '../options.ts';
 import { createImapService, type ImapServiceOptions } from '../service.ts';
-
-export const TEST_ACCOUNT: Account = {
-  id: '0f9c1e52-0000-4000-8000-000000000001',
-  dn: 'cn=tevie@t1.example,ou=users,o=farm',
-  login: 'tevie@t1.example',
-  uid: 2001,
-  addresses: ['tevie@t1.example'],
-  suspended: [],
-  quotaBytes: 0,
-  volume: 'mail1',
-  path: undefined,
-  forwards: [],
-  keepsForwarded: false,
-  site: undefined,
-  vacation: undefined,
-};
-
-/** Accepts one password, remembers every attempt. */
-export class TestAuthenticator implements Authenticator {
-  readonly attempts: Attempt[] = [];
-  verdict: Verdict | undefined;
-  account = TEST_ACCOUNT;
-
-  async verify(attempt: Attempt): Promise<Verdict> {
-    this.attempts.push(attempt);
-    if (this.verdict !== undefined) return this.verdict;
-    return attempt.login === 'tevie' && attempt.password === 'secret word'
-      ? { kind: 'accepted', account: this.account }
-      : { kind: 'refused' };
-  }
-}
 
 export interface TestServer {
   readonly port: number;
@@ -82,27 +49,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     sweepMs: 20,
     ...options.extra,
   });
-  let sessions = 0;
-  const listener = createServer({ pauseOnConnect: true, noDelay: true }, (socket: Socket) => {
-    sessions += 1;
-    service.handle({
-      socket,
-      secure: socket instanceof TLSSocket,
-      servername: undefined,
-      remoteAddress: options.remoteAddress ?? '127.0.0.1',
-      remotePort: socket.remotePort ?? 0,
-      localAddress: '127.0.0.1',
-      localPort: 143,
-      id: `session${sessions}`,
-    });
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const close = async (): Promise<void> => {
-    listener.close();
-    await service.drain(0);
-  };
-  return { port: (listener.address() as AddressInfo).port, service, auth, store, close };
+  const { port, close } = await served({ service, remoteAddress: options.remoteAddress });
+  return { port, service, auth, store, close };
 }
 
 /** Starts a server, runs, closes it, whatever happens. */

@@ -1,50 +1,13 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
-import type { Attempt, Authenticator, Verdict } from '../../auth/types.ts';
+import { TestAuthenticator } from '../../auth/testing.ts';
 import { systemClock } from '../../base/clock.ts';
 import { defaults } from '../../config/options.ts';
 import type { Logger } from '../../log/types.ts';
 import { silentLogger } from '../../log/types.ts';
 import type { MailStore } from '../../mailbox/types.ts';
+import { served } from '../../net/testing/served.ts';
 import type { Service, TlsContexts } from '../../net/types.ts';
 import { POP3_OPTIONS, type Pop3OptionValues } from '../options.ts';
 import { createPop3Service, type Pop3ServiceOptions } from '../service.ts';
-import { TEST_ACCOUNT } from './store.ts';
-
-/** Accepts one password, remembers every attempt. */
-export class TestAuthenticator implements Authenticator {
-  readonly attempts: Attempt[] = [];
-  verdict: Verdict | undefined;
-  before: (() => Promise<void>) | undefined;
-
-  async verify(attempt: Attempt): Promise<Verdict> {
-    this.attempts.push(attempt);
-    await this.before?.();
-    if (this.verdict !== undefined) return this.verdict;
-    return attempt.login === 'tevie' && attempt.password === 'secret word'
-      ? { kind: 'accepted', account: TEST_ACCOUNT }
-      : { kind: 'refused' };
-  }
-}
-
-export type LogLine = Record<string, unknown> & {
-  readonly level: string;
-  readonly message: string;
-};
-
-export const collectingLogger = (lines: LogLine[]): Logger => {
-  const at = (level: string) => (fields: object, message: string) =>
-    void lines.push({ ...fields, level, message });
-  const logger: Logger = {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => logger,
-  };
-  return logger;
-};
 
 export interface TestServer {
   readonly port: number;
@@ -77,38 +40,9 @@ export async function startServer(options: TestServerOptions): Promise<TestServe
     sweepMs: 20,
     ...options.extra,
   });
-  let sessions = 0;
-  const listener = createServer({ pauseOnConnect: true }, (socket) => {
-    sessions += 1;
-    void accept(socket, options).then((ready) =>
-      service.handle({
-        socket: ready,
-        secure: ready instanceof TLSSocket,
-        servername: undefined,
-        remoteAddress: options.remoteAddress ?? '127.0.0.1',
-        remotePort: socket.remotePort ?? 0,
-        localAddress: '127.0.0.1',
-        localPort: 110,
-        id: `session${sessions}`,
-      }),
-    );
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const close = async (): Promise<void> => {
-    listener.close();
-    await service.drain(0);
-  };
-  return { port: (listener.address() as AddressInfo).port, service, auth, close };
-}
-
-async function accept(socket: Socket, options: TestServerOptions): Promise<Socket> {
-  if (options.tlsMode !== 'implicit' || options.tls === undefined) return socket;
-  const secureContext = options.tls.context(undefined);
-  const secured = new TLSSocket(socket, { isServer: true, secureContext });
-  socket.resume();
-  await once(secured, 'secure');
-  return secured;
+  const tls = options.tlsMode === 'implicit' ? options.tls : undefined;
+  const { port, close } = await served({ service, tls, remoteAddress: options.remoteAddress });
+  return { port, service, auth, close };
 }
 
 /** Starts a server, runs, closes it, whatever happens. */

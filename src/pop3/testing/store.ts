@@ -3,22 +3,6 @@ import type { Mail } from '../../mailbox/mail.ts';
 import type { Maildrop, MailStore } from '../../mailbox/types.ts';
 import { StoreError, type StoreErrorKind } from '../../volumes/error.ts';
 
-export const TEST_ACCOUNT: Account = {
-  id: '0f9c1e52-0000-4000-8000-000000000001',
-  dn: 'cn=tevie@t1.example,ou=users,o=farm',
-  login: 'tevie@t1.example',
-  uid: 2001,
-  addresses: ['tevie@t1.example'],
-  suspended: [],
-  quotaBytes: 0,
-  volume: 'mail1',
-  path: undefined,
-  forwards: [],
-  keepsForwarded: false,
-  site: undefined,
-  vacation: undefined,
-};
-
 export interface StoredMessage {
   readonly uidl: string;
   readonly wire: Buffer;

@@ -8,7 +8,8 @@ import { systemRandom } from '../../../src/base/random.ts';
 import { defaults } from '../../../src/config/options.ts';
 import { DNS_OPTIONS } from '../../../src/dns/options.ts';
 import { createResolver } from '../../../src/dns/resolver.ts';
-import { type Logger, silentLogger } from '../../../src/log/types.ts';
+import { collectingLogger, type LogLine } from '../../../src/log/testing.ts';
+import { silentLogger } from '../../../src/log/types.ts';
 import { isToldOf } from '../../../src/message/notice-rules.ts';
 import { SMTP_CLIENT_OPTIONS } from '../../../src/smtp/client/options.ts';
 import type { NewEnvelope, OutboundRecipient, Route } from '../../../src/spool/outbound.ts';
@@ -24,12 +25,6 @@ import {
   startStrangePeer,
   type StrangePeer,
 } from '../../harness/strange-peer.ts';
-
-export interface LogLine {
-  readonly level: string;
-  readonly message: string;
-  readonly [field: string]: unknown;
-}
 
 export interface Yard {
   readonly dns: DnsServer;
@@ -72,7 +67,7 @@ export async function openYard(ctx: TestContext, given: YardOptions = {}): Promi
   const log: LogLine[] = [];
   const notices: Notice[] = [];
   const spool = given.spool ?? new MemoryOutbound(systemClock);
-  const logger = keepLines(log);
+  const logger = collectingLogger(log);
   const resolver = createResolver({
     options: { ...defaults(DNS_OPTIONS), 'dns.servers': [dns.address], 'dns.timeout': 1000 },
     clock: systemClock,
@@ -160,17 +155,4 @@ async function putInto(spool: MemoryOutbound, letter: YardLetter): Promise<Memor
   const last = spool.letters.at(-1);
   if (!last) throw new Error('no letter');
   return last;
-}
-
-function keepLines(log: LogLine[]): Logger {
-  const at = (level: string) => (fields: object, message: string) =>
-    void log.push({ ...fields, level, message });
-  const logger: Logger = {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => logger,
-  };
-  return logger;
 }

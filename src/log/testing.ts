@@ -1,4 +1,4 @@
-import type { Logger } from '../../log/types.ts';
+import type { Logger } from './types.ts';
 
 export type LogLine = Record<string, unknown> & {
   readonly level: string;
