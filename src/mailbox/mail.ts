@@ -2,6 +2,7 @@ import type { Account } from '../directory/types.ts';
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
 import type { Query } from './query.ts';
 import type { HeadSummary, Summary } from './summary.ts';
+import type { UserFacts } from './user-facts.ts';
 
 /** What the engine's types mean to protocols, which do not import the engine. */
 export type {
@@ -36,6 +37,8 @@ export interface Mail {
   /** A folder to work in; sessions of one process share its state. `close` it when done. */
   open(name: string): Promise<Folder>;
   quota(): Promise<Quota>;
+  /** What is known of the user beside the mail. */
+  readonly facts: UserFacts;
   /** Begins a message for `append`; checks that the folder is there and the quota lets it in. */
   draft(folder: string, options: DraftOptions): Promise<Draft>;
   /** All of them or none (MULTIAPPEND, RFC 3502). The drafts are used up. */

@@ -20,6 +20,7 @@ import { MaildirFolder } from './maildir-folder.ts';
 import { explainMissing, noFolder, type Placed } from './shared-folder.ts';
 import { usesOf } from './special-use.ts';
 import { setSubscribed, subscribedNames } from './subscriptions.ts';
+import { MaildirFacts } from './user-facts.ts';
 
 /** Drafts of one APPEND that are made durable at once. */
 const PARALLEL = 4;
@@ -32,6 +33,10 @@ const PARALLEL = 4;
  * is placed and not there is an error, whatever is asked.
  */
 export class MaildirMail implements Mail {
+  readonly facts = new MaildirFacts({
+    open: () => this.#mailbox(),
+    ensure: () => this.#ensured(),
+  });
   readonly #context: MailContext;
   readonly #table: FolderTable;
   readonly #open = new Set<MaildirFolder>();

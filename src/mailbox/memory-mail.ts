@@ -19,6 +19,7 @@ import type { SearchSource } from './search.ts';
 import { checkUse, usesOf } from './special-use.ts';
 import { StoredForm } from './stored-form.ts';
 import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
+import type { UserFacts } from './user-facts.ts';
 import { lineEndsOf, wireForm } from './wire.ts';
 
 export interface MemoryLimits {
@@ -32,11 +33,13 @@ const PIECE_OCTETS = 64 * 1024;
 /** The Mail of a user in this process; it passes what the Maildir one passes. */
 export class MemoryMail implements Mail {
   readonly account: Account;
+  readonly facts: UserFacts;
   readonly #mailbox: MemoryMailbox;
   readonly #limits: MemoryLimits;
 
   constructor(account: Account, mailbox: MemoryMailbox, limits: MemoryLimits) {
     this.account = account;
+    this.facts = mailbox.facts;
     this.#mailbox = mailbox;
     this.#limits = limits;
   }

@@ -18,6 +18,7 @@ import { INBOX } from './folder-names.ts';
 import type { SpecialUse } from './mail.ts';
 import { Searches } from './search.ts';
 import { Summaries } from './summaries.ts';
+import { MemoryFacts } from './user-facts.ts';
 import { lineEndsOf, wireCount } from './wire.ts';
 
 /** A message that is to be put into a folder in memory. */
@@ -199,6 +200,7 @@ export class MemoryMailbox {
   readonly clock: Clock;
   readonly folders = new Map<string, MemoryFolderData>();
   readonly subscribed = new Set<string>();
+  readonly facts = new MemoryFacts();
   readonly summaries = new Summaries(KEPT);
   readonly searches: Searches;
   #uidValidity = 1_700_000_000;

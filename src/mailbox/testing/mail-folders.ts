@@ -104,6 +104,7 @@ export function folderCases(now: Current): void {
   renaming(now);
   subscriptions(now);
   specialUse(now);
+  userFacts(now);
 }
 
 function comingAndGoing(now: Current): void {
@@ -293,5 +294,23 @@ function specialUse(now: Current): void {
     expect(await uses(now.one)).toEqual({ INBOX: undefined, Sent: 'Sent' });
     await now.one.create('x', 'Sent');
     expect(await uses(now.two)).toMatchObject({ x: 'Sent' });
+  });
+}
+
+function userFacts(now: Current): void {
+  test('facts of a user are seen by other front ends, whole, by names of any text', async () => {
+    const [one, two] = [now.one.facts, now.two.facts];
+    expect(await one.list('signins')).toEqual([]);
+    expect(await one.read('signins', 'a')).toBeUndefined();
+    await one.remove('signins', 'a');
+    await one.put('signins', 'a', Buffer.from('first'));
+    await two.put('signins', 'a', Buffer.from('second'));
+    await two.put('signins', '../b%', Buffer.from(''));
+    expect(await one.list('signins')).toEqual(['../b%', 'a']);
+    expect(String(await one.read('signins', 'a'))).toBe('second');
+    expect(await one.list('contacts')).toEqual([]);
+    await one.remove('signins', 'a');
+    expect(await two.list('signins')).toEqual(['../b%']);
+    expect(await two.read('signins', 'a')).toBeUndefined();
   });
 }
