@@ -1,0 +1,84 @@
+/**
+ * A user's mail as one collection of emails (RFC 8621 §1.4), whatever folders they lie in: ids that
+ * survive moves and renames, states that any node can continue from, threads. IMAP sees folders
+ * (`mail.ts`); JMAP sees this. Decision 22 says what ids and states are made of.
+ */
+import type { Account } from './types.ts';
+import type { Folder, FolderInfo, FolderState, Mail, Numbered } from './mail.ts';
+
+export interface FolderView {
+  /** Of the Mailbox object (RFC 8621 §2): survives renames, never another folder's. */
+  readonly id: string;
+  readonly info: FolderInfo;
+  readonly folder: Folder;
+  readonly state: FolderState;
+}
+
+export interface EmailPlace {
+  readonly in: FolderView;
+  readonly message: Numbered;
+}
+
+/** All folders of a user at one moment. Never changes. */
+export interface MailVersion {
+  /** INBOX first, then by name. */
+  readonly folders: readonly FolderView[];
+  folder(id: string): FolderView | undefined;
+  /**
+   * Where an email lies; [] where it is not. More than one after the crash of a move, or copying
+   * by a tool that kept the name.
+   */
+  places(emailId: string): readonly EmailPlace[];
+  /** Of Email and Thread objects (RFC 8620 §5.1). */
+  readonly emailState: string;
+  /** Of Mailbox objects. */
+  readonly mailboxState: string;
+}
+
+/** Ids, as RFC 8620 §5.2 wants them told. */
+export interface Changed {
+  readonly created: readonly string[];
+  readonly updated: readonly string[];
+  readonly destroyed: readonly string[];
+}
+
+export interface Threads {
+  threadOf(emailId: string): string | undefined;
+  /** By time of arrival, oldest first. */
+  emailsOf(threadId: string): readonly string[];
+}
+
+/** Shared by the requests of a process; a cache: forgotten at any time, nothing is lost. */
+export interface MailView {
+  readonly mail: Mail;
+  /** The newest that this process knows. */
+  readonly version: MailVersion;
+  /**
+   * Looks at all folders, or at those with these ids, now: sees what other nodes acknowledged
+   * before. One look serves all who wait.
+   */
+  refresh(which?: readonly string[]): Promise<MailVersion>;
+  /**
+   * undefined: cannot be told (foreign string, older than 30 days): cannotCalculateChanges
+   * (RFC 8620 §5.2).
+   */
+  emailChanges(since: string, version: MailVersion): Changed | undefined;
+  mailboxChanges(
+    since: string,
+    version: MailVersion,
+  ): (Changed & { readonly countsOnly: boolean }) | undefined;
+  /** Thread ids without an index, for lists: from heads (batches on disk). In order. */
+  threadIds(places: readonly EmailPlace[]): Promise<readonly string[]>;
+  /** The whole index: built once from batches on disk, in slices, then kept up to date. */
+  threads(version: MailVersion): Promise<Threads>;
+  /**
+   * Told of each new version that this process learns of; while somebody listens folders are
+   * watched. Returns what ends it.
+   */
+  watch(listener: (version: MailVersion) => void): () => void;
+}
+
+/** Views of a process, the least used forgotten first. */
+export interface MailViews {
+  of(account: Account): Promise<MailView>;
+}
