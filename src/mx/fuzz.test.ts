@@ -6,6 +6,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
+import { seededRandom } from '../../test/fixtures/random.ts';
 import { testTls } from '../smtp/testing/certificate.ts';
 import { StrictClient } from '../smtp/testing/client.ts';
 import { openFarm, type TestFarm } from './testing.ts';
@@ -76,17 +77,6 @@ const DICTIONARY = [
   'MAIL FROM:<a@b>\r\nRCPT TO:<alice@farm.test>\r\nDATA\r\n',
 ].map((text) => Buffer.from(text, 'latin1'));
 
-/** mulberry32: the same numbers for the same seed, everywhere. */
-function generator(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 function input(next: (below: number) => number): Buffer {
   const parts: Buffer[] = [];
   for (let i = next(12); i >= 0; i--) {
@@ -116,7 +106,7 @@ async function alive(client: StrictClient): Promise<boolean> {
 }
 
 async function attack(farm: TestFarm, runs: number, seed: number): Promise<void> {
-  const next = generator(seed);
+  const next = seededRandom(seed).below;
   let client = await StrictClient.open(farm.port);
   for (let run = 0; run < runs; run++) {
     const bytes = input(next);

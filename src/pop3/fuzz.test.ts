@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { seededRandom } from '../../test/fixtures/random.ts';
 import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { testTls } from '../smtp/testing/certificate.ts';
 import { StrictClient } from './testing/client.ts';
@@ -7,18 +8,6 @@ import { FaultyStore } from './testing/store.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
 const RUNS = Number(process.env['MAILFARM_FUZZ_RUNS'] ?? 4_000);
-
-/** xorshift32: quick, and the same everywhere. */
-function generator(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state % below;
-  };
-}
 
 // `CAPA` alone is the probe and must not be in here; nor STLS, whose server waits for a handshake.
 const WORDS = [
@@ -133,7 +122,7 @@ test(
       values: { 'pop3.bad-commands.max': 10_000, 'pop3.failed-logins.max': 100 },
       logger: { ...collectingLogger(lines), info: () => {} },
     });
-    const next = generator(SEED);
+    const next = seededRandom(SEED).below;
     const prober = new Prober(server.port);
     let closed = 0;
     let before = 0;

@@ -236,6 +236,20 @@ async function imported(host: Host): Promise<void> {
   await host.wait(2_000);
 }
 
+/** One adds twice and sleeps; another loses both commits and goes on. */
+const TWO_LOST: Pick<Scenario, 'scripts' | 'preemptions'> = {
+  scripts: [
+    inTurn(
+      (a) => a.add(1),
+      (a) => a.add(1),
+      waits(3_000),
+      sync,
+    ),
+    inTurn(deletes(2, false), (b) => b.deliver('3.third'), sync),
+  ],
+  preemptions: [1, 2],
+};
+
 const LOSSES: readonly Scenario[] = [
   {
     name: 'the newest commit is deleted, its witness is not',
@@ -249,30 +263,12 @@ const LOSSES: readonly Scenario[] = [
   {
     name: 'the newest two commits are deleted, their witness is not',
     prepare: numbered(1),
-    scripts: [
-      inTurn(
-        (a) => a.add(1),
-        (a) => a.add(1),
-        waits(3_000),
-        sync,
-      ),
-      inTurn(deletes(2, false), (b) => b.deliver('3.third'), sync),
-    ],
-    preemptions: [1, 2],
+    ...TWO_LOST,
   },
   {
     name: 'commits are lost of an import whose UIDVALIDITY is ahead of all clocks',
     prepare: imported,
-    scripts: [
-      inTurn(
-        (a) => a.add(1),
-        (a) => a.add(1),
-        waits(3_000),
-        sync,
-      ),
-      inTurn(deletes(2, false), (b) => b.deliver('3.third'), sync),
-    ],
-    preemptions: [1, 2],
+    ...TWO_LOST,
   },
   {
     name: 'other commits stand where those were that one remembers',
