@@ -30,11 +30,15 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fs-extra': ['cli', 'roles'], // Never in the mail path.
   'csv-parse': ['cli'],
   'dns-packet': ['dns'],
+  dompurify: ['webmail'], // In the browser.
+  fastify: ['http', 'jmap', 'webmail'],
+  jose: ['auth'],
   ldapjs: ['directory'],
   ldapts: ['directory'],
   mailauth: ['spool'], // Policies of MTA-STS are parsed.
   'mx-connect': ['spool'], // Certificates are held against TLSA.
   pino: ['log'],
+  preact: ['webmail'], // In the browser.
   'prom-client': ['metrics'],
   'proper-lockfile': ['pop3'], // Only where a double holder is harmless.
   re2js: ['directory'],
