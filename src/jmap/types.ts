@@ -43,6 +43,10 @@ export interface JmapContext {
   readonly account: Account;
   /** As the user signed in. */
   readonly login: string;
+  /** Trace id of the request, for Received and the log. */
+  readonly trace: string;
+  /** The client's, IPv4 in its plain form. */
+  readonly address: string;
   readonly view: MailView;
   /** Creation id to id, of all calls of the request before this one (RFC 8620 §3.3). */
   readonly createdIds: Map<string, string>;
