@@ -35,6 +35,8 @@ export interface AttributeMap {
   readonly site: string | undefined;
   /** What is answered in the user's absence. */
   readonly vacation: VacationRow | undefined;
+  /** Passwords of programs, and the second factor. */
+  readonly factors: FactorsRow | undefined;
   readonly customer: string | undefined;
   /** An entry with this attribute is none of a user. */
   readonly removed: string | undefined;
@@ -83,6 +85,12 @@ export interface VacationRow {
   readonly until: string;
 }
 
+export interface FactorsRow {
+  readonly appPasswords: string;
+  readonly totp: string;
+  readonly recoveryCodes: string;
+}
+
 export interface AliasEntries {
   readonly class: string;
   readonly address: string;
@@ -102,6 +110,7 @@ const NOTHING = {
   suspended: [],
   site: undefined,
   vacation: undefined,
+  factors: undefined,
   customer: undefined,
   removed: undefined,
   aliasEntries: undefined,
@@ -139,6 +148,11 @@ const MAILFARM: AttributeMap = {
     subject: 'mwVacationSubject',
     from: 'mwVacationFrom',
     until: 'mwVacationUntil',
+  },
+  factors: {
+    appPasswords: 'mwAppPassword',
+    totp: 'mwTotp',
+    recoveryCodes: 'mwRecoveryCode',
   },
   customer: 'customerID',
   removed: 'mwRemoved',
@@ -243,6 +257,8 @@ export function mapAttributes(map: AttributeMap): readonly string[] {
     map.vacation?.subject,
     map.vacation?.from,
     map.vacation?.until,
+    map.factors?.appPasswords,
+    map.factors?.totp,
     map.aliasEntries?.address,
     map.aliasEntries?.target,
   ];

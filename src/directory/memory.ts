@@ -14,6 +14,7 @@ import type {
   Resolution,
   ResolveContext,
   RuleEntry,
+  SecondFactor,
   SecretKind,
   VolumeEntry,
 } from './types.ts';
@@ -60,6 +61,8 @@ export interface MemoryDirectory extends Directory {
   putSetting(name: string, value: string): void;
   putNode(node: NodeEntry): void;
   putSecret(kind: SecretKind, name: string, value: string): void;
+  /** Gives a user a second factor, or takes it away. */
+  putSecondFactor(id: string, factor: SecondFactor | undefined): void;
 }
 
 let nextUid = 2001;
@@ -122,6 +125,7 @@ class MemoryDirectoryState implements MemoryDirectory {
   readonly #volumes = new Map<string, VolumeEntry>();
   readonly #nodes = new Map<string, NodeEntry>();
   readonly #secrets: Map<string, string>;
+  readonly #factors = new Map<string, SecondFactor>();
   readonly #settings: Map<string, string>;
   readonly #administrators: readonly string[];
 
@@ -167,6 +171,11 @@ class MemoryDirectoryState implements MemoryDirectory {
   async accountById(id: string): Promise<Account | undefined> {
     this.#ask();
     return this.#accounts.get(id);
+  }
+
+  async secondFactor({ id }: Account): Promise<SecondFactor | undefined> {
+    this.#ask();
+    return this.#accounts.get(id)?.hasSecondFactor === true ? this.#factors.get(id) : undefined;
   }
 
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {
@@ -287,6 +296,13 @@ class MemoryDirectoryState implements MemoryDirectory {
 
   putSecret(kind: SecretKind, name: string, value: string): void {
     this.#secrets.set(`${kind}/${name}`, value);
+  }
+
+  putSecondFactor(id: string, factor: SecondFactor | undefined): void {
+    const account = this.#accounts.get(id);
+    if (account) this.#accounts.set(id, { ...account, hasSecondFactor: factor !== undefined });
+    if (factor) this.#factors.set(id, factor);
+    else this.#factors.delete(id);
   }
 
   #ask(): void {

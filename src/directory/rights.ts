@@ -10,12 +10,14 @@
  *
  * `auth` lets a bind compare a password with it. `add` gives values where there are none (or makes
  * entries below a branch): the loser of two adds hears that a value exists. `put` adds and removes
- * and reads nothing (slapd's `=w`): passwords are never read.
+ * and reads nothing (slapd's `=w`): passwords are never read. `take` reads and removes values, `drop`
+ * removes them unread: whoever helps a user who lost a telephone takes the second factor away, and
+ * gives nobody one.
  *
  * `sender`: a node that is a member of cn=senders in ou=rights, where administrators put it; a node
- * that joins by itself is none. It alone reads secrets, but for those of the kind `srs`, which all
- * nodes read: all they are good for is bounces to those who wrote through us. Administrators may
- * write them (`chief`) and read none: what they print, export and look at has no key in it. Who
+ * that joins by itself is none. It alone reads secrets, but for those of the kinds `srs` and `web`,
+ * which all nodes read: what they are good for is bounces to those who wrote through us, and
+ * sessions of the webmail on any of them. Administrators may write them (`chief`) and read none: what they print, export and look at has no key in it. Who
  * administers nodes and cn=admin, slapd's rootdn, could take one all the same.
  *
  * Why an entry with `mwLevel` has rows of its own: whoever may set passwords could otherwise set an
@@ -49,7 +51,7 @@ export const ACTORS = [
 ] as const;
 export type Actor = (typeof ACTORS)[number];
 
-export type Right = 'auth' | 'read' | 'add' | 'put' | 'write';
+export type Right = 'auth' | 'read' | 'add' | 'drop' | 'take' | 'put' | 'write';
 
 /** Branches as `layout` names them; `farm` is the entry cn=farm, `root` the suffix itself. */
 export type Place =
@@ -73,7 +75,7 @@ export interface RightsRow {
   /** Only entries that carry mwLevel: accounts of administrators. */
   readonly levelled?: true;
   /** Only secrets of this kind, right below the place: the first part of their cn. */
-  readonly kind?: 'srs';
+  readonly kind?: 'srs' | 'web';
   /**
    * `entries`: adding, deleting and renaming entries right below the place (slapd: `children` of
    * the branch and `entry` of what stands in it). Else attributes; `all`: every other one.
@@ -98,6 +100,9 @@ const OWN_AFFAIRS = [
   'mwVacationUntil',
 ] as const;
 
+/** What verifies a second factor: read by nobody but who verifies. */
+const SECOND_FACTOR = ['mwTotp', 'mwRecoveryCode'] as const;
+
 export const RIGHTS: readonly RightsRow[] = [
   {
     place: 'secrets',
@@ -110,6 +115,21 @@ export const RIGHTS: readonly RightsRow[] = [
   {
     place: 'secrets',
     kind: 'srs',
+    of: 'all',
+    rights: { frontend: 'read' },
+    doc: 'Names of such secrets.',
+  },
+  {
+    place: 'secrets',
+    kind: 'web',
+    of: ['mwSecretValue'],
+    rights: { frontend: 'read' },
+    chief: 'put',
+    doc: 'Any node opens the sessions of browsers that another one sealed.',
+  },
+  {
+    place: 'secrets',
+    kind: 'web',
     of: 'all',
     rights: { frontend: 'read' },
     doc: 'Names of such secrets.',
@@ -145,6 +165,20 @@ export const RIGHTS: readonly RightsRow[] = [
   {
     place: 'users',
     levelled: true,
+    of: SECOND_FACTOR,
+    rights: { frontend: 'read', self: 'put' },
+    doc: 'The second factor of an administrator: the own one, or by administrators.',
+  },
+  {
+    place: 'users',
+    levelled: true,
+    of: ['mwAppPassword'],
+    rights: { frontend: 'read', self: 'write' },
+    doc: 'App passwords of an administrator: the own ones, or by administrators.',
+  },
+  {
+    place: 'users',
+    levelled: true,
     of: 'all',
     rights: { ...READERS, self: 'read' },
     doc: 'What else an administrator has is changed by administrators.',
@@ -166,6 +200,18 @@ export const RIGHTS: readonly RightsRow[] = [
     of: OWN_AFFAIRS,
     rights: { ...READERS, self: 'write', helpdesk: 'write', operator: 'write' },
     doc: 'Users manage their forwards and what is answered in their absence.',
+  },
+  {
+    place: 'users',
+    of: SECOND_FACTOR,
+    rights: { frontend: 'read', self: 'put', helpdesk: 'drop', operator: 'drop' },
+    doc: 'Helpdesk lets in who lost a telephone; nobody else can say what the next one shows.',
+  },
+  {
+    place: 'users',
+    of: ['mwAppPassword'],
+    rights: { frontend: 'read', self: 'write', helpdesk: 'take', operator: 'take' },
+    doc: 'Hashes of 128 random bits. Who could add one would read mail unseen by the user.',
   },
   {
     place: 'users',
@@ -197,7 +243,12 @@ export const RIGHTS: readonly RightsRow[] = [
     rights: { ...READERS, self: 'read', operator: 'write' },
     doc: 'Everything else about a user.',
   },
-  { place: 'removed', of: ['userPassword'], rights: {}, doc: 'Kept for a restore; unusable.' },
+  {
+    place: 'removed',
+    of: ['userPassword', ...SECOND_FACTOR, 'mwAppPassword'],
+    rights: {},
+    doc: 'Kept for a restore; unusable.',
+  },
   {
     place: 'removed',
     levelled: true,

@@ -55,6 +55,9 @@ const MAIL_ATTRIBUTES = [
   'mwVacationSubject',
   'mwVacationFrom',
   'mwVacationUntil',
+  'mwAppPassword',
+  'mwTotp',
+  'mwRecoveryCode',
   'description',
 ] as const;
 
@@ -276,6 +279,13 @@ export const ATTRIBUTES = {
   mwVacationUntil: one('case-exact', 'When the absence ends (generalizedTime).', { oid: 50 }),
   mwSecretValue: one('case-exact', 'The secret itself.', { oid: 51 }),
   mwAddress: several('case-ignore', 'Address of an interface of the node.', { oid: 52 }),
+  mwAppPassword: several('case-exact', 'ID HASH SERVICES TIME LABEL: a password of one program.', {
+    oid: 53,
+  }),
+  mwTotp: one('case-exact', 'Secret of the second factor in base32 (RFC 6238).', { oid: 54 }),
+  mwRecoveryCode: several('case-exact', 'SHA-256 of a code that works once instead of it.', {
+    oid: 55,
+  }),
   description: several('case-ignore', 'Text for people.'),
   member: several('case-ignore', 'DN of a member.', eq()),
   ou: several('case-ignore', 'Name of a branch.'),

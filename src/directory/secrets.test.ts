@@ -17,6 +17,7 @@ const SENDERS = group('senders');
 const RELAY = secret('smarthost/relay.example.net');
 const KEY = secret('dkim/s1._domainkey.example.test');
 const SRS = secret('srs/forward');
+const WEB = secret('web/current');
 const PASSWORD = 'password of the relay';
 
 const LEVELLED = {
@@ -57,6 +58,7 @@ const ENTRIES: readonly SeedEntry[] = [
   nodeEntry('front1', 22, { userPassword: 'key of front1' }),
   secretEntry(RELAY, PASSWORD),
   secretEntry(SRS, 'what senders of forwards are signed with'),
+  secretEntry(WEB, 'what sessions of browsers are sealed with'),
   secretEntry(KEY, '-----BEGIN PRIVATE KEY-----\nof example.test\n-----END PRIVATE KEY-----\n'),
 ];
 
@@ -64,10 +66,10 @@ const ENTRIES: readonly SeedEntry[] = [
 const QUESTIONS: readonly Deed[] = [
   reads(RELAY, 'mwSecretValue'),
   reads(KEY, 'mwSecretValue'),
-  finds('(&(mwSecretValue=*)(!(cn=srs/forward)))'),
+  finds('(&(mwSecretValue=*)(!(cn=srs/forward))(!(cn=web/current)))'),
   finds(`(mwSecretValue=${PASSWORD})`),
   finds('(mwSecretValue=pass*)'),
-  finds('(&(!(mwSecretValue=nothing))(!(cn=srs/forward)))'),
+  finds('(&(!(mwSecretValue=nothing))(!(cn=srs/forward))(!(cn=web/current)))'),
   compares(RELAY, PASSWORD),
 ];
 
@@ -138,7 +140,7 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
   ])('[S4-15] %s cannot read, find, guess, write or move a secret', async (_, who) => {
     await expectOf(who, [
       ...all('may not'),
-      ['may not', finds('(&(objectClass=mwSecret)(!(cn=srs/*)))')],
+      ['may not', finds('(&(objectClass=mwSecret)(!(cn=srs/*))(!(cn=web/*)))')],
       ['may not', reads(RELAY, 'cn')],
       ['may not', replaces(SRS, 'mwSecretValue', 'mine')],
       ['may not', deletes(SRS, 'mwSecretValue')],
@@ -171,18 +173,20 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
     ]);
   });
 
-  const SRS_QUESTIONS: readonly Deed[] = [
+  const SHARED_QUESTIONS: readonly Deed[] = [
     reads(SRS, 'mwSecretValue'),
     finds('(&(objectClass=mwSecret)(cn=srs/forward))'),
+    reads(WEB, 'mwSecretValue'),
+    finds('(&(objectClass=mwSecret)(cn=web/current))'),
   ];
   test.each([
     ['the identity of front ends', frontend],
     ['a node that does not send', [node('front1'), 'key of front1'] as const],
     ['a sender', [node('relay1'), 'key of relay1'] as const],
-  ])('the secret that senders of forwards are signed with: %s reads it', async (_, who) => {
+  ])('the secrets of forwards and of sessions: %s reads them', async (_, who) => {
     await expectOf(
       who,
-      SRS_QUESTIONS.map((deed) => ['may', deed] as const),
+      SHARED_QUESTIONS.map((deed) => ['may', deed] as const),
     );
   });
 
@@ -192,10 +196,10 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
     ['an auditor', person('audrey')],
     ['the helpdesk', person('helga')],
     ['an operator', person('otto')],
-  ])('the secret that senders of forwards are signed with: %s does not', async (_, who) => {
+  ])('the secrets of forwards and of sessions: %s does not', async (_, who) => {
     await expectOf(
       who,
-      SRS_QUESTIONS.map((deed) => ['may not', deed] as const),
+      SHARED_QUESTIONS.map((deed) => ['may not', deed] as const),
     );
   });
 
@@ -209,6 +213,9 @@ describe.each(TEST_SERVERS)('secrets on %s', (kind) => {
       ['may', replaces(secret('srs/farm'), 'mwSecretValue', 'made again')],
       ['may not', reads(secret('srs/farm'), 'mwSecretValue')],
       ['may not', reads(SRS, 'mwSecretValue')],
+      ['may not', reads(WEB, 'mwSecretValue')],
+      ['may', moves(WEB, secret('web/previous'))],
+      ['may', moves(secret('web/previous'), WEB)],
       ['may', removes(secret('srs/farm'))],
     ]);
     // Moved to where others read, it is as unreadable as before, or is not moved at all.

@@ -31,6 +31,31 @@ export interface Account {
   readonly site: string | undefined;
   /** mwVacation and what goes with it; undefined: no answer is sent. */
   readonly vacation: Vacation | undefined;
+  /** mwAppPassword: what programs log in with, beside the password or instead of it. */
+  readonly appPasswords?: readonly AppPassword[];
+  /** mwTotp is there: the password alone opens nothing but the way to the second factor. */
+  readonly hasSecondFactor?: boolean;
+}
+
+/** A password of one program: 128 random bits, so that its hash tells nothing. */
+export interface AppPassword {
+  /** Letters and digits, of this user's only. */
+  readonly id: string;
+  /** SHA-256 of the password in base64url. */
+  readonly hash: string;
+  readonly services: readonly AccountService[];
+  /** ms since 1970. */
+  readonly createdAt: number | undefined;
+  /** What the user calls it. */
+  readonly label: string;
+}
+
+/** What a code is verified against; kept by nobody for longer than that takes. */
+export interface SecondFactor {
+  /** The secret of RFC 6238 in base32. */
+  readonly totp: string;
+  /** SHA-256 of codes that work once, in base64url. */
+  readonly recoveryCodes: readonly string[];
 }
 
 /** What is answered in a user's absence (RFC 3834): written by the user, so of any content. */
@@ -163,11 +188,12 @@ export interface DomainEntry {
   readonly dkim: readonly string[];
 }
 
-export const SECRET_KINDS = ['dkim', 'smarthost', 'srs', 'cookie'] as const;
+export const SECRET_KINDS = ['dkim', 'smarthost', 'srs', 'cookie', 'web'] as const;
 /**
  * Entries of ou=secrets, which only nodes in the group of senders read. `dkim`: a private key
  * (PEM, PKCS #8) under `dkimSecretName`; `smarthost`: a password, under a name the configuration
- * gives; `srs`: the key of forwards, which every node reads; `cookie`: keys of signed things.
+ * gives; `srs`: the key of forwards, and `web`: the keys of sessions, which every node reads;
+ * `cookie`: keys of signed things.
  */
 export type SecretKind = (typeof SECRET_KINDS)[number];
 
@@ -284,6 +310,8 @@ export interface Directory {
   account(login: string): Promise<Account | undefined>;
   /** The user in service with this immutable id, whatever the login is now; from no cache. */
   accountById(id: string): Promise<Account | undefined>;
+  /** The second factor as it is now, from no cache. Undefined: the user has none. */
+  secondFactor(account: Account): Promise<SecondFactor | undefined>;
   /** Verifies by bind (cached for seconds). */
   verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'>;
   volumes(): Promise<readonly VolumeEntry[]>;

@@ -8,6 +8,9 @@ const NO_FIELDS: ReadonlySet<string> = new Set([
   'dn',
   'userpassword',
   'mwsecretvalue',
+  'mwapppassword',
+  'mwtotp',
+  'mwrecoverycode',
   'entrycsn',
   'controls',
 ]);

@@ -14,9 +14,13 @@ export interface UserRecord extends Account, Recorded {
 
 /** @throws DirectoryUnavailable when the entry is damaged */
 export function toUser(entry: Entry): UserRecord {
+  const account = toAccount(entry);
+  // What verifies them is for front ends.
+  const appPasswords = account.appPasswords?.map((one) => ({ ...one, hash: '' }));
   return {
     ...recorded(entry),
-    ...toAccount(entry),
+    ...account,
+    ...(appPasswords && { appPasswords }),
     aliases: valuesOf(entry, 'mailAlias').map((alias) => alias.normalize('NFC').toLowerCase()),
     customerId: valuesOf(entry, 'customerID')[0],
     removed: valuesOf(entry, 'mwRemoved')[0],

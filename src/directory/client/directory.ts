@@ -19,6 +19,7 @@ import type {
   NodeEntry,
   Resolution,
   ResolveContext,
+  SecondFactor,
   SecretKind,
   VolumeEntry,
 } from '../types.ts';
@@ -40,6 +41,7 @@ import { newsExchange } from './news.ts';
 import { OutboundEntries } from './outbound.ts';
 import { PasswordBinds } from './binds.ts';
 import { Replicas, type Ask } from './replicas.ts';
+import { secondFactorOf, type SecondFactorAsk } from './second-factor.ts';
 import { SecretEntries, type Asking, type OwnIdentity } from './secrets.ts';
 import type { ServerState } from './state.ts';
 
@@ -227,6 +229,11 @@ class LdapDirectory implements Directory {
 
   async accountById(id: string): Promise<Account | undefined> {
     return await this.#lookups.byId(id);
+  }
+
+  async secondFactor(account: Account): Promise<SecondFactor | undefined> {
+    const ask: SecondFactorAsk['ask'] = (one) => this.#askPeople(one);
+    return await secondFactorOf(account, { map: this.#map, ask });
   }
 
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {

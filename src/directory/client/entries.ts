@@ -3,7 +3,9 @@ import type { Entry } from 'ldapts';
 import { domainKey } from '../address.ts';
 import { fromTime } from '../time.ts';
 import { plainDomain } from '../lookups.ts';
-import { MAPS, type AttributeMap, type QuotaRow, type VacationRow } from '../map.ts';
+import { parseAppPassword } from '../factors.ts';
+import { MAPS } from '../map.ts';
+import type { AttributeMap, FactorsRow, QuotaRow, VacationRow } from '../map.ts';
 import { parseTransport, selectorIsSafe, vacationOf } from '../transport.ts';
 import { parseRuleTarget, RuleError } from '../rules.ts';
 import {
@@ -112,6 +114,21 @@ export function toAccount(entry: Entry, map: AttributeMap = MAPS.mailfarm): Acco
     ...forwarding,
     site: map.site === undefined ? undefined : first(entry, map.site)?.toLowerCase(),
     vacation: map.vacation && vacationIn(entry, map.vacation),
+    ...(map.factors && factorsOf(entry, map.factors)),
+  };
+}
+
+/** Left out where there are none, which is most: an account is kept for each of thousands. */
+function factorsOf(
+  entry: Entry,
+  { appPasswords, totp }: FactorsRow,
+): Pick<Account, 'appPasswords' | 'hasSecondFactor'> {
+  const made = valuesOf(entry, appPasswords)
+    .map(parseAppPassword)
+    .filter((one) => one !== undefined);
+  return {
+    ...(made.length > 0 && { appPasswords: made }),
+    ...(valuesOf(entry, totp).length > 0 && { hasSecondFactor: true }),
   };
 }
 

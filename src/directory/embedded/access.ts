@@ -37,10 +37,10 @@ const KEPT_FROM_ALL: ReadonlySet<string> = new Set(
 const KINDS = [...new Set(RIGHTS.flatMap(({ kind }) => kind ?? []))];
 
 /** From strong to weak: of two columns that fit somebody, the stronger counts. */
-const STRENGTH: readonly Right[] = ['write', 'put', 'add', 'read', 'auth'];
-const READS: ReadonlySet<Right | undefined> = new Set<Right>(['read', 'add', 'write']);
+const STRENGTH: readonly Right[] = ['write', 'put', 'take', 'drop', 'add', 'read', 'auth'];
+const READS: ReadonlySet<Right | undefined> = new Set<Right>(['read', 'add', 'take', 'write']);
 const ADDS: ReadonlySet<Right | undefined> = new Set<Right>(['add', 'put', 'write']);
-const REMOVES: ReadonlySet<Right | undefined> = new Set<Right>(['put', 'write']);
+const REMOVES: ReadonlySet<Right | undefined> = new Set<Right>(['drop', 'take', 'put', 'write']);
 
 /** Where an entry stands, as far as the table can tell entries apart. */
 interface Situation {
@@ -182,7 +182,9 @@ export class Access {
     for (const change of changes) {
       const name = change.name.toLowerCase();
       const right = rights(name);
-      const allowed = change.operation === 'add' ? ADDS.has(right) : REMOVES.has(right);
+      const gives = change.operation !== 'delete' && change.values.length > 0;
+      const removes = change.operation !== 'add';
+      const allowed = (!gives || ADDS.has(right)) && (!removes || REMOVES.has(right));
       // One value is seen to by the schema; where there may be several, by this.
       const second =
         right === 'add' && attributeRow(name)?.values !== 'one' && entry.get(name).length > 0;

@@ -1,5 +1,6 @@
 import { addressKey, addressSpellings, domainKey } from '../address.ts';
 import { dnKey, parseDn } from '../dn.ts';
+import { APP_PASSWORDS_MAX, RECOVERY_CODES_MAX } from '../factors.ts';
 import { secretOfEntry } from '../secret-name.ts';
 import { attributeRow, CLASSES, comparable, type ClassRow, type Layout } from '../schema.ts';
 import { printedName, type Entry } from './entry.ts';
@@ -109,10 +110,20 @@ function checkClasses(entry: Entry): void {
   }
 }
 
+/** Read by every front end with every look-up of the user, who writes them. */
+const COUNTED = [
+  ['mwAppPassword', APP_PASSWORDS_MAX],
+  ['mwRecoveryCode', RECOVERY_CODES_MAX],
+] as const;
+
 const isBelow = (entry: Entry, branch: string): boolean =>
   entry.key.endsWith(`,${dnKey(parseDn(branch))}`);
 
 function checkUser(entry: Entry, layout: Layout): void {
+  for (const [attribute, max] of COUNTED) {
+    if (entry.get(attribute.toLowerCase()).length <= max) continue;
+    throw new LdapFailure('constraintViolation', `${attribute} has at most ${max} values`);
+  }
   if (!addressKey(entry.get('cn')[0] ?? '')) {
     throw new LdapFailure('constraintViolation', 'cn is not a name that can log in');
   }

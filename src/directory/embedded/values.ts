@@ -11,6 +11,7 @@ import {
   VOLUME_USES,
 } from '../types.ts';
 import { etrnSourceIsSafe } from '../etrn.ts';
+import { parseAppPassword, recoveryCodeIsUsable, totpIsUsable } from '../factors.ts';
 import { SECRET_BYTES_MAX } from '../secret-name.ts';
 import {
   parseTransport,
@@ -111,6 +112,11 @@ const CHECKS: ReadonlyMap<string, Check> = new Map(
     mwVacationFrom: time,
     mwVacationUntil: time,
     mwSecretValue: atMost(SECRET_BYTES_MAX),
+    mwAppPassword: (value) =>
+      parseAppPassword(value) ? undefined : 'is ID HASH SERVICES TIME LABEL',
+    mwTotp: (value) => (totpIsUsable(value) ? undefined : 'is base32 of 128 to 512 bits'),
+    mwRecoveryCode: (value) =>
+      recoveryCodeIsUsable(value) ? undefined : 'is SHA-256 in base64url',
     mwAddress: (value) => (isIP(value) === 0 ? 'is an IP address' : undefined),
     mwClaimOf: dn,
     mwClaimUntil: time,

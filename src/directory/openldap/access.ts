@@ -73,7 +73,7 @@ const isSingle = (name: string): boolean =>
   attributeRow(name)?.oid !== undefined && attributeRow(name)?.values === 'one';
 
 /** Rights from strong to weak: of two clauses that fit somebody, slapd takes the first. */
-const STRENGTH: readonly Right[] = ['write', 'put', 'add', 'read', 'auth'];
+const STRENGTH: readonly Right[] = ['write', 'put', 'take', 'drop', 'add', 'read', 'auth'];
 
 function clauses(row: RightsRow, names: Layout, without: Right | undefined): readonly string[] {
   const given = (Object.entries(row.rights) as [Actor, Right][])
@@ -116,5 +116,7 @@ function whoIs(actor: Actor, names: Layout): readonly string[] {
 /** Exact privileges (`=`) where the level would include reading a password. */
 function privileges(right: Right, secret: boolean): string {
   if (right === 'put') return '=xw';
+  if (right === 'take') return '=zrscxd';
+  if (right === 'drop') return '=z';
   return right === 'add' && secret ? '=a' : right;
 }

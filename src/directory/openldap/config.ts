@@ -2,6 +2,7 @@
  * Everything that a database of slapd is told beside its schema and its rules: modules, overlays,
  * limits. As data, so that slapd.conf(5) and slapd-config(5) are two ways of writing one thing.
  */
+import { APP_PASSWORD_BYTES_MAX, APP_PASSWORDS_MAX, RECOVERY_CODES_MAX } from '../factors.ts';
 import { layout, type Layout } from '../schema.ts';
 import { SECRET_BYTES_MAX } from '../secret-name.ts';
 import { VACATION_BYTES_MAX, VACATION_SUBJECT_BYTES_MAX } from '../transport.ts';
@@ -82,6 +83,11 @@ function constraints(names: Layout): readonly Setting[] {
     constraint(`mwVacation size ${VACATION_BYTES_MAX}`),
     constraint(`mwVacationSubject size ${VACATION_SUBJECT_BYTES_MAX}`),
     constraint(`mwSecretValue size ${SECRET_BYTES_MAX}`),
+    constraint(`mwAppPassword size ${APP_PASSWORD_BYTES_MAX}`),
+    constraint(`mwAppPassword count ${APP_PASSWORDS_MAX}`),
+    constraint('mwTotp regex ^[A-Z2-7]{26,104}$'),
+    constraint('mwRecoveryCode regex ^[A-Za-z0-9_-]{43}$'),
+    constraint(`mwRecoveryCode count ${RECOVERY_CODES_MAX}`),
     constraint(`cn count 1 ${isUser(users)}`),
     constraint(`uid count 1 ${isUser(users)}`),
     constraint(`uid regex ^[0-9]{1,19}$ ${isUser(users)}`),

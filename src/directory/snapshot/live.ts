@@ -86,6 +86,7 @@ export function withSnapshot(primary: Directory, snapshot: SnapshotDirectory): D
         () => primary.accountById(id),
         () => snapshot.accountById(id),
       ),
+    secondFactor: (account) => primary.secondFactor(account),
     verifyPassword: (account, password) => primary.verifyPassword(account, password),
     ...facts(primary, snapshot, either),
     assignVolume: (account, volume) => primary.assignVolume(account, volume),

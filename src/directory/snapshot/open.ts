@@ -19,6 +19,7 @@ import type {
   Resolution,
   ResolveContext,
   RuleEntry,
+  SecondFactor,
   VolumeEntry,
 } from '../types.ts';
 import { PASSWORD_BYTES_MAX } from '../client/passwords.ts';
@@ -147,6 +148,12 @@ class OpenSnapshot implements SnapshotDirectory {
     const file = await this.#current();
     const account = this.#account(file, KEYS.account(id));
     return account ?? this.#negative(file, undefined);
+  }
+
+  async secondFactor({ login, hasSecondFactor }: Account): Promise<SecondFactor | undefined> {
+    if (hasSecondFactor !== true) return undefined;
+    // Its secret is in no file; a snapshot says only that there is one.
+    throw new DirectoryUnavailable(`The second factor of ${login} is not in a snapshot`);
   }
 
   async verifyPassword(account: Account, password: string): Promise<'accepted' | 'refused'> {
