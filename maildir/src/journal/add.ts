@@ -3,10 +3,11 @@ import { checkName } from '../check.ts';
 import { publishedName } from '../names.ts';
 import { linkOurs, moveOurs, removeIfThere, syncDirectory } from '../nfs.ts';
 import type { Entry } from '../types.ts';
+import { Arriving } from './arriving.ts';
 import { openLog } from './begin.ts';
 import { lettersOf, sortLetters, type Book, type Message } from './book.ts';
 import { commitRows } from './expunge.ts';
-import { NO_ROWS, type AddedRow, type ChangedRow } from './format.ts';
+import { NO_ROWS, type AddedRow, type ChangedRow, type Rows } from './format.ts';
 import { isFull, type Journal, type Place } from './place.ts';
 import { publish, syncPlace } from './sync.ts';
 import type { Added, StagedMessage } from './types.ts';
@@ -14,7 +15,8 @@ import type { Added, StagedMessage } from './types.ts';
 /**
  * Adding messages to a folder: their files get their names in cur/, all or none, then one commit
  * numbers them. Another process that lists in between may number them first; then its numbers
- * count, and our commit has the keywords only.
+ * count, and our commit has the keywords only. It may even expunge them: then there is nothing to
+ * commit, and the UID is that which it had (arriving.ts).
  */
 
 /** A message that is to be numbered: its file is in cur/, or about to be. */
@@ -97,21 +99,37 @@ async function openNumbered(journal: Journal, place: Place): Promise<void> {
   if (place.book?.uidNext === 1) await syncPlace(journal, place);
 }
 
-/**
- * Numbers what is in cur/, all calls in one commit; what does not go together is tried for each.
- * Names and commit become durable side by side; both before anybody is told.
- */
+/** Numbers what is in cur/. Meanwhile the place keeps what others' commits say of it. */
 async function numberAll(
   journal: Journal,
   place: Place,
   calls: readonly (readonly Arrival[])[],
 ): Promise<readonly (Added | NotAdded)[]> {
   place.mailNames = undefined;
+  const keys = journal.keeps('numbered-once') ? calls.flat().map(({ key }) => key) : [];
+  const arriving = new Arriving(keys, place.book?.validity);
+  place.arriving = arriving;
+  try {
+    return await numberArriving(journal, place, calls, arriving);
+  } finally {
+    place.arriving = undefined;
+  }
+}
+
+/**
+ * All calls in one commit; what does not go together is tried for each. Names and commit become
+ * durable side by side; both before anybody is told.
+ */
+async function numberArriving(
+  journal: Journal,
+  place: Place,
+  calls: readonly (readonly Arrival[])[],
+  arriving: Arriving,
+): Promise<readonly (Added | NotAdded)[]> {
   const validity = place.book?.validity;
-  const all = calls.flat();
   const [named, committed] = await Promise.allSettled([
     syncDirectory(journal.nfs, `${place.path}/cur`),
-    commitArrivals(journal, place, all),
+    commitArrivals(journal, place, calls.flat(), arriving),
   ]);
   if (named.status === 'rejected') {
     const error = new UnknownResultError(`fsync of ${place.path}/cur`, named.reason);
@@ -120,14 +138,14 @@ async function numberAll(
   const failed: unknown[] = [];
   if (committed.status === 'rejected') {
     for (const [index, arrivals] of calls.entries()) {
-      const mending = mend(journal, place, arrivals, committed.reason);
+      const mending = mend(journal, place, arriving, { arrivals, first: committed.reason });
       await mending.catch((error: unknown) => (failed[index] = error));
     }
   }
   // A journal that was lost meanwhile has ours and nothing else yet.
   if (place.book?.validity !== validity) await syncPlace(journal, place);
   return calls.map((arrivals, index) =>
-    failed[index] === undefined ? addedNow(place, arrivals) : { error: failed[index] },
+    failed[index] === undefined ? addedNow(place, arrivals, arriving) : { error: failed[index] },
   );
 }
 
@@ -135,12 +153,17 @@ const commitArrivals = (
   journal: Journal,
   place: Place,
   arrivals: readonly Arrival[],
+  arriving: Arriving,
 ): Promise<void> => {
   const entries = new Map<string, Entry>();
   for (const arrival of arrivals) {
     entries.set(arrival.key, { directory: 'cur', name: nameOf(arrival) });
   }
-  return commitRows(journal, place, (book) => rowsOf(book, arrivals), entries);
+  const make = async (book: Book): Promise<Rows> => {
+    await arriving.look(journal, place, book);
+    return rowsOf(book, arrivals, arriving);
+  };
+  return commitRows(journal, place, make, entries);
 };
 
 /**
@@ -151,8 +174,8 @@ const commitArrivals = (
 async function mend(
   journal: Journal,
   place: Place,
-  arrivals: readonly Arrival[],
-  first: unknown,
+  arriving: Arriving,
+  { arrivals, first }: { readonly arrivals: readonly Arrival[]; readonly first: unknown },
 ): Promise<void> {
   let error = first;
   let unknown = first instanceof UnknownResultError;
@@ -160,7 +183,7 @@ async function mend(
   if (unknown || !isFull(first)) {
     try {
       await openLog(journal, place);
-      return await commitArrivals(journal, place, arrivals);
+      return await commitArrivals(journal, place, arrivals, arriving);
     } catch (second) {
       error = second;
       unknown ||= second instanceof UnknownResultError;
@@ -174,10 +197,10 @@ async function mend(
   throw error;
 }
 
-function addedNow(place: Place, arrivals: readonly Arrival[]): Added {
+function addedNow(place: Place, arrivals: readonly Arrival[], arriving: Arriving): Added {
   const book = place.book as Book;
-  const uids = arrivals.map(({ key }) => book.withKey(key)?.uid);
-  const waiting = uids.filter((uid) => uid === undefined).length;
+  const uids = arrivals.map(({ key }) => arriving.uidOf(book, key));
+  const waiting = arrivals.filter(({ key }) => arriving.isWaiting(book, key)).length;
   const state = publish(place);
   if (waiting === 0) return { state, uids };
   place.state = { ...state, unnumbered: state.unnumbered + waiting };
@@ -185,14 +208,15 @@ function addedNow(place: Place, arrivals: readonly Arrival[]): Added {
   return { state: place.state, uids };
 }
 
-function rowsOf(book: Book, arrivals: readonly Arrival[]): typeof NO_ROWS {
+function rowsOf(book: Book, arrivals: readonly Arrival[], arriving: Arriving): Rows {
   let uid = book.uidNext;
   const added: AddedRow[] = [];
   const changed: ChangedRow[] = [];
   for (const { key, base, letters, keywords } of arrivals) {
     const known = book.withKey(key);
-    if (known === undefined) added.push({ uid: uid++, base, letters, keywords });
-    else if (keywords.some((name) => !known.own.includes(name))) {
+    if (arriving.isWaiting(book, key)) added.push({ uid: uid++, base, letters, keywords });
+    if (known === undefined) continue;
+    if (keywords.some((name) => !known.own.includes(name))) {
       const both = book.keywords.intern([...new Set([...known.own, ...keywords])].toSorted());
       changed.push({ uid: known.uid, letters: known.flags, keywords: both });
     }

@@ -96,12 +96,12 @@ const commitCleared = (
 export async function commitRows(
   journal: Journal,
   place: Place,
-  make: (book: Book) => Rows,
+  make: (book: Book) => Rows | Promise<Rows>,
   entries?: ReadonlyMap<string, Entry>,
 ): Promise<void> {
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     if (place.book === undefined) await openLog(journal, place);
-    const rows = make(place.book as Book);
+    const rows = await make(place.book as Book);
     if (isEmpty(rows)) return;
     if ((await commit(journal, place, rows, entries)) === 'won') return;
     await openLog(journal, place);

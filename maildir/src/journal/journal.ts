@@ -126,6 +126,9 @@ import { renameFolder, seedPlace } from './whole.ts';
  * clear: the file of an expunged key that is not cleared is removed by whoever sees it; a cleared
  *   key that comes back is a new message with a new UID. A restored letter is never removed.
  *
+ * numbered-once: an add that lost its number looks whether others have numbered its message and
+ *   expunged it since, in what it reads of the log, or by the file where a start hides that
+ *   (arriving.ts). Numbered again, a client would be shown for 10 s what it has expunged.
  * MODSEQ is one more than the last, and at least our clock's milliseconds in a commit that is
  * fsynced. One of flags may be lost with the power; its MODSEQ, told to a client, must not return
  * for another change, whatever the next host's clock says: it is exactly one more, and a torn

@@ -52,6 +52,7 @@ export async function commit(
     return 'lost';
   }
   book.apply(file, entries);
+  place.arriving?.read(file);
   place.logNames = outcome.names;
   await keepWitness(journal, place, witness);
   await snapshotWhenDue(journal, place, outcome.names);

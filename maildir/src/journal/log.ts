@@ -118,6 +118,7 @@ async function advance(
     else if (file.after !== book.id && journal.keeps('follows-on')) return 'cold';
     else {
       book.apply(file);
+      place.arriving?.read(file);
       // Others rename these: see proof-of-absence.
       for (const { uid } of file.changed) place.missing.delete(uid);
     }
@@ -159,6 +160,7 @@ async function readFromStart(journal: Journal, place: Place, last: boolean): Pro
   if (start === 'copied' || start === undefined) return last || start ? lost : 'again';
   const book = new Book(start, await keywordsOf(journal, place), before);
   if (!isUnbroken(view, start.at.number)) return last ? lost : 'again';
+  place.arriving?.skipped(book);
   if (!(await applyAll(journal, place, book, view))) return last ? lost : 'again';
   const helped = await helpWitness(journal, place, witnesses, book);
   if (helped === 'helped') return 'again';
@@ -192,8 +194,10 @@ async function applyAll(
     if (position.number <= book.position.number) continue;
     const file = await readFile(journal, place, name);
     if (!isAt(file, { position, kind: 'commit' })) book.applyTorn(position);
-    else if (follows(file, book) || !journal.keeps('follows-on')) book.apply(file);
-    else return false;
+    else if (follows(file, book) || !journal.keeps('follows-on')) {
+      book.apply(file);
+      place.arriving?.read(file);
+    } else return false;
   }
   return true;
 }

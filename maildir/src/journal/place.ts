@@ -2,6 +2,7 @@ import { isErrno, isOneOf } from '../errno.ts';
 import { believed, finishWriting, listFresh, makeDirectory, syncDirectory } from '../nfs.ts';
 import type { Nfs } from '../nfs.ts';
 import type { Clock, Random } from '../types.ts';
+import type { Arriving } from './arriving.ts';
 import type { Book } from './book.ts';
 import type { RuleName } from './rules.ts';
 import type { FolderRef, FolderState } from './types.ts';
@@ -53,6 +54,8 @@ export interface Place {
   readonly missing: Map<number, number>;
   /** Expunged on a full volume: unlinked, without a commit. */
   readonly hidden: Set<number>;
+  /** Of an add that is under way: what others' commits say of its messages. */
+  arriving: Arriving | undefined;
   /** Times of the directories, where they are exact (see settled.ts). */
   stamp: { readonly text: string; readonly since: number; readonly settled: boolean } | undefined;
 }
@@ -80,6 +83,7 @@ export function newPlace(ref: FolderRef): Place {
     witness: undefined,
     missing: new Map(),
     hidden: new Set(),
+    arriving: undefined,
     stamp: undefined,
   };
 }

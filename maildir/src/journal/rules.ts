@@ -23,6 +23,7 @@ export const RULES = [
   'proof-of-absence',
   'expunge-commit',
   'clear',
+  'numbered-once',
 ] as const;
 export type RuleName = (typeof RULES)[number];
 

@@ -68,7 +68,21 @@ export async function storeAll(
       outcomes[index] = { modified: [], gone: [...uids] };
     }
   }
+  addExpunged(place, changes, outcomes);
   return outcomes.map(({ modified, gone }) => ({ state, modified, gone }));
+}
+
+/** Another's expunge may come between a rename and its commit: then the message is gone all the same. */
+function addExpunged(
+  { book }: Place,
+  changes: readonly FlagChange[],
+  outcomes: readonly Outcome[],
+): void {
+  for (const [index, { uids }] of changes.entries()) {
+    const { gone } = outcomes[index] as Outcome;
+    const told = new Set(gone);
+    gone.push(...uids.filter((uid) => !told.has(uid) && book?.find(uid) === undefined));
+  }
 }
 
 interface Work {

@@ -87,7 +87,10 @@ export interface StagedMessage {
 
 export interface Added {
   readonly state: FolderState;
-  /** One for each message asked for, in order; undefined: it is there and waits for a number. */
+  /**
+   * One for each message asked for, in order; undefined: it is there and waits for a number, or
+   * others have expunged it already.
+   */
   readonly uids: readonly (number | undefined)[];
 }
 

@@ -1,5 +1,11 @@
 import { nameFlags, nameKey } from '../../src/index.ts';
-import type { FlagChange, FolderRef, FolderState, Numbered } from '../../src/journal/types.ts';
+import type {
+  FlagChange,
+  FolderRef,
+  FolderState,
+  Numbered,
+  Stored,
+} from '../../src/journal/types.ts';
 import type { Host, Operation } from './host.ts';
 import { INBOX, pathOf } from './places.ts';
 import type { End, Scenario } from './scenario.ts';
@@ -201,6 +207,9 @@ function checkAcknowledged(
     if (before !== last.uidValidity || state.uidValidity !== before) continue;
     for (const [key, uid] of gainsOf(asked, value)) {
       if (uid !== undefined && expunged.has(uid)) continue;
+      // Others may have expunged it before its UID could be told.
+      if (uid === undefined && shownAs(operations, key).some((each) => expunged.has(each)))
+        continue;
       if (!uids.has(key)) fail(`${host} added ${key}, which is not there`);
       if (uid !== undefined && uids.get(key) !== uid) {
         fail(`${host} was told UID ${uid} for ${key}, which has ${uids.get(key)}`);
@@ -213,9 +222,16 @@ function checkAcknowledged(
       fail(`${pictureOf(lost)} was given to ${host} and is gone, expunged by nobody`);
     }
   }
+  checkStored(operations);
   if (scenario.returns !== true) checkGone(operations, last);
   for (const message of last.messages) checkFlags(message, operations);
 }
+
+/** UIDs that somebody was shown for a message. */
+const shownAs = (operations: readonly Operation[], key: string): number[] =>
+  operations.flatMap(({ state }) =>
+    (state?.messages ?? []).filter((message) => message.key === key).map(({ uid }) => uid),
+  );
 
 /** A message that somebody was told is expunged does not come back under another UID. */
 function checkGone(operations: readonly Operation[], last: FolderState): void {
@@ -227,6 +243,18 @@ function checkGone(operations: readonly Operation[], last: FolderState): void {
   const gone = new Set(last.expunged.map(({ uid }) => keys.get(uid)));
   const back = last.messages.find(({ key }) => gone.has(key));
   if (back !== undefined) fail(`${back.key} was expunged and is back as UID ${back.uid}`);
+}
+
+/** Whoever changes flags is told of each message: its state, or that it was left alone, or is gone. */
+function checkStored(operations: readonly Operation[]): void {
+  for (const { host, asked, value, state } of operations) {
+    if (asked.what !== 'store' || value === undefined || state === undefined) continue;
+    const { gone, modified } = value as Stored;
+    const untold = asked.change.uids.find(
+      (uid) => !gone.includes(uid) && !modified.includes(uid) && !has(state, uid),
+    );
+    if (untold !== undefined) fail(`${host} changed UID ${untold}, which is gone, and is not told`);
+  }
 }
 
 const has = (state: FolderState, uid: number): boolean =>

@@ -33,5 +33,6 @@ export const NEEDED_FOR: Readonly<Record<RuleName, string>> = {
   'two-listings': 'a letter that others rename is missed by listings and not gone',
   'proof-of-absence': 'a letter that others rename is missed by listings and not gone',
   'expunge-commit': 'one expunges while another looks and flags',
+  'numbered-once': 'an append that another numbers and expunges before its commit, 3 in the log',
   clear: 'one dies anywhere while it expunges, another takes over',
 };

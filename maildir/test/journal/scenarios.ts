@@ -3,6 +3,8 @@ import { MAILDIR } from './places.ts';
 import type { Scenario } from './scenario.ts';
 import {
   byMutt,
+  commits,
+  expungesIfThere,
   flag,
   inTurn,
   label,
@@ -90,6 +92,13 @@ export const EVERYDAY: readonly Scenario[] = [
     scripts: [(a) => a.add(2, ['k']), inTurn(sync, sync), (c) => c.deliver('2.second')],
     preemptions: [1, 2],
   },
+  // The other's commits are read one by one, or a snapshot stands between, or after them.
+  ...[3, 0, 2].map((before): Scenario => ({
+    name: `an append that another numbers and expunges before its commit, ${before} in the log`,
+    prepare: inTurn(numbered(1), commits(before)),
+    scripts: [(a) => a.add(1, ['k']), inTurn(sync, expungesIfThere(2))],
+    preemptions: [1, 3],
+  })),
   {
     name: 'two claim what is new',
     prepare: inTurn(numbered(1), (host) => host.deliver('2.second')),

@@ -1,6 +1,6 @@
 import type { FlagChange } from '../../src/journal/types.ts';
 import type { Host } from './host.ts';
-import { MAILDIR } from './places.ts';
+import { INBOX, MAILDIR } from './places.ts';
 
 /** What scripts of scenarios are made of. */
 export const HOUR_MS = 3_600_000;
@@ -79,4 +79,12 @@ export const removes =
   async (host: Host): Promise<void> => {
     const path = await found(host, `${MAILDIR}/cur`, key);
     if (path !== undefined) await host.foreign('unlink', path).catch(() => {});
+  };
+
+/** What this host has been shown, and only that. */
+export const expungesIfThere =
+  (uid: number) =>
+  async (host: Host): Promise<unknown> => {
+    const shown = host.journals.known(INBOX)?.messages.some((message) => message.uid === uid);
+    return shown === true ? host.expunge([uid]) : undefined;
   };
