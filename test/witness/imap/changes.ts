@@ -1,4 +1,5 @@
 /** Flags: who set and removed them, what was seen of them and at which MODSEQ. */
+import { copiesOf } from './messages.ts';
 import type { Exchange, ViolationKind } from './records.ts';
 import type { Told } from './view.ts';
 
@@ -27,6 +28,7 @@ export class Changes {
   /** By UID and flag. */
   readonly #touches = new Map<string, Touch[]>();
   readonly #sightings = new Map<number, Sighting[]>();
+  readonly #copies: Exchange[] = [];
 
   constructor(complain: Complain) {
     this.#complain = complain;
@@ -34,6 +36,7 @@ export class Changes {
 
   asked(exchange: Exchange): void {
     const { op, answer } = exchange;
+    if (op.kind === 'copy') this.#copies.push(exchange);
     if (op.kind === 'store') {
       for (const uid of op.uids) {
         for (const flag of ALL) {
@@ -73,6 +76,9 @@ export class Changes {
     sightings.push({ client, flags, modseq, at, sentAt: answer.sentAt, final });
     this.#sightings.set(uid, sightings);
     if (op.kind !== 'store' || !op.uids.includes(uid)) return;
+    // What others changed before may be told first, or alone when the message has gone: only a row
+    // with a UID is caused by a UID command (RFC 9051 §6.4.9). Of several the last one is its own.
+    if (op.by === 'uid' && !told.named) return;
     for (const flag of ALL) {
       const own = this.#touches.get(`${uid} ${flag}`)?.find((touch) => touch.exchange === exchange);
       if (own !== undefined) own.modseq = modseq;
@@ -89,9 +95,31 @@ export class Changes {
 
   /** `isRemoved`: what is not there any more takes no flags, and UID STORE says OK all the same. */
   judge(isRemoved: (uid: number, before: number) => boolean): void {
+    this.#copied();
     for (const [uid, sightings] of this.#sightings) {
       const isOver = ({ exchange }: Touch): boolean => isRemoved(uid, exchange.answer.doneAt);
       for (const flag of ALL) this.#flag(uid, flag, { sightings, isOver });
+    }
+  }
+
+  /**
+   * A copy has what the original had, and may get it after others have seen and changed it: who
+   * lists the folder meanwhile shows it, and keywords come with the COPY's own change.
+   */
+  #copied(): void {
+    const pairs = this.#copies.flatMap((exchange) =>
+      copiesOf(exchange).map((pair) => ({ exchange, ...pair })),
+    );
+    for (const { exchange, from, to } of pairs.toSorted((a, b) => a.to - b.to)) {
+      const [first] = (this.#sightings.get(from) ?? []).toSorted((a, b) => a.modseq - b.modseq);
+      for (const flag of ALL) {
+        const set = this.#touches.get(`${from} ${flag}`) ?? [];
+        const could = set.some(
+          (one) => one.sets && one.exchange.answer.sentAt < exchange.answer.doneAt,
+        );
+        if (!could && first?.flags.includes(flag) !== true) continue;
+        this.#touch(to, flag, { exchange, sets: true, modseq: undefined });
+      }
     }
   }
 

@@ -211,16 +211,12 @@ export class Messages {
 
   /** COPYUID within the folder: both are the same letter. */
   #copyCodes(): void {
-    for (const { answer, client } of this.#copies) {
-      const texts = [answer.text, ...answer.untagged.map(({ text }) => text)];
-      const code = texts.map((text) => /\[COPYUID \d+ (\S+) (\S+)\]/.exec(text)).find(Boolean);
-      if (!code) continue;
-      const [from, to] = [uidsOf(code[1] ?? ''), uidsOf(code[2] ?? '')];
-      for (const [at, uid] of from.entries()) {
-        const [a, b] = [this.#known.get(uid)?.serial, this.#known.get(to[at] ?? 0)?.serial];
+    for (const exchange of this.#copies) {
+      for (const { from, to } of copiesOf(exchange)) {
+        const [a, b] = [this.#known.get(from)?.serial, this.#known.get(to)?.serial];
         if (a === undefined || b === undefined || a === b) continue;
-        const text = `COPYUID ${uid} → ${to[at]}: ${a} and ${b}`;
-        this.#complain('wrong-uid', client, text, answer.doneAt);
+        const text = `COPYUID ${from} → ${to}: ${a} and ${b}`;
+        this.#complain('wrong-uid', exchange.client, text, exchange.answer.doneAt);
       }
     }
   }
@@ -267,8 +263,17 @@ export class Messages {
   }
 }
 
+/** What COPYUID (RFC 9051 §7.1) says of an answer's copies, in its order. */
+export function copiesOf({ answer }: Exchange): { readonly from: number; readonly to: number }[] {
+  const texts = [answer.text, ...answer.untagged.map(({ text }) => text)];
+  const code = texts.map((text) => /\[COPYUID \d+ (\S+) (\S+)\]/.exec(text)).find(Boolean);
+  const to = uidsOf(code?.[2] ?? '');
+  return uidsOf(code?.[1] ?? '').map((from, at) => ({ from, to: to[at] ?? 0 }));
+}
+
 /** `3:5,9` in its order. */
 function uidsOf(set: string): number[] {
+  if (set === '') return [];
   return set.split(',').flatMap((part) => {
     const [from = 0, to = from] = part.split(':').map(Number);
     const step = to < from ? -1 : 1;

@@ -13,6 +13,8 @@ export interface Row {
 export interface Told {
   readonly sequence: number;
   readonly uid?: number;
+  /** The response had the UID itself; else it is that of the row. */
+  readonly named: boolean;
   readonly flags?: readonly string[];
   readonly modseq?: number;
   readonly serial?: string;
@@ -98,7 +100,8 @@ export class View {
     text: string,
     at: number,
   ): { readonly told: Told } | undefined {
-    const told = { sequence, ...attributes(Array.isArray(list) ? list : []) };
+    const said = attributes(Array.isArray(list) ? list : []);
+    const told: Told = { sequence, named: said.uid !== undefined, ...said };
     const row = this.rows[sequence - 1];
     if (row === undefined) {
       this.#complain('view', `${text}, of ${this.rows.length} messages`, at);
@@ -108,7 +111,7 @@ export class View {
     if (told.modseq !== undefined && told.modseq < (row.modseq ?? 0)) {
       this.#complain('modseq-back', `${text}, after MODSEQ ${row.modseq}`, at);
     }
-    Object.assign(row, { ...told, sequence: undefined });
+    Object.assign(row, said);
     return { told: row.uid === undefined ? told : { ...told, uid: row.uid } };
   }
 
@@ -124,7 +127,7 @@ export class View {
   }
 }
 
-function attributes(list: readonly Value[]): Omit<Told, 'sequence'> {
+function attributes(list: readonly Value[]): Omit<Told, 'sequence' | 'named'> {
   const found: { uid?: number; flags?: string[]; modseq?: number; serial?: string } = {};
   for (let i = 0; i + 1 < list.length; i += 2) {
     const [name, value] = [list[i], list[i + 1]];
