@@ -110,6 +110,20 @@ test.each(MARKED)(
   },
 );
 
+test('[P-03] flags for a file that another program removed, before its EXPUNGE is told: NO', async () => {
+  for (const name of ['1', '2']) await under.deliver(LETTER, `170000000${name}.x.host`);
+  const session = await client(0);
+  const directory = join(under.maildir, 'cur');
+  const file = readdirSync(directory).find((name) => name.startsWith('1700000001'));
+  rmSync(join(directory, file ?? ''));
+  for (const set of ['UID STORE 1:2', 'STORE 1:2']) {
+    const told = await session.command(String.raw`b ${set} +FLAGS (\Flagged)`);
+    expect(told[0]).toMatch(/^\* 2 FETCH /);
+    expect(told[1]).toMatch(/^b NO \[EXPUNGEISSUED\] /);
+    expect(told.length).toBe(2);
+  }
+});
+
 const GONE: readonly (readonly [string, string])[] = [
   ['DELETE', 'a DELETE Work'],
   ['RENAME', 'a RENAME Work Play'],

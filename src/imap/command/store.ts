@@ -1,5 +1,5 @@
 import { changeKeywords, changeLetters } from '../../mailbox/flag-change.ts';
-import type { FlagChange, Numbered } from '../../mailbox/mail.ts';
+import type { FlagChange, FolderState, Numbered } from '../../mailbox/mail.ts';
 import { useCondstore } from '../condstore.ts';
 import { isReplaced } from '../gone.ts';
 import { UPDATE_BYTES_MAX } from '../options.ts';
@@ -41,7 +41,8 @@ export async function store(
   const left = new Set([...gone, ...modified]);
   const rows = new StoreRows(session, state, by, request);
   await rows.say(spans, stored.state.messages, left);
-  answer(session, state, by, { gone, modified });
+  const untold = gone.filter((uid) => by === 'sequence' || isShown(stored.state, uid));
+  answer(session, state, by, { gone: untold, modified });
 }
 
 /** @throws Refusal in a folder that was opened by EXAMINE */
@@ -159,7 +160,12 @@ const isExpected = (
   );
 };
 
+/** Somebody else's program removed it, and its expunge waits for proof: no EXPUNGE is told yet. */
+const isShown = ({ messages }: FolderState, uid: number): boolean =>
+  messages[firstFrom(messages, uid)]?.uid === uid;
+
 interface Left {
+  /** That the client is to be told of by this answer. */
   readonly gone: readonly number[];
   readonly modified: readonly number[];
 }
@@ -171,7 +177,8 @@ function answer(session: ImapSession, { view }: Selected, by: By, left: Left): v
     const code = `MODIFIED ${formatSequence(numbers.toSorted((a, b) => a - b))}` as const;
     return session.ok('Some messages were changed by others meanwhile and are left alone', code);
   }
-  // A UID that is not there is no error (RFC 9051 §6.4.9); a message number was promised.
-  if (gone.length === 0 || by === 'uid') return session.ok('STORE completed');
+  // A UID that is not there is no error (RFC 9051 §6.4.9), and its EXPUNGE is told at once; a
+  // message number was promised, and so was a UID that is shown still.
+  if (gone.length === 0) return session.ok('STORE completed');
   session.no('EXPUNGEISSUED', 'Some of the messages were deleted by another session');
 }
