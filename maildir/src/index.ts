@@ -9,9 +9,12 @@ export { openJournals } from './journal/journal.ts';
 export type { JournalsOptions } from './journal/journal.ts';
 export { openMaildirs } from './maildirs.ts';
 export {
+  emailIdOf,
   encodeUidl,
   hasKey,
   isMessageName,
+  isOwnKey,
+  linkBase,
   nameBase,
   nameFlags,
   nameKey,

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  emailIdOf,
   encodeUidl,
   hasKey,
+  isOwnKey,
+  linkBase,
   nameFlags,
   nameKey,
   nodeToken,
@@ -154,4 +157,54 @@ test('flags and sizes never change the key, whatever the name', () => {
       expect(nameFlags(withFlags(text, 'S', ''))).toContain('S');
     }),
   );
+});
+
+test('the EMAILID of a name of ours is its random part; of any other a hash (RFC 8474 §5.1)', () => {
+  expect(emailIdOf(KEY)).toBe('e0102030405060708');
+  for (const key of ['x', '1.2.host', `${KEY}x.y`, '1.M2P3_4.host', '1.M1P1Q1R01.host']) {
+    expect(emailIdOf(key)).toMatch(/^h[\w-]{16}$/);
+    expect(isOwnKey(key)).toBe(false);
+  }
+  expect(emailIdOf('x')).not.toBe(emailIdOf('y'));
+});
+
+test('a message that moves stays the same email, whoever named it; a copy is another', () => {
+  const unique = (): string => `1800000000.M1P2Q3R${random(16)}.mx2`;
+  const random = (length: number): string =>
+    fc
+      .sample(fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: length }), 1)
+      .join('')
+      .slice(0, length);
+  for (const name of [
+    `${KEY},S=1,W=2:2,S`,
+    '1600000000.x.host,S=1:2,',
+    'odd',
+    '5.M1P1Q1R1Iabc.h',
+  ]) {
+    const [key, id] = [nameKey(name), emailIdOf(nameKey(name))];
+    const once = linkBase(unique(), name, 'moved');
+    const twice = linkBase(unique(), `${once}:2,FS`, 'moved');
+    const copy = linkBase(unique(), twice, 'copied');
+    const [a, b, c] = [once, twice, copy].map(nameKey) as [string, string, string];
+    expect([emailIdOf(a), emailIdOf(b)]).toEqual([id, id]);
+    expect(emailIdOf(c)).not.toBe(id);
+    expect(emailIdOf(c)).toMatch(/^e/);
+    expect(new Set([key, a, b, c]).size).toBe(4);
+    // Who wrote the file does not change either, nor the date, nor the sizes.
+    expect([a, b, c].map(isOwnKey)).toEqual(Array.from({ length: 3 }, () => isOwnKey(key)));
+    const seconds = /^(\d+)\./.exec(name)?.[1] ?? '1800000000';
+    for (const base of [once, twice, copy]) {
+      expect(base.startsWith(`${seconds}.`)).toBe(true);
+      expect(parseName(base).octets).toBe(parseName(name).octets);
+      expect(base.length).toBeLessThan(100);
+    }
+  }
+});
+
+test('a name that a file system would not take loses the UIDL of its import, nothing else', () => {
+  const name = `${KEY},S=12,U=${'%FF'.repeat(50)},W=13:2,S`;
+  const base = linkBase('1800000000.M1P2Q3R1122334455667788.mx2', name, 'moved');
+  expect(parseName(base)).toMatchObject({ octets: 12, wireOctets: 13, uidl: undefined });
+  const short = linkBase('1800000000.M1P2Q3R1122334455667788.mx2', 'k,U=a', 'moved');
+  expect(parseName(short).uidl).toBe('a');
 });

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Clock, Random } from './types.ts';
 
 /**
@@ -52,6 +53,52 @@ export function hasKey(name: string, key: string): boolean {
   if (name.length === key.length) return true;
   const next = name.charCodeAt(key.length);
   return next === COMMA || next === COLON;
+}
+
+/**
+ * A key that this engine makes: `<seconds>.M<micros>P<pid>Q<count>R<64 random bits>.<node>`. Before
+ * the node a link of a message has `F` when another program wrote what is in it, and after a move
+ * `I<email id>`, so that the message is still the same one to who knows it by that.
+ */
+const OWN_KEY = /^\d{1,12}\.M\d{1,6}P\d+Q\d+R([0-9a-f]{16})(F?)(?:I([eh][\w-]{16}))?\.[\w-]{1,12}$/;
+/** Of 256 bits; 17 characters with the letter before them. */
+const HASH_CHARACTERS = 16;
+
+/**
+ * EMAILID (RFC 8474 §5.1, RFC 8621 §4.1.1) of the message with this key: 17 of A-Z a-z 0-9 - _,
+ * the first a letter. The same after a move to another folder of the Maildir; that of a copy is
+ * another. Computed from the key alone: for names of this engine without hashing.
+ */
+export function emailIdOf(key: string): string {
+  const match = OWN_KEY.exec(key);
+  if (match === null) return `h${hash('sha256', key, 'base64url').slice(0, HASH_CHARACTERS)}`;
+  return match[3] ?? `e${match[1] as string}`;
+}
+
+/** Whether this engine wrote what is in the file with this key, under whatever name it began. */
+export function isOwnKey(key: string): boolean {
+  const match = OWN_KEY.exec(key);
+  return match !== null && match[2] === '';
+}
+
+/** Letters and what precedes them take no more of a name. */
+const INFO_OCTETS_MAX = 60;
+
+/**
+ * The base of a link of a message in another folder. Its key is `unique`, a new one, with the
+ * seconds of the message's own. `moved`: it stays the same email; `copied`: it is another. Where
+ * the name would be too long for a file system, it loses the UIDL that an import gave it.
+ */
+export function linkBase(unique: string, name: string, how: 'moved' | 'copied'): string {
+  const key = nameKey(name);
+  const seconds = /^\d{1,12}(?=\.)/.exec(key)?.[0];
+  const timed = seconds === undefined ? unique : unique.replace(/^\d+/, seconds);
+  const foreign = isOwnKey(key) ? '' : 'F';
+  const tokens = how === 'moved' ? `${foreign}I${emailIdOf(key)}` : foreign;
+  const fields = nameBase(name).slice(key.length);
+  const base = timed.replace(/(?=\.[\w-]*$)/, tokens) + fields;
+  const isLong = Buffer.byteLength(base) > FILE_NAME_OCTETS_MAX - INFO_OCTETS_MAX;
+  return isLong ? base.replace(/,U=[^,]*/, '') : base;
 }
 
 /** The name before its info part (`:2,…`). */

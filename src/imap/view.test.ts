@@ -14,6 +14,7 @@ const message = (uid: number, flags = '', modseq = 1): Numbered => ({
 });
 
 const state = (messages: readonly Numbered[], modseq = 1): FolderState => ({
+  journalId: '7',
   uidValidity: 7,
   uidNext: (messages.at(-1)?.uid ?? 0) + 1,
   modseq,

@@ -1,3 +1,4 @@
+import { linkBase } from '#maildir';
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
 import type { Account } from '../directory/types.ts';
 import { StoreError } from '../volumes/error.ts';
@@ -161,7 +162,7 @@ export class MemoryMail implements Mail {
     const data = this.#mailbox.newFolder();
     folders.set(to, data);
     const uids = inbox.state.messages.map(({ uid }) => uid);
-    copyInto(inbox, uids, data);
+    linkInto({ mailbox: this.#mailbox, from: inbox, uids, to: data, how: 'moved' });
     inbox.expunge(uids);
   }
 
@@ -213,12 +214,21 @@ class MemoryDraft implements Draft {
   }
 }
 
-function copyInto(from: MemoryFolderData, uids: readonly number[], to: MemoryFolderData): Copied {
+interface Link {
+  readonly mailbox: MemoryMailbox;
+  readonly from: MemoryFolderData;
+  readonly uids: readonly number[];
+  readonly to: MemoryFolderData;
+  readonly how: 'moved' | 'copied';
+}
+
+function linkInto({ mailbox, from, uids, to, how }: Link): Copied {
   const wanted = new Set(uids);
   const found = from.state.messages.filter(({ uid }) => wanted.has(uid));
   const added = to.put(
     found.map(({ key, flags, keywords }) => ({
       stored: from.contents.get(key) as Buffer,
+      name: linkBase(`0.${mailbox.uniqueName()}`, entry.name, how),
       directory: 'cur',
       letters: flags,
       keywords,
@@ -291,13 +301,15 @@ class MemoryFolder implements Folder {
     const copied = data.state.messages.filter(({ uid }) => uids.includes(uid));
     const sizes = copied.map(({ key }) => data.contents.get(key)?.length ?? 0);
     this.#parts.requireQuota(sizes.reduce((sum, octets) => sum + octets, 0));
-    return copyInto(data, uids, target);
+    const { mailbox } = this.#parts;
+    return linkInto({ mailbox, from: data, uids, to: target, how: 'copied' });
   }
 
   async move(uids: readonly number[], to: string, uidValidity?: number): Promise<Copied> {
     const [data, target] = [this.#data(), this.#target(to)];
     if (!isOf(data, uidValidity)) return { state: target.state, pairs: [] };
-    const copied = copyInto(data, uids, target);
+    const { mailbox } = this.#parts;
+    const copied = linkInto({ mailbox, from: data, uids, to: target, how: 'moved' });
     data.expunge(copied.pairs.map(({ from }) => from));
     return { ...copied, state: this.#target(to).state };
   }

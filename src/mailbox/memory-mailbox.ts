@@ -1,4 +1,5 @@
 import {
+  emailIdOf,
   nameFlags,
   nameKey,
   nameWireOctets,
@@ -49,7 +50,8 @@ export class MemoryFolderData {
   readonly #spelled = new Map<string, string>();
 
   constructor(uidValidity: number, names: () => string) {
-    this.state = { uidValidity, uidNext: 1, modseq: 1, ...EMPTY };
+    const journalId = uidValidity.toString(16).padStart(16, '0');
+    this.state = { journalId, uidValidity, uidNext: 1, modseq: 1, ...EMPTY };
     this.#names = names;
   }
 
@@ -127,7 +129,9 @@ export class MemoryFolderData {
     const gone = this.state.messages.filter(({ uid }) => wanted.has(uid));
     if (gone.length === 0) return this.state;
     for (const { key } of gone) this.contents.delete(key);
-    const expunged = gone.map(({ uid }): Expunged => ({ uid, modseq }));
+    const expunged = gone.map(({ uid, key }): Expunged => {
+      return { uid, modseq, emailId: emailIdOf(key) };
+    });
     this.#change({
       ...this.state,
       modseq,
@@ -219,10 +223,13 @@ export class MemoryMailbox {
 
   newFolder(): MemoryFolderData {
     this.#uidValidity += 1;
-    return new MemoryFolderData(this.#uidValidity, () => {
-      this.#count += 1;
-      return `M0P1Q${this.#count}R${this.#count.toString(16).padStart(16, '0')}.memory`;
-    });
+    return new MemoryFolderData(this.#uidValidity, () => this.uniqueName());
+  }
+
+  /** Without the seconds that a name begins with. */
+  uniqueName(): string {
+    this.#count += 1;
+    return `M0P1Q${this.#count}R${this.#count.toString(16).padStart(16, '0')}.memory`;
   }
 
   get octets(): number {

@@ -34,6 +34,7 @@ type Listener = (state: FolderState) => void;
 
 /** The INBOX of somebody who never got mail. */
 export const EMPTY: FolderState = {
+  journalId: '0000000000000000',
   uidValidity: 1,
   uidNext: 1,
   modseq: 1,

@@ -1,3 +1,4 @@
+import { isOwnKey, nameKey } from '#maildir';
 import type { LineEnds } from '../message/mime/types.ts';
 
 /**
@@ -22,12 +23,12 @@ import type { LineEnds } from '../message/mime/types.ts';
  */
 export type { LineEnds };
 
-/** A key that our engine makes: whoever renamed the file since, we wrote what is in it. */
-const OWN_NAME = /^\d+\.M\d+P\d+Q\d+R[0-9a-f]{16}\.[\w-]{1,12}(?:[,:]|$)/;
-
-/** How the line ends of a file with this name are to be completed. */
+/**
+ * How the line ends of a file with this name are to be completed. Whoever renamed a file with a key
+ * of our engine since, we wrote what is in it.
+ */
 export const lineEndsOf = (name: string): LineEnds =>
-  OWN_NAME.test(name) ? 'every-lf' : 'bare-lf';
+  isOwnKey(nameKey(name)) ? 'every-lf' : 'bare-lf';
 
 const LF = 10;
 const CR = 13;

@@ -1,6 +1,6 @@
 import { isErrno, systemError, UnknownResultError } from '../errno.ts';
 import { checkName } from '../check.ts';
-import { publishedName } from '../names.ts';
+import { linkBase, nameKey, publishedName } from '../names.ts';
 import { linkOurs, moveOurs, removeIfThere, syncDirectory } from '../nfs.ts';
 import type { Entry } from '../types.ts';
 import { Arriving } from './arriving.ts';
@@ -230,15 +230,11 @@ export interface Linked {
   readonly arrival: Arrival;
 }
 
-/** What a copy of a message is called: a key of its own that begins with the same seconds. */
-export function arrivalOf(journal: Journal, message: Message): Arrival {
-  const unique = journal.uniqueName();
-  const seconds = /^\d{1,12}(?=\.)/.exec(message.key)?.[0];
-  const key = seconds === undefined ? unique : unique.replace(/^\d+/, seconds);
-  const colon = message.entry.name.indexOf(':');
-  const old = colon < 0 ? message.entry.name : message.entry.name.slice(0, colon);
-  const base = `${key}${old.slice(message.key.length)}`;
-  return { key, base, letters: lettersOf(message.entry.name), keywords: message.own };
+/** What a link of a message is called: a key of its own that begins with the same seconds. */
+export function arrivalOf(journal: Journal, message: Message, how: 'moved' | 'copied'): Arrival {
+  const { name } = message.entry;
+  const base = linkBase(journal.uniqueName(), name, how);
+  return { key: nameKey(base), base, letters: lettersOf(name), keywords: message.own };
 }
 
 /**

@@ -71,6 +71,7 @@ export async function begin(
       id,
       at,
       after: id,
+      journal: id,
       modseq: 1,
       ...beginning,
       inodes: await inodesOf(journal, place, `${place.last}/${witness}`),

@@ -1,4 +1,4 @@
-import { nameBase, nameFlags, nameKey } from '../names.ts';
+import { emailIdOf, nameBase, nameFlags, nameKey } from '../names.ts';
 import type { Entry } from '../types.ts';
 import type { AddedRow, CommitFile, StartFile } from './format.ts';
 import { UNKNOWN_ID, type Position } from './positions.ts';
@@ -23,6 +23,8 @@ const EXPUNGED_MAX = 100_000;
  */
 export class Book {
   readonly keywords: Keywords;
+  /** Id of the begin. */
+  readonly journalId: string;
   position: Position;
   /** Of the commit at `position`; UNKNOWN_ID when that is torn. */
   id: string;
@@ -45,6 +47,7 @@ export class Book {
 
   constructor(file: StartFile, keywords: Keywords, before: Book | undefined) {
     this.keywords = keywords;
+    this.journalId = file.journal;
     this.position = file.at;
     this.id = file.kind === 'begin' ? file.id : file.after;
     this.start = file.at;
@@ -144,6 +147,7 @@ export class Book {
 
   state(unnumbered: number, messages: readonly Numbered[] = this.messages): FolderState {
     return {
+      journalId: this.journalId,
       uidValidity: this.validity,
       uidNext: this.uidNext,
       modseq: this.modseq,
@@ -169,6 +173,7 @@ export class Book {
       modseq: this.modseq,
       uidNext: this.uidNext,
       inodes: parts.inodes,
+      journal: this.journalId,
       since: this.expungedSince,
       validity: this.validityGiven === 0 ? undefined : this.validityGiven,
       messages: this.messages.map(({ uid, modseq, flags, own, entry }) => ({
@@ -200,7 +205,7 @@ export class Book {
       const message = this.find(uid);
       if (message === undefined || gone.has(uid)) continue;
       gone.add(uid);
-      expunged.push({ uid, modseq });
+      expunged.push({ uid, modseq, emailId: emailIdOf(message.key) });
       this.#byKey?.delete(message.key);
       if (how === 'found') continue;
       this.uncleared.set(uid, message.key);

@@ -32,10 +32,11 @@ test('what is written is read, whatever names and keywords hold', () => {
         ...head,
         at,
         inodes: '18446744073709551615.2',
+        journal: head.id,
         since: 3,
         validity: undefined,
         messages: added.map((each) => ({ ...each, modseq: 5 })),
-        expunged: cleared.map((uid) => ({ uid, modseq: uid })),
+        expunged: cleared.map((uid) => ({ uid, modseq: uid, emailId: `e${uid}` })),
         uncleared: new Map(added.map(({ uid, base }) => [uid, base])),
       };
       expect(parseFile(encodeFile(start))).toEqual(start);

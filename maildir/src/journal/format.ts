@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { positionText, type Position } from './positions.ts';
+import type { Expunged } from './types.ts';
 
 /**
  * Commits, begins and snapshots as text that a person can read:
@@ -16,9 +17,10 @@ import { positionText, type Position } from './positions.ts';
  *     c 5                                                   the file of 5 is cleared
  *     validity 1763816999                                   INBOX only: the last one given
  *
- * A start (begin, snapshot) has instead `inodes` (its own and cur/'s), `since` (expungedSince) and
- * all messages `* uid modseq letters keywords base`, expunged ones `x uid modseq`, and those not
- * cleared `c uid key`. Octets that would break a line are written %HH.
+ * A start (begin, snapshot) has instead `inodes` (its own and cur/'s), `since` (expungedSince),
+ * `journal` (in a snapshot: id of its begin) and all messages `* uid modseq letters keywords base`,
+ * expunged ones `x uid modseq emailid`, and those not cleared `c uid key`. Octets that would break a
+ * line are written %HH.
  *
  * Speed: 100,000 rows are parsed in some 50 ms, by character codes, without splitting.
  *
@@ -27,6 +29,7 @@ import { positionText, type Position } from './positions.ts';
 const MAGIC = 'mailfarm-journal 1 ';
 /** Nothing that a header may have is longer. */
 const HEADER_MAX = 120;
+const ID_DIGITS = 16;
 
 export interface AddedRow {
   readonly uid: number;
@@ -80,10 +83,12 @@ export interface StartFile extends Head {
   /** A snapshot: id of the commit it was made after. A begin: its own. */
   readonly after: string;
   readonly inodes: string;
+  /** Id of the journal's begin. */
+  readonly journal: string;
   readonly since: number;
   readonly validity: number | undefined;
   readonly messages: readonly StartMessage[];
-  readonly expunged: readonly { readonly uid: number; readonly modseq: number }[];
+  readonly expunged: readonly Expunged[];
   /** Key by UID of what is expunged and not cleared. */
   readonly uncleared: ReadonlyMap<number, string>;
 }
@@ -161,12 +166,15 @@ function commitLines(file: CommitFile, lines: string[]): void {
 
 function startLines(file: StartFile, lines: string[]): void {
   lines.push(`inodes ${file.inodes}`, `since ${file.since}`);
+  if (file.kind === 'snapshot') lines.push(`journal ${file.journal}`);
   for (const { uid, modseq, letters, keywords, base } of file.messages) {
     lines.push(
       `* ${uid} ${modseq} ${lettersText(letters)} ${keywordsText(keywords)} ${escapeBase(base)}`,
     );
   }
-  for (const { uid, modseq } of file.expunged) lines.push(`x ${uid} ${modseq}`);
+  for (const { uid, modseq, emailId } of file.expunged) {
+    lines.push(`x ${uid} ${modseq} ${emailId}`);
+  }
   for (const [uid, key] of file.uncleared) lines.push(`c ${uid} ${escapeBase(key)}`);
 }
 
@@ -196,6 +204,7 @@ class Parser {
   #modseq = 0;
   #uidNext = 0;
   #inodes = '';
+  #journal: string | undefined;
   #since = 0;
   #validity: number | undefined;
   readonly added: AddedRow[] = [];
@@ -203,7 +212,7 @@ class Parser {
   readonly removed: RemovedRow[] = [];
   readonly cleared: number[] = [];
   readonly messages: StartMessage[] = [];
-  readonly expunged: { uid: number; modseq: number }[] = [];
+  readonly expunged: Expunged[] = [];
   readonly uncleared = new Map<number, string>();
 
   constructor(text: string) {
@@ -221,7 +230,13 @@ class Parser {
     const { messages, expunged, uncleared } = this;
     const inodes = this.#inodes;
     const since = this.#since;
-    return { kind, ...this.#head(id), inodes, since, messages, expunged, uncleared };
+    const journal = this.#journal ?? (kind === 'begin' ? id : this.#oldId());
+    return { kind, ...this.#head(id), inodes, journal, since, messages, expunged, uncleared };
+  }
+
+  /** Of a snapshot that does not say: the same whoever wrote it. */
+  #oldId(): string {
+    return this.#position.validity.toString(16).padStart(ID_DIGITS, '0');
   }
 
   #head(id: string): Head & { after: string; validity: number | undefined } {
@@ -264,6 +279,9 @@ class Parser {
       case 'inodes':
         this.#inodes = this.#word();
         return;
+      case 'journal':
+        this.#journal = this.#word();
+        return;
       case 'since':
         this.#since = this.#number();
         return;
@@ -292,8 +310,10 @@ class Parser {
       const letters = this.#letters();
       const keywords = this.#words();
       this.messages.push({ uid, modseq, letters, keywords, base: this.#rest() });
-    } else if (tag === 'x') this.expunged.push({ uid, modseq: this.#number() });
-    else if (tag === 'c') this.uncleared.set(uid, this.#rest());
+    } else if (tag === 'x') {
+      const modseq = this.#number();
+      this.expunged.push({ uid, modseq, emailId: this.#rest() });
+    } else if (tag === 'c') this.uncleared.set(uid, this.#rest());
   }
 
   #tag(): string {

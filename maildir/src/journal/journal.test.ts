@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { recordCalls, wrapFs } from '../../test/call-fs.ts';
 import { ARCHIVE, BOX, factsOf, INBOX, rowsOf, Yard, type Host } from '../../test/journal-yard.ts';
 import { isErrno, systemError } from '../errno.ts';
-import { nameKey } from '../names.ts';
+import { emailIdOf, nameKey } from '../names.ts';
 import type { FlagChange } from './types.ts';
 
 const LOG = `${BOX}/mailfarm/log`;
@@ -176,7 +176,7 @@ test('[P-14] a message that another removed is gone after two looks 10 s apart, 
   yard.now += 1;
   const after = (await host.journals.sync(INBOX)).state;
   expect(rowsOf(after)).toEqual(['2 ']);
-  expect(after.expunged).toEqual([{ uid: 1, modseq: after.modseq }]);
+  expect(after.expunged).toMatchObject([{ uid: 1, modseq: after.modseq }]);
   // It comes back: another message.
   const fd = await yard.fs.create(`${BOX}/cur/${name}`);
   await yard.fs.close(fd);
@@ -270,6 +270,30 @@ test('[N-11] copy and move keep flags, keywords and the date; a crash of move le
   expect(fresh.messages.map(({ key }) => key.split('.')[0])).toEqual(
     fresh.messages.map(() => '1700000005'),
   );
+});
+
+test('a move keeps the EMAILID, and what is expunged tells it, after any compaction too', async () => {
+  const yard = await Yard.make();
+  const [one, two] = [yard.host({ snapshotEvery: 2, namesMax: 4 }), yard.host()];
+  await yard.add(one, 3);
+  const before = (await one.journals.sync(INBOX)).state;
+  const ids = before.messages.map(({ key }) => emailIdOf(key));
+  const moved = await one.journals.move(INBOX, [2], ARCHIVE);
+  expect(moved.state.messages.map(({ key }) => emailIdOf(key))).toEqual([ids[1]]);
+  const back = await two.journals.move(ARCHIVE, [1], INBOX);
+  expect(back.state.messages.map(({ key }) => emailIdOf(key))).toEqual([ids[0], ids[2], ids[1]]);
+  for (let i = 0; i < 20; i++) {
+    await one.journals.store(INBOX, change([1], i % 2 === 0 ? 'add' : 'remove', 'F'));
+  }
+  await one.journals.expunge(INBOX, [4]);
+  const fresh = (await yard.host().journals.sync(INBOX)).state;
+  expect(fresh.expunged.map(({ uid, emailId }) => [uid, emailId])).toEqual([
+    [2, ids[1]],
+    [4, ids[1]],
+  ]);
+  expect(fresh.journalId).toBe(before.journalId);
+  expect(back.state.journalId).toBe(before.journalId);
+  expect(moved.state.journalId).not.toBe(before.journalId);
 });
 
 test('copies that cross do not wait for each other; a copy finds renamed messages', async () => {

@@ -202,9 +202,9 @@ export function openWithout(options: JournalsOptions, rules: Rules): Journals {
       return outcome;
     },
     copy: async (from, uids, to, uidValidity) =>
-      (await copyTo(journal, shelves, { from, uids, uidValidity, to })).copied,
+      (await copyTo(journal, shelves, { from, uids, uidValidity, to, how: 'copied' })).copied,
     move: async (from, uids, to, uidValidity) => {
-      const done = await copyTo(journal, shelves, { from, uids, uidValidity, to });
+      const done = await copyTo(journal, shelves, { from, uids, uidValidity, to, how: 'moved' });
       const moved = {
         uids: done.copied.pairs.map((pair) => pair.from),
         uidValidity: done.uidValidity,
@@ -255,9 +255,13 @@ function journalOf(options: JournalsOptions, rules: Rules, shelves: Shelves): Jo
 async function copyTo(
   journal: Journal,
   shelves: Shelves,
-  request: Uids & { readonly from: FolderRef; readonly to: FolderRef },
+  request: Uids & {
+    readonly from: FolderRef;
+    readonly to: FolderRef;
+    readonly how: 'moved' | 'copied';
+  },
 ): Promise<{ readonly copied: Copied; readonly uidValidity: number | undefined }> {
-  const { from, uids, to } = request;
+  const { from, uids, to, how } = request;
   let { uidValidity } = request;
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     const isKnown = attempt === 0 && shelves.peek(from)?.book !== undefined;
@@ -268,7 +272,7 @@ async function copyTo(
     });
     const linked = messages.map((message) => ({
       from: message,
-      arrival: arrivalOf(journal, message),
+      arrival: arrivalOf(journal, message, how),
     }));
     const source = newPlace(from);
     const added = await shelves.run(to, (place) => addLinks(journal, place, source, linked));

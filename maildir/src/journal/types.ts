@@ -28,6 +28,8 @@ export interface Numbered {
 export interface Expunged {
   readonly uid: number;
   readonly modseq: number;
+  /** EMAILID of the message that it was; '' where an older snapshot did not say. */
+  readonly emailId: string;
 }
 
 /**
@@ -35,6 +37,11 @@ export interface Expunged {
  * `modseq` or other entries. 100,000 messages are one array of shared objects.
  */
 export interface FolderState {
+  /**
+   * Random id of this journal, 16 hexadecimal digits: of one folder alone, and the same whatever
+   * the folder is called. Another one whenever `uidValidity` is another.
+   */
+  readonly journalId: string;
   /** RFC 9051 §2.3.1.1; another one means that no number of before counts. */
   readonly uidValidity: number;
   /** Above every UID given so far. */

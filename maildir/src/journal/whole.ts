@@ -62,6 +62,7 @@ async function seeded(journal: Journal, place: Place, seed: Seed): Promise<Start
       id: '-',
       at: { validity: seed.uidValidity, number: 0 },
       after: '-',
+      journal: '-',
       modseq: 1,
       uidNext: 1,
       inodes: '',

@@ -10,11 +10,12 @@ const message = (uid: number, modseq: number): Numbered => {
 
 /** UIDs 1, 3, 5, 6 are there; of 7, expunged at 20, the folder knows, of 2 and 4 no more. */
 const STATE: FolderState = {
+  journalId: '7',
   uidValidity: 7,
   uidNext: 9,
   modseq: 30,
   messages: [message(1, 1), message(3, 12), message(5, 5), message(6, 30)],
-  expunged: [{ uid: 7, modseq: 20 }],
+  expunged: [{ uid: 7, modseq: 20, emailId: 'e7' }],
   expungedSince: 10,
   unnumbered: 0,
 };

@@ -57,6 +57,7 @@ export class TestFolder implements SearchSource {
 
   get state(): FolderState {
     return {
+      journalId: '1',
       uidValidity: 1,
       uidNext: this.messages.length + 1,
       modseq: 1,
