@@ -10,4 +10,14 @@ export const HTTP_ERRORS = {
     means: 'Mail flows; this scrape has no values',
     mend: 'Look for a worker that hangs or a machine that is overloaded',
   },
+  'MF-HTTP-003': {
+    what: 'The web services http and https could not be started in a worker',
+    means: 'Its web connections are closed; mail by every other protocol flows',
+    mend: 'Report the log line with its stack: a route is wrong, or the release is not whole',
+  },
+  'MF-HTTP-004': {
+    what: 'A web request failed in a way that the program does not know',
+    means: 'The client got status 500 with the trace id; no mail is lost',
+    mend: 'Report the log line with its stack; it is a fault of the program',
+  },
 } as const;
