@@ -139,7 +139,7 @@ async function renameOnce(
     const known = touched.get(uid);
     const entry = known?.entry ?? message.entry;
     const letters = wantedLetters(book, change, lettersOf(entry.name));
-    if (!looked && known === undefined && isIdle(book, change, message, letters)) {
+    if (!looked && restsOnMemory(book, change, { message, known, letters })) {
       lost.push(uid);
       continue;
     }
@@ -159,10 +159,30 @@ async function renameOnce(
   return lost;
 }
 
-/** Whether a change changes nothing of what this process knows, which may be old. */
-const isIdle = (book: Book, change: FlagChange, message: Message, letters: string): boolean =>
-  lettersOf(message.entry.name) === letters &&
-  sameList(wantedKeywords(book, change, message.own, message.entry), message.own);
+interface Believed {
+  readonly message: Message;
+  /** What this call did to it before. */
+  readonly known: Touched | undefined;
+  /** That it is to have. */
+  readonly letters: string;
+}
+
+/**
+ * Whether a change says something of which this process believes that it is so already: that may be
+ * old. Letters are proved by a rename of this call, keywords by the commit.
+ */
+function restsOnMemory(
+  book: Book,
+  change: FlagChange,
+  { message, known, letters }: Believed,
+): boolean {
+  const entry = known?.entry ?? message.entry;
+  if (lettersOf(entry.name) !== letters || entry !== message.entry) return false;
+  const asked = change.letters + book.keywords.split(change.keywords).letters;
+  if (change.how === 'replace' || asked !== '') return true;
+  if (known !== undefined) return false;
+  return sameList(wantedKeywords(book, change, message.own, message.entry), message.own);
+}
 
 /** The entry with these letters; undefined when its name was not there any more. */
 async function renamed(

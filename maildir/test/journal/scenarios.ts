@@ -75,6 +75,17 @@ export const EVERYDAY: readonly Scenario[] = [
     preemptions: [1, 3],
   },
   {
+    name: 'one changes keywords and says letters that it believes to be so, another sets more',
+    prepare: inTurn(numbered(1), (host) =>
+      host.store({ uids: [1], how: 'add', letters: 'F', keywords: ['k'] }),
+    ),
+    scripts: [
+      inTurn(sync, waits(1), (a) => a.store(flag(1, 'F', 'replace'))),
+      (b) => b.store(flag(1, 'R')),
+    ],
+    preemptions: [1, 3],
+  },
+  {
     name: 'one expunges while another looks and flags',
     prepare: numbered(2),
     scripts: [(a) => a.expunge([1]), inTurn(sync, (b) => b.store(flag(1, 'F')), sync)],
