@@ -15,8 +15,9 @@ export const NOTHING_ENABLED: Enabled = {
   utf8Accept: false,
 };
 
+export const DRAINED = 'This server is going down, connect again';
+
 export const EXPIRED = {
-  drained: 'This server is going down, connect again',
   'login-timeout': 'No login in time, closing',
   'input-timeout': 'A literal did not come in time, closing',
   'idle-timeout': 'Idle for too long, closing',

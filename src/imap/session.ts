@@ -1,4 +1,4 @@
-import { type SecureContext, TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { Account } from '../directory/types.ts';
 import { type FolderState, type Mail, MailError } from '../mailbox/mail.ts';
 import { BrokenAnswer, ConnectionLost, type Done, type WaitsFor } from '../net/line-transport.ts';
@@ -7,7 +7,6 @@ import { StoreError } from '../volumes/error.ts';
 import type { CapabilityFacts } from './capabilities.ts';
 import { type CommandRow, lookUp } from './commands.ts';
 import type { ImapShared } from './context.ts';
-import { CompressedSocket } from './compressed-socket.ts';
 import { isGone, isNoFolder } from './gone.ts';
 import { toClient, toFolder } from './names.ts';
 import type { EndReason } from './metrics.ts';
@@ -31,6 +30,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   readonly shared: ImapShared;
   readonly peer: Connection;
   secure: boolean;
+  compressed = false;
   failedLogins = 0;
   fetched = 0; // Messages of which octets were sent.
   sentOctets = 0; // Of messages.
@@ -45,7 +45,6 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   #reply = '';
   #commands = 0;
   #badCommands = 0;
-  #compressed = false;
   readonly #startedAt: number;
   #reason: EndReason | undefined;
 
@@ -72,6 +71,11 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
 
   get account(): Account | undefined {
     return 'account' in this.#state ? this.#state.account : undefined;
+  }
+
+  /** Of this session, for the log. */
+  get #fields() {
+    return { trace: this.peer.id, user: this.account?.login };
   }
 
   /** The tag of the command that runs. */
@@ -113,16 +117,6 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     this.#state = OVER;
   }
 
-  /** The client does not take what it was sent. */
-  get congested(): boolean {
-    return this.blocked;
-  }
-
-  /** A line of the client in the middle of a command. @throws ConnectionLost */
-  async nextLine(): Promise<string> {
-    return this.takeLine();
-  }
-
   // Names of folders.
 
   get utf8(): boolean {
@@ -154,7 +148,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
       starttls: shared.secureContext && !secure ? 'offered' : 'not-offered',
       appendMax: shared.appendMax,
       compress:
-        shared.values['imap.compress'] === 'yes' && !this.#compressed ? 'offered' : 'not-offered',
+        shared.values['imap.compress'] === 'yes' && !this.compressed ? 'offered' : 'not-offered',
     };
   }
 
@@ -168,7 +162,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   }
 
   enter(account: Account, mail: Mail): void {
-    if (this.closed) return mail.close();
+    if (this.#state.name !== 'not-authenticated') return mail.close(); // Over by now.
     this.#badCommands = 0;
     this.#state = { name: 'authenticated', account, mail };
   }
@@ -197,27 +191,11 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     if (this.#state.name === 'authenticated') this.#state.mail.close();
   }
 
-  /** Puts TLS under the session (RFC 9051 §6.2.1): all that was said before is forgotten. */
-  startTls(contextOf: (servername: string | undefined) => SecureContext): void {
-    this.say(`${this.#tag} OK Begin TLS negotiation\r\n`);
+  /** Answers OK and goes on over another socket (RFC 9051 §6.2.1, RFC 4978 §3). */
+  switchSocket(text: string, wrap: (plain: Socket) => Socket): void {
+    this.say(`${this.#tag} OK ${text}\r\n`);
     this.#reply = '';
-    const SNICallback = this.shared.sni;
-    const secureContext = contextOf(undefined);
-    this.replaceSocket(
-      (plain) => new TLSSocket(plain, { isServer: true, secureContext, SNICallback }),
-    );
-    this.secure = true;
-    this.client = undefined;
-  }
-
-  /** RFC 4978 §3. @returns whether it was not on already */
-  startCompression(): boolean {
-    if (this.#compressed) return false;
-    this.#compressed = true;
-    this.say(`${this.#tag} OK DEFLATE active\r\n`);
-    this.#reply = '';
-    this.replaceSocket((plain) => CompressedSocket.over(plain));
-    return true;
+    this.replaceSocket(wrap);
   }
 
   // The command loop.
@@ -299,8 +277,9 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     if (reply !== '') this.say(`${this.#tag} ${reply}\r\n`);
     this.#reply = '';
     this.#row = undefined;
-    this.teller.commandEnded();
     if (this.#state.name === 'logout') this.end(this.#reason ?? 'logout');
+    else if (this.shared.draining) this.#goDown(); // Whatever the client has sent already.
+    else this.teller.commandEnded();
   }
 
   protected override streams(text: string): boolean {
@@ -346,7 +325,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
     if (error instanceof SyntaxFault) return this.bad(error.message);
     if (error instanceof Refusal) return this.no(error.code, error.message);
     if (error instanceof MailError) return this.no(mailErrorCode(error.kind), error.message);
-    const fields = { trace: this.peer.id, user: this.account?.login, command: this.#row?.name };
+    const fields = { ...this.#fields, command: this.#row?.name };
     if (error instanceof BrokenAnswer) return this.#brokenOff(error);
     if (error instanceof StoreError) {
       const { kind } = error;
@@ -377,8 +356,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   }
 
   #brokenOff({ cause }: BrokenAnswer): void {
-    const fields = { trace: this.peer.id, user: this.account?.login };
-    this.shared.logger.warn({ ...fields, err: cause }, 'A message broke off');
+    this.shared.logger.warn({ ...this.#fields, err: cause }, 'A message broke off');
     this.#reason ??= 'message-failed';
     this.cut();
   }
@@ -393,24 +371,25 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   /** Something that the answer does without. */
   noteFailure(error: unknown, what: string): void {
     if (error instanceof ConnectionLost) throw error;
-    const fields = { trace: this.peer.id, user: this.account?.login, err: error };
     if (error instanceof MailError) return;
-    this.shared.logger.warn(fields, what);
+    this.shared.logger.warn({ ...this.#fields, err: error }, what);
   }
 
   /** The folder is another one than the client knows: nothing it knows counts. */
   folderReplaced(state: FolderState): void {
-    const fields = { trace: this.peer.id, user: this.account?.login };
-    this.shared.logger.warn({ ...fields, uidValidity: state.uidValidity }, 'A folder was replaced');
-    this.#reply = '';
-    this.bye('This folder was replaced, select it again');
-    this.end('folder-replaced');
+    const { uidValidity } = state;
+    this.shared.logger.warn({ ...this.#fields, uidValidity }, 'A folder was replaced');
+    this.#leaveWith('This folder was replaced, select it again');
   }
 
   /** The folder was deleted or renamed by somebody else (RFC 2180 §3.3). */
   folderGone(): void {
+    this.#leaveWith('This folder was deleted or renamed, select another');
+  }
+
+  #leaveWith(text: string): void {
     this.#reply = '';
-    this.bye('This folder was deleted or renamed, select another');
+    this.bye(text);
     this.end('folder-replaced');
   }
 
@@ -429,22 +408,34 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
       this.#reason ??= 'write-timeout';
       return this.cut();
     }
+    if (this.shared.draining && this.#waits) return this.#goDown();
     const reason = this.#expiry();
-    const code = reason === 'drained' ? 'UNAVAILABLE' : '';
-    this.bye(words.EXPIRED[reason], code);
+    this.bye(words.EXPIRED[reason]);
     this.end(reason);
   }
 
   #expiry(): keyof typeof words.EXPIRED {
-    if (this.shared.draining) return 'drained';
     if (this.account === undefined) return 'login-timeout';
     return this.receiving ? 'input-timeout' : 'idle-timeout';
   }
 
-  /** The service drains: who waits is told BYE; a command that runs may end. */
+  get #waits(): boolean {
+    return !this.busy || this.teller.idle;
+  }
+
+  /** The service drains: who waits is told BYE; a command that runs may end, and so who is slow. */
   drain(): void {
-    if (this.ending) return;
-    if (!this.busy || this.teller.idle) this.expire();
+    if (!this.ending && !this.blocked && this.#waits) this.#goDown();
+  }
+
+  #goDown(): void {
+    const { telling } = this.teller; // A literal may be half out.
+    if (telling === undefined) {
+      this.bye(words.DRAINED, 'UNAVAILABLE');
+      return this.end('drained');
+    }
+    this.deadlineAt = Infinity;
+    void telling.then(() => this.drain());
   }
 
   /** Closes now, whatever runs. */
@@ -456,13 +447,18 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   protected override arm(waitsFor: WaitsFor): void {
     const { values, clock, draining } = this.shared;
     const now = clock.now();
-    if (waitsFor === 'close') this.deadlineAt = now + LINGER_MS;
+    if (waitsFor === 'close') this.deadlineAt = now + this.#closingMs;
     else if (this.account === undefined) this.deadlineAt = this.#loginDeadline();
     else if (waitsFor === 'work') this.deadlineAt = Infinity;
     else if (waitsFor === 'drain') this.deadlineAt = now + values['imap.write.timeout'];
     else if (draining && !this.receiving) this.deadlineAt = now;
     else if (this.receiving) this.deadlineAt = now + values['imap.input.timeout'];
     else this.deadlineAt = now + values['imap.idle.timeout'];
+  }
+
+  /** Who is slow still gets what he was answered. */
+  get #closingMs(): number {
+    return this.socket.writableLength === 0 ? LINGER_MS : this.shared.values['imap.write.timeout'];
   }
 
   #loginDeadline(): number {

@@ -170,7 +170,7 @@ export class Teller {
     const asked = this.idle || this.#notify !== undefined;
     // No EXPUNGE between commands (RFC 9051 §7.5.1) but for NOTIFY; the next command tells.
     if (!asked || (this.#session.busy && !this.idle)) return;
-    if (this.#session.congested || this.#telling !== undefined) {
+    if (this.#session.blocked || this.#telling !== undefined) {
       this.#again = true;
       return;
     }
@@ -185,7 +185,7 @@ export class Teller {
 
   /** The client took what waited. */
   flowed(): void {
-    if (!this.#again || this.#session.congested || this.#telling !== undefined) return;
+    if (!this.#again || this.#session.blocked || this.#telling !== undefined) return;
     this.#again = false;
     this.#changed();
   }

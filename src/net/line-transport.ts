@@ -62,7 +62,8 @@ export abstract class LineTransport {
     this.#attach();
   }
 
-  protected get blocked(): boolean {
+  /** The client does not take what it was sent. */
+  get blocked(): boolean {
     return this.#blocked;
   }
 
@@ -91,7 +92,7 @@ export abstract class LineTransport {
   }
 
   /** The next line goes to the command that runs. @throws ConnectionLost */
-  protected takeLine(): Promise<string> {
+  takeLine(): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.closed || this.ending) return reject(new ConnectionLost());
       this.#reader = (line) => (line === undefined ? reject(new ConnectionLost()) : resolve(line));
@@ -170,7 +171,7 @@ export abstract class LineTransport {
     this.#forgetInput();
     this.arm('close');
     if (this.closed) return;
-    this.socket.end();
+    this.socket.end(() => this.closed || this.arm('close')); // Who is slow has it all now.
     this.socket.resume(); // To see its end, and whatever else comes: a reset would eat the reply.
   }
 

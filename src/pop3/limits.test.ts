@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { TestClock } from '../base/testing.ts';
 import { collectingLogger, type LogLine } from '../log/testing.ts';
 import { SKIPPED_BYTES_MAX } from '../net/options.ts';
+import { SlowClient } from '../net/testing/slow-client.ts';
 import { AUTH_LINE_BYTES_MAX, LINE_BYTES_MAX } from './options.ts';
 import { StrictClient } from './testing/client.ts';
 import { startServer, withServer } from './testing/server.ts';
@@ -371,5 +372,24 @@ test('a login that is too late while it is checked is told so once', async () =>
     go();
     expect((await client.rest()).toString()).toBe('');
     expect((await ended(lines))['reason']).toBe('login-timeout');
+  });
+});
+
+test('QUIT behind a long answer: a slow reader gets all of it', async () => {
+  const clock = new TestClock();
+  const lines: LogLine[] = [];
+  const store = new FaultyStore([Buffer.alloc(400_000, 'abc\r\n')]);
+  const options = { store, logger: collectingLogger(lines), extra: { clock } };
+  await withServer(options, async ({ service }) => {
+    const client = new SlowClient(service);
+    for (const line of ['USER tevie', 'PASS secret word', 'RETR 1', 'QUIT']) client.say(line);
+    while (!client.over && !client.destroyed) {
+      clock.ahead += 60_000; // Each piece takes so long.
+      await systemClock.sleep(80);
+      await client.takePiece();
+    }
+    expect(client.told).toMatch(/\r\n\.\r\n\+OK Goodbye\r\n$/);
+    clock.ahead += 60_000; // Has it all, and does not go.
+    expect((await ended(lines))['reason']).toBe('quit');
   });
 });

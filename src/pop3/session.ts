@@ -229,11 +229,16 @@ export class Pop3Session extends LineTransport {
 
   protected override arm(waitsFor: WaitsFor): void {
     const { values, clock, draining } = this.shared;
-    if (waitsFor === 'close') this.deadlineAt = clock.now() + LINGER_MS;
+    if (waitsFor === 'close') this.deadlineAt = clock.now() + this.#closingMs;
     else if (this.#account === undefined) this.deadlineAt = this.#loginDeadline();
     else if (waitsFor === 'work') this.deadlineAt = Infinity;
     else if (waitsFor === 'drain') this.deadlineAt = clock.now() + values['pop3.write.timeout'];
     else this.deadlineAt = clock.now() + (draining ? DRAIN_IDLE_MS : values['pop3.idle.timeout']);
+  }
+
+  /** Who is slow still gets what he was answered. */
+  get #closingMs(): number {
+    return this.socket.writableLength === 0 ? LINGER_MS : this.shared.values['pop3.write.timeout'];
   }
 
   #loginDeadline(): number {

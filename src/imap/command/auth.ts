@@ -61,7 +61,7 @@ async function twoLines(session: ImapSession, first: string | undefined): Promis
 
 function ask(session: ImapSession, challenge: string): Promise<string> {
   session.say(`+ ${challenge}\r\n`);
-  return session.nextLine();
+  return session.takeLine();
 }
 
 function refusePlaintext(session: ImapSession): void {
@@ -101,7 +101,7 @@ function refuse(session: ImapSession, result: LoginResult, code: Code, text: str
 /** Opens the mail of who is known by now. A session that is gone by then opens nothing. */
 async function open(session: ImapSession, account: Account): Promise<void> {
   const { shared } = session;
-  if (session.closed) return;
+  if (isOver(session)) return;
   let mail: Mail;
   try {
     mail = await shared.store.openMail(account);
@@ -109,8 +109,12 @@ async function open(session: ImapSession, account: Account): Promise<void> {
     shared.tally.login('mailbox-unavailable');
     throw error; // The boundary answers.
   }
+  if (isOver(session)) return mail.close();
   shared.tally.login('accepted');
   shared.onLogin?.(session.peer.remoteAddress, account);
   session.enter(account, mail);
   session.ok('Logged in', `CAPABILITY ${shared.capabilities(session.facts)}`);
 }
+
+/** Closed, or told BYE: it waited for too long. */
+const isOver = (session: ImapSession): boolean => session.state.name === 'logout';

@@ -10,7 +10,7 @@ export async function idle(session: ImapSession, args: Args): Promise<void> {
   teller.startIdle();
   openConnections.idling += 1;
   try {
-    const line = await session.nextLine();
+    const line = await session.takeLine();
     if (line.toUpperCase() === 'DONE') session.ok('IDLE completed');
     else session.bad('DONE expected');
   } finally {

@@ -1,4 +1,6 @@
+import { TLSSocket } from 'node:tls';
 import type { Done } from '../../net/line-transport.ts';
+import { CompressedSocket } from '../compressed-socket.ts';
 import { prefixOf } from '../names.ts';
 import { ID_TEXT_MAX } from '../options.ts';
 import type { ImapSession } from '../session.ts';
@@ -54,7 +56,13 @@ export function starttls(session: ImapSession, args: Args): Done {
   if (session.secure) return session.bad('TLS is up already');
   const { secureContext } = session.shared;
   if (secureContext === undefined) return session.no('CANNOT', 'TLS is not available');
-  session.startTls(secureContext);
+  const options = { isServer: true, SNICallback: session.shared.sni };
+  session.switchSocket(
+    'Begin TLS negotiation',
+    (plain) => new TLSSocket(plain, { ...options, secureContext: secureContext(undefined) }),
+  );
+  session.secure = true;
+  session.client = undefined; // What was said before TLS is forgotten.
 }
 
 /** ENABLE (RFC 9051 §6.3.1): what is not known is passed over. */
@@ -102,5 +110,7 @@ export function compress(session: ImapSession, args: Args): Done {
   if (session.shared.values['imap.compress'] === 'no') {
     return session.no('CANNOT', 'Compression is not offered');
   }
-  if (!session.startCompression()) session.no('COMPRESSIONACTIVE', 'DEFLATE is active already');
+  if (session.compressed) return session.no('COMPRESSIONACTIVE', 'DEFLATE is active already');
+  session.compressed = true;
+  session.switchSocket('DEFLATE active', (plain) => CompressedSocket.over(plain));
 }

@@ -21,7 +21,7 @@ export interface Served {
 export async function served(options: ServedOptions): Promise<Served> {
   const { service, tls, remoteAddress = '127.0.0.1' } = options;
   let sessions = 0;
-  const listener = createServer({ pauseOnConnect: true, noDelay: true }, async (plain: Socket) => {
+  const begin = async (plain: Socket): Promise<void> => {
     sessions += 1;
     const id = `session${sessions}`;
     const socket = tls === undefined ? plain : await secured(plain, tls);
@@ -35,7 +35,9 @@ export async function served(options: ServedOptions): Promise<Served> {
       localPort: plain.localPort ?? 0,
       id,
     });
-  });
+  };
+  const how = { pauseOnConnect: true, noDelay: true };
+  const listener = createServer(how, (plain) => void begin(plain));
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
