@@ -182,6 +182,27 @@ test('[P-03] APPEND: a literal that is refused is not waited for; what comes any
   });
 });
 
+test('[P-03] APPEND without waiting has 4,096 octets too: BAD [TOOBIG] (RFC 7888 §5)', async () => {
+  await withClient(async (client) => {
+    await logIn(client);
+    const text = (octets: number): string => `{${octets}+}\r\n${'n'.repeat(octets)}`;
+    const longer = LITERAL_MINUS_MAX + 1;
+    const answer = '[TOOBIG] A literal without waiting has at most 4096 octets';
+    expect(await client.command(`1 APPEND INBOX ${text(longer)}`)).toEqual([`1 BAD ${answer}`]);
+    const second = `${text(LITERAL_MINUS_MAX)} ~${text(longer)}`;
+    expect(await client.command(`2 APPEND INBOX ${second}`)).toEqual([`2 BAD ${answer}`]);
+    await alive(client);
+    expect(await client.ok('3 STATUS INBOX (MESSAGES)')).toContain('* STATUS INBOX (MESSAGES 0)');
+    await client.ok(`4 APPEND INBOX ${text(LITERAL_MINUS_MAX)}`);
+    client.line(`5 APPEND INBOX {${SKIPPED_LITERAL_MAX + 1}+}`);
+    expect(await client.until('6')).toEqual([
+      `5 BAD ${answer}`,
+      expect.stringMatching(/^\* BYE \[TOOBIG\] /),
+      'closed',
+    ]);
+  });
+});
+
 test('[P-03] pipelined commands are answered in order', async () => {
   await withClient(async (client) => {
     client.write(

@@ -7,8 +7,8 @@
  * octets itself, at the pace of the storage.
  */
 import { type Done, LineTransport } from '../net/line-transport.ts';
-import { LITERAL_MINUS_MAX, LITERALS_MAX, SKIPPED_LITERAL_MAX } from './options.ts';
-import type { LiteralHead } from './wire/args.ts';
+import { LITERALS_MAX, SKIPPED_LITERAL_MAX } from './options.ts';
+import { type LiteralHead, literalFault } from './wire/args.ts';
 
 const HEAD = /(~?)\{(\d{1,19})(\+?)\}$/;
 
@@ -199,12 +199,6 @@ export abstract class ImapTransport extends LineTransport {
     receiving?.done(error);
   }
 }
-
-/** LITERAL- (RFC 7888 §5). */
-const literalFault = ({ sends, octets }: LiteralHead): string | undefined =>
-  sends === 'at-once' && octets > LITERAL_MINUS_MAX
-    ? `A literal without waiting has at most ${LITERAL_MINUS_MAX} octets`
-    : undefined;
 
 const asError = (error: unknown): Error =>
   error instanceof Error ? error : new Error(String(error));

@@ -4,6 +4,7 @@
  * taken for syntax; what a line calls a literal the transport has framed.
  */
 import { decodeUtf7 } from '../../mailbox/utf7.ts';
+import { LITERAL_MINUS_MAX } from '../options.ts';
 import { decodeUtf8 } from './text.ts';
 
 /** What the client sent is not the command's syntax: BAD (RFC 9051 §7.1.3). */
@@ -38,6 +39,12 @@ const SEQUENCE_SET = /[\d*:,]+|\$/y;
 const FLAG = /\\?[^\u0000-\u001f\u007f-\u00ff(){ %*"\\\]]+|\\\*/y;
 // eslint-disable-next-line no-control-regex
 const PLAIN_QUOTED = /"([^"\\\r\n\u0000]*)"/y;
+
+/** Of LITERAL- (RFC 7888 §5): what a client may not send without waiting. */
+export const literalFault = ({ sends, octets }: LiteralHead): string | undefined =>
+  sends === 'at-once' && octets > LITERAL_MINUS_MAX
+    ? `A literal without waiting has at most ${LITERAL_MINUS_MAX} octets`
+    : undefined;
 
 /** Nesting of lists. Nobody needs more than a few; each level is a call on our stack. */
 const LIST_DEPTH_MAX = 20;
@@ -212,6 +219,8 @@ export class Args {
     const head = this.#literalHead();
     if (head === undefined) this.fail('A literal is missing');
     if (!this.atEnd) this.fail('A literal is not at the end of its line');
+    const fault = literalFault(head);
+    if (fault !== undefined) this.fail(`[TOOBIG] ${fault}`);
     return head;
   }
 
