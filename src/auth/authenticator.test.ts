@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Clock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
 import { defaults } from '../config/options.ts';
 import { memoryAccount, memoryDirectory, type MemoryDirectory } from '../directory/memory.ts';
+import { newAppPassword } from './app-password.ts';
 import { createAuthenticator, type Authentication } from './authenticator.ts';
 import { AUTH_OPTIONS } from './options.ts';
 import { networkOf, Throttle, type Advice, type ThrottleOptions } from './throttle.ts';
@@ -244,4 +246,47 @@ test('an IPv6 address counts with its /64 (RFC 6177 §2)', () => {
   expect(new Set(same.map(networkOf))).toEqual(new Set(['2001:db8:0:1::/64']));
   expect(networkOf('::1')).toBe('0:0:0:0::/64');
   expect(networkOf('192.0.2.1')).toBe('192.0.2.1');
+});
+
+test('an app password opens its services; with a second factor nothing else does', async () => {
+  const { attempt, directory } = setUp();
+  const [alice] = accounts;
+  if (!alice) throw new Error('no alice');
+  const made = newAppPassword(
+    { label: 'telephone', services: ['imap', 'submission'] },
+    { random: systemRandom, now: 0 },
+  );
+  directory.putAccount({ ...alice, appPasswords: [made.entry] });
+  const { password } = made;
+  expect(password).toMatch(/^[a-z2-7]{4}(-[a-z2-7]{2,4}){6}$/);
+  expect(await attempt({ password, service: 'imap' })).toMatchObject({
+    kind: 'accepted',
+    appPassword: made.entry.id,
+  });
+  expect((await attempt({ password, service: 'submission' })).kind).toBe('accepted');
+  expect((await attempt({ password, service: 'pop3' })).kind).toBe('refused');
+  expect((await attempt({ password, service: 'imap', secondFactor: 'follows' })).kind).toBe(
+    'refused',
+  );
+  expect((await attempt({ password: `${password}a`, service: 'imap' })).kind).toBe('refused');
+  expect(await attempt({ password: 'demo', service: 'imap' })).not.toHaveProperty('appPassword');
+  directory.putSecondFactor(alice.id, { totp: 'A'.repeat(32), recoveryCodes: [] });
+  expect((await attempt({ password: 'demo', service: 'imap' })).kind).toBe('refused');
+  expect((await attempt({ password, service: 'imap' })).kind).toBe('accepted');
+  expect((await attempt({ secondFactor: 'follows', service: 'webmail' })).kind).toBe('accepted');
+});
+
+test('guessing app passwords is held up like guessing the password', async () => {
+  const { attempt, directory } = setUp({ 'auth.throttle.pair.free': 3 });
+  const [alice] = accounts;
+  if (!alice) throw new Error('no alice');
+  const { entry } = newAppPassword(
+    { label: 'telephone', services: ['pop3'] },
+    { random: systemRandom, now: 0 },
+  );
+  directory.putAccount({ ...alice, appPasswords: [entry] });
+  for (let times = 0; times < 4; times += 1) {
+    expect((await attempt({ password: `aaaa-bbbb-${times}` })).kind).toBe('refused');
+  }
+  expect((await attempt({ password: 'aaaa-bbbb-9' })).kind).toBe('throttled');
 });

@@ -1,8 +1,10 @@
 import { systemClock, type Clock } from '../base/clock.ts';
 import { defaults } from '../config/options.ts';
 import { addressKey, keyText } from '../directory/address.ts';
-import { DirectoryUnavailable, type Account, type Directory } from '../directory/types.ts';
+import { DirectoryUnavailable } from '../directory/types.ts';
+import type { Account, AppPassword, Directory } from '../directory/types.ts';
 import { silentLogger, type Logger } from '../log/types.ts';
+import { appPasswordOf } from './app-password.ts';
 import { attempts } from './metrics.ts';
 import { AUTH_OPTIONS } from './options.ts';
 import { Throttle, type Advice, type ThrottleOptions } from './throttle.ts';
@@ -119,8 +121,19 @@ class DirectoryAuthenticator implements Authentication {
       const known =
         login.length <= LOGIN_LENGTH_MAX ? await this.#directory.account(login) : undefined;
       const account = known ?? NOBODY;
+      const program = known && attempt.secondFactor === undefined && programOf(known, attempt);
+      if (known && program) {
+        const verdict = this.#accepted(login, attempt, known);
+        return verdict.kind === 'accepted' ? { ...verdict, appPassword: program.id } : verdict;
+      }
       const answer = await this.#directory.verifyPassword(account, attempt.password);
-      if (known && answer === 'accepted') return this.#accepted(login, attempt, known);
+      if (known && answer === 'accepted' && opens(known, attempt)) {
+        return this.#accepted(login, attempt, known);
+      }
+      if (known && answer === 'accepted') {
+        const { address, service } = attempt;
+        this.#logger.info({ address, service, account: known.id }, WANTS_APP_PASSWORD);
+      }
       await this.#alike(started, known !== undefined);
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable)) throw error;
@@ -182,6 +195,19 @@ class DirectoryAuthenticator implements Authentication {
     }
   }
 }
+
+const WANTS_APP_PASSWORD =
+  'refused: the password is right, but with a second factor programs need an app password';
+
+/** The app password that was given, where it is good for this service. */
+function programOf(account: Account, { password, service }: Attempt): AppPassword | undefined {
+  const program = appPasswordOf(account, password);
+  return program?.services.includes(service) === true ? program : undefined;
+}
+
+/** Whether the password alone does. */
+const opens = (account: Account, { secondFactor }: Attempt): boolean =>
+  account.hasSecondFactor !== true || secondFactor === 'follows';
 
 /**
  * What the throttle calls a login: as the directory compares it. `"b\ob"@example.test.` and

@@ -61,4 +61,27 @@ export const AUTH_OPTIONS = {
     of: 'address-range',
     doc: 'Addresses never counted: proxies of ours that speak for many clients.',
   },
+  'auth.web.idle': {
+    kind: 'duration',
+    default: 1_209_600_000,
+    min: 300_000,
+    max: 31_536_000_000,
+    doc: 'A sign-in at the webmail ends when it was not used for so long.',
+  },
+  'auth.web.absolute': {
+    kind: 'duration',
+    default: 7_776_000_000,
+    min: 600_000,
+    max: 31_536_000_000,
+    doc: 'A sign-in at the webmail ends after so long, however much it is used.',
+  },
+  'auth.web.recheck': {
+    kind: 'duration',
+    default: 50_000,
+    min: 1_000,
+    max: 3_600_000,
+    doc:
+      'Each worker asks again after so long whether the password of a sign-in still counts and ' +
+      'nobody ended it; with directory.password.fresh, what a changed password takes to end all.',
+  },
 } as const satisfies OptionTable;

@@ -1,4 +1,5 @@
 import type { Account } from '../directory/types.ts';
+import type { SignInBook, SignInRecord } from './sign-in-book.ts';
 import type { Attempt, Authenticator, Verdict } from './types.ts';
 
 export const TEST_ACCOUNT: Account = {
@@ -33,5 +34,46 @@ export class TestAuthenticator implements Authenticator {
     return attempt.login === 'tevie' && attempt.password === 'secret word'
       ? { kind: 'accepted', account: this.account }
       : { kind: 'refused' };
+  }
+}
+
+/** The list of sign-ins in memory; several authenticators share it as nodes share a volume. */
+export class MemorySignInBook implements SignInBook {
+  /** While set every question throws it. */
+  trouble: Error | undefined;
+  readonly #records = new Map<string, SignInRecord>();
+  readonly #steps = new Set<string>();
+
+  async begin(account: Account, record: SignInRecord): Promise<void> {
+    this.#ask();
+    this.#records.set(`${account.id} ${record.id}`, record);
+  }
+
+  async state(account: Account, id: string): Promise<'open' | 'ended'> {
+    this.#ask();
+    return this.#records.has(`${account.id} ${id}`) ? 'open' : 'ended';
+  }
+
+  async list(account: Account): Promise<readonly SignInRecord[]> {
+    this.#ask();
+    const own = [...this.#records].filter(([key]) => key.startsWith(`${account.id} `));
+    return own.map(([, record]) => record).toSorted((a, b) => b.at - a.at);
+  }
+
+  async end(account: Account, id: string): Promise<void> {
+    this.#ask();
+    this.#records.delete(`${account.id} ${id}`);
+  }
+
+  async firstUse(account: Account, step: number): Promise<boolean> {
+    this.#ask();
+    const key = `${account.id} ${step}`;
+    const first = !this.#steps.has(key);
+    this.#steps.add(key);
+    return first;
+  }
+
+  #ask(): void {
+    if (this.trouble !== undefined) throw this.trouble;
   }
 }

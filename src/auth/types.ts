@@ -8,6 +8,11 @@ export interface Attempt {
   /** The client's address, IPv4 in its plain form. */
   readonly address: string;
   readonly service: AccountService;
+  /**
+   * `follows`: the caller asks for the second factor itself, so that the password alone is accepted
+   * where there is one, and app passwords are not. Else a second factor leaves app passwords only.
+   */
+  readonly secondFactor?: 'follows';
 }
 
 /**
@@ -15,7 +20,12 @@ export interface Attempt {
  * time. `suspended` is said only to whom knows the password. `throttled` was not checked at all.
  */
 export type Verdict =
-  | { readonly kind: 'accepted'; readonly account: Account }
+  | {
+      readonly kind: 'accepted';
+      readonly account: Account;
+      /** Id of the app password that was given; undefined: it was the password. */
+      readonly appPassword?: string;
+    }
   | { readonly kind: 'refused' }
   | { readonly kind: 'suspended' }
   | { readonly kind: 'throttled'; readonly retryAfterMs: number }

@@ -7,6 +7,8 @@ export interface WebUser {
   readonly login: string;
   /** The sign-in that the cookie is of; undefined for Basic, which has none. */
   readonly session: string | undefined;
+  /** When somebody signed in, in ms since 1970; undefined for Basic. */
+  readonly begunAt?: number;
   /**
    * For LDAP as the user; never logged. Undefined with an app password, which changes nothing in
    * the directory.
@@ -78,4 +80,6 @@ export interface WebAuthenticator {
    * All others end within `auth.web.recheck`.
    */
   passwordChanged(user: WebUser, password: string, secure: boolean): Promise<string>;
+  /** The same for who has just turned the second factor on: sessions of before end. */
+  secondFactorTurnedOn(user: WebUser, secure: boolean): Promise<string>;
 }
