@@ -184,6 +184,16 @@ export interface Blobs {
   keep(content: AsyncIterable<Uint8Array>, type: string): Promise<KeptBlob>;
 }
 
+/** Why content is not kept: one file is too large, or all of them together. */
+export class BlobError extends Error {
+  readonly kind: 'too-large' | 'too-much';
+  constructor(kind: 'too-large' | 'too-much', message: string) {
+    super(message);
+    this.name = 'BlobError';
+    this.kind = kind;
+  }
+}
+
 export interface KeptBlob {
   readonly blobId: string;
   readonly type: string;

@@ -1,0 +1,87 @@
+/**
+ * GET /jmap/download/{accountId}/{blobId}/{name}?type= (RFC 8620 §6.2). Content is a stranger's: a
+ * browser saves it and never shows it as a page of this site. Four walls, each enough: it is an
+ * attachment, what a browser could run is of no such type, no type is guessed, and a page that came
+ * of it all the same would be in a sandbox without scripts and without this site's origin.
+ */
+import type { FastifyInstance } from 'fastify';
+import { sendStream } from '../../http/web-stream.ts';
+import { WebProblem } from '../../http/web-types.ts';
+import { AccountBlobs } from '../blobs.ts';
+import { FILE_NAME_MAX } from '../options.ts';
+import type { JmapShared } from '../service.ts';
+
+interface Route {
+  readonly Params: { readonly accountId: string; readonly blobId: string; readonly name: string };
+  readonly Querystring: { readonly type?: string | readonly string[] };
+}
+
+export function downloadRoute(app: FastifyInstance, shared: JmapShared): void {
+  const path = '/jmap/download/:accountId/:blobId/:name';
+  app.get<Route>(path, async (request, reply) => {
+    const { account } = await shared.userOf(request, reply);
+    const { accountId, blobId, name } = request.params;
+    const { type } = request.query;
+    const view = accountId === account.id ? await shared.views.of(account) : undefined;
+    const blob = view && (await new AccountBlobs(view, shared.uploads).open(blobId));
+    if (blob === undefined) {
+      throw new WebProblem({ status: 404, title: 'There is no such file, or not any more' });
+    }
+    const headers = {
+      'content-type': safeType(typeof type === 'string' ? type : blob.type),
+      'content-disposition': attachment(name),
+      'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
+      // What an id names never changes; a file of a mailbox is nobody else's.
+      'cache-control': 'private, max-age=3600, immutable',
+    };
+    return sendStream(reply, { headers, octets: blob.octets, content: blob.read() });
+  });
+}
+
+/** What no browser runs or interprets, wherever it is put. Text is shown as it is. */
+const SAFE =
+  /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp|heic)|audio\/[a-z0-9.+-]+|video\/[a-z0-9.+-]+|text\/(?:plain|csv|calendar|vcard)|message\/rfc822|application\/(?:pdf|zip|gzip|json|rtf|msword|vnd\.[a-z0-9.+-]+|x-7z-compressed|pgp-[a-z]+|pkcs7-[a-z]+))$/;
+
+/** Active, though its name begins like that of a safe one. */
+const ACTIVE = /xml|html|script|flash|xul|mathml|vnd\.wap|vnd\.mozilla/;
+
+/** The type without parameters; text of a message is UTF-8 only where the client asks so. */
+export function safeType(asked: string): string {
+  const [type = '', ...parameters] = asked.toLowerCase().split(';');
+  const known = type.trim();
+  if (!SAFE.test(known) || ACTIVE.test(known.replace('openxmlformats', ''))) {
+    return 'application/octet-stream';
+  }
+  const charset = parameters.map((one) => CHARSET.exec(one.trim())?.[1]).find(Boolean);
+  return charset !== undefined && known.startsWith('text/')
+    ? `${known}; charset=${charset}`
+    : known;
+}
+
+const CHARSET = /^charset="?([a-z0-9_:.-]{1,40})"?$/;
+
+/** RFC 6266 with RFC 8187: a name that every system takes, then the name. */
+export function attachment(name: string): string {
+  const safe = fileName(name);
+  const ascii = safe.replaceAll(/[^\x20-\x7e]/g, '_').replaceAll(/["\\%]/g, '_');
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${percent(safe)}`;
+}
+
+const percent = (text: string): string =>
+  encodeURIComponent(text).replaceAll(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+
+/** Controls, marks that turn the direction of writing (a name that reads `gpj.exe`), paths. */
+const UNFIT =
+  // eslint-disable-next-line no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff/\\:*?"<>|]/g;
+
+function fileName(name: string): string {
+  const clean = name.toWellFormed().replaceAll(UNFIT, '_').trim();
+  const bare = clean.replace(/^[.\s]+/, '').replace(/[.\s]+$/, '');
+  if (bare === '') return 'file';
+  const characters = [...bare];
+  if (characters.length <= FILE_NAME_MAX) return bare;
+  // The end says what kind of file it is.
+  const end = /\.[A-Za-z0-9]{1,10}$/.exec(bare)?.[0] ?? '';
+  return characters.slice(0, FILE_NAME_MAX - end.length).join('') + end;
+}
