@@ -66,6 +66,9 @@ export function sortedUids(
 export const sentDate = (row: SortRow): number =>
   parseDate(row.head?.envelope.date)?.time ?? row.date;
 
+/** What a message is sorted by: numbers and texts that are compared as they are. */
+export const sortValue = (key: SortKey, row: SortRow): number | string => VALUES[key](row);
+
 const VALUES: Readonly<Record<SortKey, (row: SortRow) => number | string>> = {
   arrival: (row) => row.date,
   cc: (row) => mailboxOf(row.head?.envelope.cc),

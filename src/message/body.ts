@@ -16,17 +16,24 @@ export const messageId = (random: Random, atMs: number, host: string): string =>
 
 /** Fields and body of a text of ours: as it is where that is safe, else quoted-printable. */
 export function textPart(text: string): { readonly fields: string; readonly body: string } {
-  const whole = text.endsWith('\n') || text === '' ? text : `${text}\n`;
-  const lines = whole.split('\n');
-  const plain =
-    isAscii(whole) &&
-    !/[\0-\x08\x0b-\x1f\x7f]/.test(whole) &&
-    lines.every((line) => line.length <= LINE_MAX + 2 && !line.startsWith('From '));
-  const encoding = plain ? '7bit' : 'quoted-printable';
+  const { encoding, body } = encodedText(text.endsWith('\n') || text === '' ? text : `${text}\n`);
   return {
     fields: `Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: ${encoding}\n`,
-    body: plain ? whole : quotedPrintable(Buffer.from(whole)),
+    body,
   };
+}
+
+/** A text with LF line ends in UTF-8, as it is where any transport takes it. */
+export function encodedText(text: string): {
+  readonly encoding: '7bit' | 'quoted-printable';
+  readonly body: string;
+} {
+  const plain =
+    isAscii(text) &&
+    !/[\0-\x08\x0b-\x1f\x7f]/.test(text) &&
+    text.split('\n').every((line) => line.length <= LINE_MAX + 2 && !line.startsWith('From '));
+  if (plain) return { encoding: '7bit', body: text };
+  return { encoding: 'quoted-printable', body: quotedPrintable(Buffer.from(text)) };
 }
 
 const LF = 0x0a;

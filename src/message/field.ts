@@ -7,7 +7,7 @@ import { decodeWords, encodeWords } from './encoded-word.ts';
 import { isAscii, plainText } from './plain.ts';
 
 const COLUMNS = 78;
-const ENCODED_COLUMNS = 76; // RFC 2047 §2: of a line with an encoded word.
+export const ENCODED_COLUMNS = 76; // RFC 2047 §2: of a line with an encoded word.
 /** A word that is longer goes out as encoded words, which can be folded. */
 const WORD_MAX = 200;
 const TEXT_MAX = 1000;
@@ -33,7 +33,8 @@ export function structured(name: string, words: readonly string[]): string {
   return folded(name, words, COLUMNS);
 }
 
-function folded(name: string, words: readonly string[], columns: number): string {
+/** `Name: words`, folded between words at so many columns; the words are written as they are. */
+export function folded(name: string, words: readonly string[], columns: number): string {
   let line = `${name}:`;
   let out = '';
   words.forEach((word, at) => {

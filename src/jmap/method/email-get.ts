@@ -1,0 +1,152 @@
+/** Email/get and Email/changes (RFC 8621 §4.2, §4.3), Email/parse (§4.9). */
+import { parseMessage } from '../../message/mime/parse.ts';
+import { decodeTransfer } from '../../message/mime/transfer.ts';
+import type { MimePart } from '../../message/mime/types.ts';
+import { CONTENT_DEFAULTS, contentProperties, emailPlan, type EmailPlan } from '../wire/email.ts';
+import { MethodError, type Args, type JmapContext } from '../types.ts';
+import { invalid, readerFor, type Reader } from './arguments.ts';
+import { METADATA, readEmails } from './email-read.ts';
+import {
+  changesAnswer,
+  changesArguments,
+  currentVersion,
+  notTooMany,
+  tableOf,
+  wantedIds,
+} from './standard.ts';
+import { emailIdOf } from '../../mailbox/email-id.ts';
+
+/** RFC 8621 §4.2 */
+export async function emailGet(args: Args, context: JmapContext): Promise<Args> {
+  const reader = readerFor(args, context);
+  const ids = wantedIds(reader, context);
+  const plan = planFrom(reader, [...METADATA, ...CONTENT_DEFAULTS], METADATA);
+  reader.end();
+  const wanted = ids ?? (await allIds(context));
+  const { list, notFound, version } = await readEmails(context, wanted, plan);
+  return { accountId: context.account.id, state: version.emailState, list, notFound };
+}
+
+async function allIds(context: JmapContext): Promise<readonly string[]> {
+  const { folders } = await currentVersion(context);
+  const messages = folders.flatMap(({ state }) => state.messages);
+  return [...new Set(notTooMany(messages, context).map(({ key }) => emailIdOf(key)))];
+}
+
+/** @throws MethodError */
+function planFrom(
+  reader: Reader,
+  defaults: readonly string[],
+  metadata: ReadonlySet<string>,
+): EmailPlan {
+  const plan = emailPlan(
+    {
+      properties: reader.strings('properties') ?? defaults,
+      partProperties: reader.strings('bodyProperties'),
+      values: {
+        text: reader.boolean('fetchTextBodyValues'),
+        html: reader.boolean('fetchHTMLBodyValues'),
+        all: reader.boolean('fetchAllBodyValues'),
+      },
+      valueOctetsMax: reader.count('maxBodyValueBytes') ?? 0,
+    },
+    metadata,
+  );
+  return typeof plan === 'string' ? invalid(`There is no property ${plan.slice(0, 100)}`) : plan;
+}
+
+/** RFC 8621 §4.3 */
+export async function emailChanges(args: Args, context: JmapContext): Promise<Args> {
+  const reader = readerFor(args, context);
+  const asked = changesArguments(reader);
+  reader.end();
+  const version = await currentVersion(context);
+  const changed = context.view.emailChanges(asked.since, version);
+  const newState = version.emailState;
+  return changesAnswer({ accountId: context.account.id, ...asked, newState }, changed);
+}
+
+/** Octets of blobs that one call parses, all in memory one after the other. */
+const PARSED_OCTETS_MAX = 64 * 1024 * 1024;
+
+/** RFC 8621 §4.9: messages that are blobs, such as forwarded ones. */
+export async function emailParse(args: Args, context: JmapContext): Promise<Args> {
+  const reader = readerFor(args, context);
+  const blobIds = reader.strings('blobIds') ?? invalid('blobIds is missing');
+  const plan = planFrom(reader, CONTENT_DEFAULTS, METADATA);
+  reader.end();
+  if (blobIds.length > context.limits.maxObjectsInGet) {
+    throw new MethodError('requestTooLarge', 'That is too much to be parsed at once');
+  }
+  const parsed = new Map<string, Args>();
+  const [notFound, notParsable]: [string[], string[]] = [[], []];
+  let left = PARSED_OCTETS_MAX;
+  for (const blobId of new Set(blobIds)) {
+    const bytes = await blobBytes(context, blobId, left);
+    if (bytes === 'not-found') notFound.push(blobId);
+    else if (bytes === 'too-large') notParsable.push(blobId);
+    else {
+      left -= bytes.length;
+      const email = await parsedEmail(context, plan, bytes);
+      if (email === undefined) notParsable.push(blobId);
+      else parsed.set(blobId, email);
+    }
+  }
+  return {
+    accountId: context.account.id,
+    parsed: tableOf(parsed),
+    notFound: notFound.length > 0 ? notFound : null,
+    notParsable: notParsable.length > 0 ? notParsable : null,
+  };
+}
+
+async function blobBytes(
+  { blobs }: JmapContext,
+  blobId: string,
+  max: number,
+): Promise<Buffer | 'not-found' | 'too-large'> {
+  const blob = await blobs.open(blobId);
+  if (blob === undefined) return 'not-found';
+  const pieces: Buffer[] = [];
+  let octets = 0;
+  for await (const piece of blob.read()) {
+    octets += piece.length;
+    if (octets > max) return 'too-large';
+    pieces.push(Buffer.from(piece));
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Undefined: it is no message. What is asked of its parts is kept as if it were uploaded. */
+async function parsedEmail(
+  { blobs }: JmapContext,
+  plan: EmailPlan,
+  bytes: Buffer,
+): Promise<Args | undefined> {
+  const whole = parseMessage(bytes, 'bare-lf');
+  if (whole.header.end === 0 || whole.header.wireOctets <= 2) return undefined;
+  const missing = Object.fromEntries(
+    [...plan.properties].filter((name) => METADATA.has(name)).map((name) => [name, null]),
+  );
+  const kept = new Map<MimePart, Promise<string>>();
+  const keep = async ({ body, encoding, type, subtype }: MimePart): Promise<string> => {
+    const octets = decodeTransfer(encoding, bytes.subarray(body.offset, body.end));
+    return (await blobs.keep(once(octets), `${type}/${subtype}`)).blobId;
+  };
+  const content = {
+    head: whole,
+    whole,
+    read: async ({ offset, end }: { readonly offset: number; readonly end: number }) =>
+      bytes.subarray(offset, end),
+    blobOf: (part: MimePart) => {
+      const blob = kept.get(part) ?? keep(part);
+      kept.set(part, blob);
+      return blob;
+    },
+  };
+  return { ...missing, ...(await contentProperties(plan, content)) };
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

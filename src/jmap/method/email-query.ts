@@ -1,0 +1,127 @@
+/**
+ * Email/query and Email/queryChanges (RFC 8621 §4.4, §4.5).
+ *
+ * The state of a query is that of all Emails. What has changed in a result since is told without
+ * the result of then: whatever was created, moved or flagged since may stand elsewhere now, or
+ * not at all, so it is told as removed and, where it is in the result of now, as added (RFC 8620
+ * §5.6 allows more in `removed` than was there). Of all others neither place nor membership depends
+ * on anything that can change; where it would, by keywords of a thread, there is no answer but
+ * cannotCalculateChanges. With threads collapsed the same holds of whole threads.
+ */
+import { emailIdOf } from '../../mailbox/email-id.ts';
+import type { Changed, MailVersion } from '../../mailbox/view.ts';
+import { MethodError, type Args, type JmapContext } from '../types.ts';
+import { invalid, readerFor, type Reader } from './arguments.ts';
+import { asks, readFilter } from './email-filter.ts';
+import { dependsOnThreads, readSort } from './email-order.ts';
+import { resultOf, type Asked, type Result } from './email-result.ts';
+import { pageArguments, pageOf } from './query-page.ts';
+import { currentVersion } from './standard.ts';
+
+/** @throws MethodError */
+const askedFrom = (reader: Reader): Asked => ({
+  filter: readFilter(reader.value('filter')),
+  criteria: readSort(reader.objects('sort')),
+  collapse: reader.boolean('collapseThreads'),
+});
+
+const isCalculable = ({ filter, criteria }: Asked): boolean =>
+  !asks(filter, 'thread') && !dependsOnThreads(criteria);
+
+/** RFC 8621 §4.4 */
+export async function emailQuery(args: Args, context: JmapContext): Promise<Args> {
+  const reader = readerFor(args, context);
+  const asked = askedFrom(reader);
+  const page = pageArguments(reader);
+  reader.end();
+  const version = await currentVersion(context);
+  const result = await resultOf(context, version, asked);
+  return {
+    accountId: context.account.id,
+    queryState: version.emailState,
+    canCalculateChanges: isCalculable(asked),
+    ...(await pageOf(result, page, context)),
+  };
+}
+
+/** RFC 8621 §4.5 */
+export async function emailQueryChanges(args: Args, context: JmapContext): Promise<Args> {
+  const reader = readerFor(args, context);
+  const asked = askedFrom(reader);
+  const since = reader.string('sinceQueryState') ?? invalid('sinceQueryState is missing');
+  const max = reader.count('maxChanges');
+  reader.string('upToId'); // Changes behind it are told too, which is allowed.
+  const calculateTotal = reader.boolean('calculateTotal');
+  reader.end();
+  const version = await currentVersion(context);
+  const changed = context.view.emailChanges(since, version);
+  if (changed === undefined || !isCalculable(asked)) {
+    throw new MethodError('cannotCalculateChanges', 'Ask for the result anew');
+  }
+  const result = await resultOf(context, version, asked);
+  const { removed, added } = asked.collapse
+    ? await collapsedChanges(context, version, { changed, result })
+    : plainChanges(changed, result);
+  if (max !== undefined && removed.length + added.length > max) {
+    throw new MethodError('tooManyChanges', `${removed.length + added.length} changes`);
+  }
+  return {
+    accountId: context.account.id,
+    oldQueryState: since,
+    newQueryState: version.emailState,
+    ...(calculateTotal && { total: await result.total() }),
+    removed,
+    added,
+  };
+}
+
+interface QueryChanges {
+  readonly removed: readonly string[];
+  /** By index, ascending. */
+  readonly added: readonly { readonly id: string; readonly index: number }[];
+}
+
+function plainChanges({ created, updated, destroyed }: Changed, { places }: Result): QueryChanges {
+  const moved = new Set([...created, ...updated]);
+  const added: { id: string; index: number }[] = [];
+  if (moved.size > 0) {
+    places.forEach(({ message }, index) => {
+      const id = emailIdOf(message.key);
+      if (moved.has(id)) added.push({ id, index });
+    });
+  }
+  // A new one may be one that came back: it is no harm to tell that it was not there.
+  return { removed: [...destroyed, ...updated], added };
+}
+
+async function collapsedChanges(
+  { view }: JmapContext,
+  version: MailVersion,
+  { changed, result }: { readonly changed: Changed; readonly result: Result },
+): Promise<QueryChanges> {
+  const { created, updated, destroyed } = changed;
+  if (created.length + updated.length + destroyed.length === 0) return { removed: [], added: [] };
+  const threads = await view.threads(version);
+  const concerned = new Set<string>();
+  for (const id of [...created, ...updated, ...destroyed]) {
+    const thread = threads.threadOf(id);
+    // Another email of its thread may stand for it now, and nobody can say which.
+    if (thread === undefined) {
+      throw new MethodError('cannotCalculateChanges', 'Ask for the result anew');
+    }
+    concerned.add(thread);
+  }
+  const removed = new Set([...destroyed, ...updated]);
+  for (const thread of concerned) for (const id of threads.emailsOf(thread)) removed.add(id);
+  for (const id of created) removed.delete(id);
+  const added: { id: string; index: number }[] = [];
+  const seen = new Set<string>();
+  for (const { message } of result.places) {
+    const id = emailIdOf(message.key);
+    const thread = threads.threadOf(id) ?? id;
+    if (seen.has(thread)) continue;
+    if (concerned.has(thread)) added.push({ id, index: seen.size });
+    seen.add(thread);
+  }
+  return { removed: [...removed], added };
+}

@@ -1,0 +1,94 @@
+/** New emails: where they are to lie, written piece by piece, told with their ids. */
+import { emailIdOf } from '../../mailbox/email-id.ts';
+import type { FolderView } from '../../mailbox/view.ts';
+import { flagsOf, isKeyword } from '../wire/keywords.ts';
+import type { Args, JmapContext } from '../types.ts';
+import { isRecord } from './arguments.ts';
+import { badProperties, resolvedId, SetRefusal } from './standard.ts';
+
+/** Keywords of one message. */
+const KEYWORDS_MAX = 100;
+
+export interface Destination {
+  readonly view: FolderView;
+  readonly keywords: ReadonlySet<string>;
+  /** Milliseconds since 1970; undefined: now. */
+  readonly receivedAt: number | undefined;
+}
+
+/** Where an Email that is made or imported goes. @throws SetRefusal */
+export function destinationOf(object: Args, context: JmapContext): Destination {
+  const [view] = mailboxesOf(object['mailboxIds'], context);
+  const { receivedAt } = object;
+  const ms = typeof receivedAt === 'string' ? Date.parse(receivedAt) : NaN;
+  if (receivedAt != null && (Number.isNaN(ms) || ms < 0)) {
+    badProperties(['receivedAt'], 'receivedAt is a UTCDate');
+  }
+  return {
+    view: view as FolderView,
+    keywords: keywordSet(object['keywords'] ?? {}),
+    receivedAt: receivedAt == null ? undefined : ms,
+  };
+}
+
+/** The one mailbox that `mailboxIds` names. @throws SetRefusal */
+export function mailboxesOf(value: unknown, context: JmapContext): readonly FolderView[] {
+  const wrong = (text: string): never => badProperties(['mailboxIds'], text);
+  if (!isRecord(value)) return wrong('mailboxIds is an object');
+  const found = new Set(
+    Object.entries(value).map(([given, isIn]) => {
+      if (isIn !== true) wrong('Each mailbox id is true');
+      const id = resolvedId(given, context);
+      const view = id === undefined ? undefined : context.view.version.folder(id);
+      return view ?? wrong(`There is no mailbox ${given.slice(0, 60)}`);
+    }),
+  );
+  if (found.size === 0) wrong('An email is in a mailbox');
+  if (found.size > 1) {
+    throw new SetRefusal({ type: 'tooManyMailboxes', description: 'An email is in one mailbox' });
+  }
+  return [...found];
+}
+
+/** Keywords in lower case. @throws SetRefusal */
+export function keywordSet(value: unknown): ReadonlySet<string> {
+  if (!isRecord(value)) return badProperties(['keywords'], 'keywords is an object');
+  for (const [keyword, has] of Object.entries(value)) {
+    if (has !== true || !isKeyword(keyword)) {
+      badProperties(['keywords'], `${keyword.slice(0, 60)} is no keyword, or not true`);
+    }
+  }
+  const names = new Set(Object.keys(value).map((keyword) => keyword.toLowerCase()));
+  if (names.size > KEYWORDS_MAX) throw new SetRefusal({ type: 'tooManyKeywords' });
+  return names;
+}
+
+/** @returns what of the new Email the server decides @throws MailError, StoreError, SetRefusal */
+export async function storeEmail(
+  context: JmapContext,
+  to: Destination,
+  message: AsyncIterable<Uint8Array>,
+): Promise<Args> {
+  const { mail } = context.view;
+  const { name } = to.view.info;
+  const date = to.receivedAt === undefined ? {} : { date: to.receivedAt };
+  const draft = await mail.draft(name, { ...flagsOf(to.keywords), ...date });
+  try {
+    for await (const piece of message) await draft.write(piece);
+  } catch (error) {
+    await draft.discard();
+    throw error;
+  }
+  const { state, uids } = await mail.append(name, [draft]);
+  const made = state.messages.find(({ uid }) => uid === uids[0]);
+  const version = await context.view.refresh([to.view.id]);
+  const id = made === undefined ? undefined : emailIdOf(made.key);
+  const [place] = id === undefined ? [] : version.places(id);
+  if (id === undefined || place === undefined) {
+    const description = 'It was stored and is not to be seen yet';
+    throw new SetRefusal({ type: 'serverUnavailable', description });
+  }
+  const [threadId] = await context.view.threadIds([place]);
+  const size = await place.in.folder.octets(place.message);
+  return { id, blobId: context.blobs.ofEmail(id), threadId, size };
+}

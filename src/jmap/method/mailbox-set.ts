@@ -1,0 +1,238 @@
+/**
+ * Mailbox/set (RFC 8621 §2.5). Changes are made one after the other; each sees what those before it
+ * did. A mailbox has its name and its parent in one name of a folder, so both change in one rename.
+ *
+ * Race: mail may come into a folder after it was seen empty and before it is removed. The look is
+ * the last thing before the removal, and nothing but clients and the user's own filters puts mail
+ * into folders that can be removed; a client that must be certain asks for the emails first.
+ */
+import { MailError, type Mail } from '../../mailbox/mail.ts';
+import type { FolderView, MailVersion } from '../../mailbox/view.ts';
+import { rightsOf, roleOf, sortOrderOf, standings, useOf } from '../wire/mailbox.ts';
+import type { Args, JmapContext } from '../types.ts';
+import { readerFor } from './arguments.ts';
+import { faultOf } from './faults.ts';
+import { patched } from './patch.ts';
+import { MAILBOX_PROPERTIES } from './mailbox-get.ts';
+import {
+  badProperties,
+  currentVersion,
+  requireState,
+  resolvedId,
+  SetOutcome,
+  SetRefusal,
+  setArguments,
+} from './standard.ts';
+
+/** RFC 8621 §2.5 */
+export async function mailboxSet(args: Args, context: JmapContext): Promise<Args> {
+  const reader = readerFor(args, context);
+  const asked = setArguments(reader, context);
+  const removeEmails = reader.boolean('onDestroyRemoveEmails');
+  reader.end();
+  const { mailboxState: oldState } = await currentVersion(context);
+  requireState(asked.ifInState, oldState);
+  const outcome = new SetOutcome();
+  const { view } = context;
+  for (const [key, object] of asked.create) {
+    try {
+      const created = await create(context, object);
+      context.createdIds.set(key, created['id'] as string);
+      outcome.created.set(key, created);
+    } catch (error) {
+      outcome.notCreated.set(key, faultOf(error));
+    }
+  }
+  for (const [given, patch] of asked.update) {
+    const id = resolvedId(given, context) ?? given;
+    try {
+      if (asked.destroy.includes(id)) throw new SetRefusal({ type: 'willDestroy' });
+      await update(context, found(view.version, id), patch);
+      outcome.updated.set(given, null);
+    } catch (error) {
+      outcome.notUpdated.set(given, faultOf(error));
+    }
+  }
+  for (const id of deepestFirst(
+    view.version,
+    asked.destroy.map((one) => resolvedId(one, context) ?? one),
+  )) {
+    try {
+      await destroy(context, found(view.version, id), removeEmails);
+      outcome.destroyed.push(id);
+    } catch (error) {
+      outcome.notDestroyed.set(id, faultOf(error));
+    }
+  }
+  const { mailboxState: newState } = await view.refresh();
+  return outcome.answer({ accountId: context.account.id, oldState, newState });
+}
+
+/** Those below others before them: all of a tree may be destroyed at once. */
+const deepestFirst = (version: MailVersion, ids: readonly string[]): readonly string[] => {
+  const depth = (id: string): number => version.folder(id)?.info.name.split('/').length ?? 0;
+  return ids.toSorted((a, b) => depth(b) - depth(a));
+};
+
+function found(version: MailVersion, id: string): FolderView {
+  const view = version.folder(id);
+  if (view !== undefined) return view;
+  throw new SetRefusal({ type: 'notFound', description: 'There is no such mailbox' });
+}
+
+/** What a client may say of a mailbox; undefined where it said nothing. */
+interface Said {
+  readonly name: string | undefined;
+  readonly parentId: string | null | undefined;
+  readonly role: string | null | undefined;
+  readonly isSubscribed: boolean | undefined;
+}
+
+/** @throws SetRefusal invalidProperties */
+function said(object: Args, context: JmapContext): Said {
+  for (const name of Object.keys(object)) {
+    if (!MAILBOX_PROPERTIES.includes(name)) badProperties([name], `There is no property ${name}`);
+  }
+  const { name, parentId, role, isSubscribed, sortOrder } = object;
+  if (name !== undefined) checkName(name, context);
+  if (role !== undefined && role !== null && typeof role !== 'string') {
+    badProperties(['role'], 'role is a string or null');
+  }
+  if (isSubscribed !== undefined && typeof isSubscribed !== 'boolean') {
+    badProperties(['isSubscribed'], 'isSubscribed is true or false');
+  }
+  if (sortOrder !== undefined && !Number.isInteger(sortOrder)) {
+    badProperties(['sortOrder'], 'sortOrder is a whole number');
+  }
+  return {
+    name: name as string | undefined,
+    parentId: parentOf(parentId, context),
+    role: role as string | null | undefined,
+    isSubscribed: isSubscribed as boolean | undefined,
+  };
+}
+
+function checkName(name: unknown, { limits }: JmapContext): void {
+  if (typeof name !== 'string' || name === '') badProperties(['name'], 'A mailbox has a name');
+  const text = name as string;
+  if (text.includes('/')) badProperties(['name'], 'A name has no / in it');
+  if (Buffer.byteLength(text) > limits.maxSizeMailboxName) {
+    badProperties(['name'], `A name has at most ${limits.maxSizeMailboxName} octets`);
+  }
+}
+
+function parentOf(given: unknown, context: JmapContext): string | null | undefined {
+  if (given === undefined || given === null) return given;
+  const id = typeof given === 'string' ? resolvedId(given, context) : undefined;
+  if (id !== undefined && context.view.version.folder(id) !== undefined) return id;
+  return badProperties(['parentId'], 'There is no such mailbox');
+}
+
+/** The folder's name for a mailbox of this name below this parent. @throws SetRefusal */
+function pathOf({ view, limits }: JmapContext, name: string, parentId: string | null): string {
+  const parent = parentId === null ? undefined : view.version.folder(parentId);
+  const path = parent === undefined ? name : `${parent.info.name}/${name}`;
+  if (path.split('/').length > limits.maxMailboxDepth) {
+    badProperties(['parentId'], `Mailboxes are at most ${limits.maxMailboxDepth} deep`);
+  }
+  return path;
+}
+
+async function create(context: JmapContext, object: Args): Promise<Args> {
+  const given = said(object, context);
+  if (given.name === undefined) return badProperties(['name'], 'A mailbox has a name');
+  const use = given.role == null ? undefined : useOf(given.role);
+  if (given.role != null && use === undefined) {
+    badProperties(['role'], 'No mailbox can be made for this role');
+  }
+  const { view } = context;
+  const path = pathOf(context, given.name, given.parentId ?? null);
+  await named(() => view.mail.create(path, use), ['name']);
+  if (given.isSubscribed === true) await view.mail.subscribe(path, 'yes');
+  const version = await view.refresh();
+  const made = version.folders.find(({ info }) => info.name === path);
+  if (made === undefined) throw new SetRefusal({ type: 'notFound' }); // Gone at once.
+  return {
+    id: made.id,
+    parentId: given.parentId ?? null,
+    role: roleOf(made.info),
+    sortOrder: sortOrderOf(made.info),
+    isSubscribed: made.info.subscribed,
+    totalEmails: 0,
+    unreadEmails: 0,
+    totalThreads: 0,
+    unreadThreads: 0,
+    myRights: rightsOf(made.info),
+  };
+}
+
+async function update(context: JmapContext, one: FolderView, patch: Args): Promise<void> {
+  const standing = standings(context.view.version).get(one.id) ?? { parentId: null, name: '' };
+  const before: Args = {
+    id: one.id,
+    ...standing,
+    role: roleOf(one.info),
+    sortOrder: sortOrderOf(one.info),
+    isSubscribed: one.info.subscribed,
+    myRights: rightsOf(one.info),
+  };
+  const after = patched(before, patch);
+  for (const name of ['id', 'role', 'sortOrder', 'myRights', 'totalEmails'] as const) {
+    const same = JSON.stringify(after[name]) === JSON.stringify(before[name]);
+    if (!same) badProperties([name], `${name} cannot be changed here`);
+  }
+  const isMoved = after['name'] !== standing.name || after['parentId'] !== standing.parentId;
+  const wanted = said({ ...after, ...(!isMoved && { name: 'same' }) }, context);
+  const { mail } = context.view;
+  let { name } = one.info;
+  if (isMoved) {
+    const path = pathOf(context, wanted.name ?? '', wanted.parentId ?? null);
+    if (path.startsWith(`${name}/`)) badProperties(['parentId'], 'It would be below itself');
+    if (name === 'INBOX') throw new SetRefusal({ type: 'forbidden', description: NO_INBOX });
+    await named(() => mail.rename(name, path), ['name', 'parentId']);
+    if (one.info.subscribed) await mail.subscribe(name, 'no');
+    if (wanted.isSubscribed === true) await mail.subscribe(path, 'yes');
+    name = path;
+  } else if (wanted.isSubscribed !== one.info.subscribed) {
+    await mail.subscribe(name, wanted.isSubscribed === true ? 'yes' : 'no');
+  }
+  await context.view.refresh();
+}
+
+const NO_INBOX = 'The inbox stays what it is';
+
+async function destroy(
+  { view }: JmapContext,
+  one: FolderView,
+  removeEmails: boolean,
+): Promise<void> {
+  const { name } = one.info;
+  if (name === 'INBOX') throw new SetRefusal({ type: 'forbidden', description: NO_INBOX });
+  const version = await view.refresh();
+  if (version.folders.some(({ info }) => info.name.startsWith(`${name}/`))) {
+    throw new SetRefusal({ type: 'mailboxHasChild' });
+  }
+  if (!removeEmails && (version.folder(one.id)?.state.messages.length ?? 0) > 0) {
+    throw new SetRefusal({ type: 'mailboxHasEmail' });
+  }
+  await named(() => view.mail.remove(name), ['name']);
+  if (one.info.subscribed) await view.mail.subscribe(name, 'no');
+  await view.refresh();
+}
+
+/** @throws SetRefusal for what the name cannot be */
+async function named(
+  work: () => ReturnType<Mail['remove']>,
+  names: readonly string[],
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof MailError)) throw error;
+    if (error.kind === 'no-such-folder') throw new SetRefusal({ type: 'notFound' });
+    if (error.kind === 'over-quota' || error.kind === 'too-many-folders') {
+      throw new SetRefusal({ type: 'overQuota', description: error.message });
+    }
+    badProperties(names, error.message);
+  }
+}
