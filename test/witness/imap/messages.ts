@@ -150,18 +150,27 @@ export class Messages {
   /** When somebody first asked for what could take it away. */
   #earliestEnd(uid: number): number {
     const own = this.#byUid.get(uid) ?? [];
-    const marks = own.filter(
-      ({ op }) => op.kind === 'store' && op.how !== 'remove' && op.flags.includes('\\Deleted'),
-    );
-    // A copy has the flags of what was copied, and somebody saw that.
-    const seenAt = this.#marked.get(uid) ?? Infinity;
-    const since = Math.min(seenAt, ...marks.map(({ answer }) => answer.sentAt));
+    const since = this.#markedSince(uid);
     const ends = [...own.filter(({ op }) => op.kind === 'uid-expunge'), ...this.#expunges].filter(
       ({ answer }) => answer.doneAt > since,
     );
     const moves = own.filter(({ op }) => op.kind === 'move');
     const removedFrom = this.#removed.get(this.#known.get(uid)?.serial ?? '')?.from ?? Infinity;
     return Math.min(removedFrom, ...[...ends, ...moves].map(({ answer }) => answer.sentAt));
+  }
+
+  /** When it may have got \\Deleted first: by somebody's STORE, or with what it is a copy of. */
+  #markedSince(uid: number): number {
+    const marks = (this.#byUid.get(uid) ?? []).filter(
+      ({ op }) => op.kind === 'store' && op.how !== 'remove' && op.flags.includes('\\Deleted'),
+    );
+    const copied = this.#copies.flatMap((exchange) =>
+      copiesOf(exchange)
+        .filter(({ from, to }) => to === uid && from < uid)
+        .map(({ from }) => Math.max(exchange.answer.sentAt, this.#markedSince(from))),
+    );
+    const seenAt = this.#marked.get(uid) ?? Infinity;
+    return Math.min(seenAt, ...marks.map(({ answer }) => answer.sentAt), ...copied);
   }
 
   #phantom(exchange: Exchange, uid: number, at: number): void {
