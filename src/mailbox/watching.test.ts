@@ -113,6 +113,21 @@ describe('watching', () => {
     expect(folder.looks.length).toBe(before + looks.length);
   });
 
+  test('looks get frequent again with a hint, though the first shows nothing yet', async () => {
+    const { clock, hints, watcher } = open();
+    const folder = new Looked(clock);
+    watcher.watch(folder);
+    await clock.pass(600_000);
+    const before = folder.looks.length;
+    hints.note([folder.hint]);
+    const at = clock.at;
+    await clock.pass(16_000);
+    const since = folder.looks.slice(before).map((look) => look - at);
+    expect(since.filter((ms) => ms < 1_000)).toEqual([0]);
+    expect(since.some((ms) => ms > 10_000)).toBe(true);
+    expect(since.length).toBeLessThan(9);
+  });
+
   test('a hint during a look brings another: the first may have listed before the change', async () => {
     const { clock, hints, watcher } = open();
     const folder = new Looked(clock);

@@ -18,6 +18,9 @@ import type { Hint, Hints } from './hints.ts';
  *   the gap and serves them all; no hint is lost, none costs a look of its own.
  * - This process changes the folder while a look runs: both bring a state, in any order. The
  *   folder keeps the newer one (`shared-folder.ts`); here nothing depends on it.
+ * - A look that a hint asked for shows nothing yet: that a message is gone which POP3 or another
+ *   program removed is proved by looks 10 s apart (the journal's rule). So a hint makes looks
+ *   frequent again, as a change does; else the second one came half a minute later.
  * - The last session leaves while a look runs or waits: its end finds the folder no longer
  *   watched and plans nothing. Another comes meanwhile: it is watched anew, with a look of its own.
  * - A look fails or hangs: it is planned again at its end, as if nothing had changed; a hung one
@@ -122,6 +125,7 @@ export class Watcher {
   }
 
   #hinted(entry: Entry): void {
+    entry.intervalMs = this.#options.minMs;
     if (entry.looking) entry.again = true;
     if (entry.looking || entry.waiting) return;
     const rest = entry.lookedAt + this.#options.gapMs - this.#clock.now();
