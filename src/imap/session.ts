@@ -47,6 +47,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   #badCommands = 0;
   readonly #startedAt: number;
   #reason: EndReason | undefined;
+  #login: string | undefined; // Known to the end, which has no account any more.
 
   constructor(shared: ImapShared, connection: Connection) {
     super(connection.socket);
@@ -75,7 +76,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
 
   /** Of this session, for the log. */
   get #fields() {
-    return { trace: this.peer.id, user: this.account?.login };
+    return { trace: this.peer.id, user: this.#login };
   }
 
   /** The tag of the command that runs. */
@@ -164,6 +165,7 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   enter(account: Account, mail: Mail): void {
     if (this.#state.name !== 'not-authenticated') return mail.close(); // Over by now.
     this.#badCommands = 0;
+    this.#login = account.login;
     this.#state = { name: 'authenticated', account, mail };
   }
 
@@ -474,16 +476,14 @@ export class ImapSession extends ImapTransport implements ArgsOptions {
   protected override closedBy(error: Error | undefined): void {
     const code = error !== undefined && 'code' in error ? String(error.code) : '';
     this.#reason ??= words.TLS_ERROR.test(code) ? 'tls-failed' : 'lost';
-    const user = this.account?.login;
     this.lose(new ConnectionLost());
     this.leaveFolder();
     this.#closeMail();
     this.#state = OVER;
     this.shared.ended(this, {
-      trace: this.peer.id,
+      ...this.#fields,
       address: this.peer.remoteAddress,
       tls: this.secure,
-      user,
       client: this.client,
       commands: this.#commands,
       fetched: this.fetched,

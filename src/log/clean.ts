@@ -6,7 +6,8 @@
  */
 const SECRET_WORD =
   /(?:^|[-_.])(?:userpassword|password|passwd|pass|secret|credentials?|authorization|token)$/;
-const UNSAFE = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const UNSAFE =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
 const TEXT_CHARACTERS_MAX = 1024;
 const ITEMS_MAX = 50;
 const DEPTH_MAX = 4;
