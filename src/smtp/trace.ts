@@ -68,8 +68,9 @@ const from = ({ session, anonymous }: Pick<TraceFacts, 'session' | 'anonymous'>)
 /** Inside a comment: what could end it is left out. */
 const commented = (text: string): string => inHeader(text).replace(/[()\\]/g, '?');
 
-/** RFC 3848, and RFC 6531 §4.3 for SMTPUTF8. */
+/** RFC 3848, and RFC 6531 §4.3 for SMTPUTF8; what webmail everywhere calls itself. */
 export function protocol(session: SessionView, smtpUtf8: boolean): string {
+  if (session.over === 'http') return session.tls ? 'HTTPS' : 'HTTP';
   const how = `${session.tls ? 'S' : ''}${session.account ? 'A' : ''}`;
   if (session.mode === 'lmtp') return `${smtpUtf8 ? 'UTF8' : ''}LMTP${how}`;
   if (smtpUtf8) return `UTF8SMTP${how}`;

@@ -28,6 +28,8 @@ export interface SessionView {
   readonly tls: { readonly protocol: string; readonly cipher: string } | undefined;
   /** Who logged in (RFC 4954); undefined before, and where nobody can. */
   readonly account: SessionAccount | undefined;
+  /** It is no session of SMTP: a browser's request. */
+  readonly over?: 'http';
 }
 
 /** Who a session belongs to. What else is known of an account is for policy to ask anew. */

@@ -19,6 +19,7 @@ import type {
   SmtpPolicy,
 } from '../smtp/types.ts';
 import type { Marks } from '../spool/marks.ts';
+import { Letters } from './letters.ts';
 import { authentication, type VerifyToken } from './login.ts';
 import { SubmittedMessage } from './message.ts';
 import type { SubmissionOptions } from './options.ts';
@@ -80,6 +81,10 @@ export function createSubmissionService(parts: SubmissionParts): Service {
 
 /** The same rules for another service, which finds its own ways for recipients. */
 export const createUserPolicy = (parts: SubmissionParts): UserPolicy => new Users(parts);
+
+/** The same rules and ways for letters that come at once and whole (webmail). */
+export const createLetters = (parts: SubmissionParts): Letters =>
+  new Letters({ policy: new Users(parts), logger: parts.logger });
 
 interface Transaction {
   readonly author: Author;
