@@ -20,7 +20,7 @@ import { Uploads } from './uploads.ts';
 import { requireUser } from './who.ts';
 
 export interface JmapOptions {
-  readonly auth: WebAuthenticator;
+  readonly auth: Pick<WebAuthenticator, 'authenticate'>;
   readonly views: MailViews;
   readonly submitter: Submitter;
   /** What a user changes in the directory, as that user. */

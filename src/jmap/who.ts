@@ -24,7 +24,7 @@ const one = (value: string | readonly string[] | undefined): string | undefined 
 
 /** Who a request is of. @throws WebProblem 401, 403, 429, 503 */
 export async function requireUser(
-  auth: WebAuthenticator,
+  auth: Pick<WebAuthenticator, 'authenticate'>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<WebUser> {

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 
 /** How a service refuses: by its protocol's greeting line, or without a word. */
-export type RefusalStyle = 'smtp' | 'pop3' | 'imap' | 'silent';
+export type RefusalStyle = 'smtp' | 'pop3' | 'imap' | 'http' | 'silent';
 
 export const REFUSAL_REASONS = ['total', 'address', 'rate', 'no-worker'] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
@@ -25,6 +25,13 @@ const ENHANCED: Readonly<Record<RefusalReason, string>> = {
   'no-worker': '4.3.2',
 };
 
+const HTTP_REFUSAL = [
+  'HTTP/1.1 503 Service Unavailable',
+  'Retry-After: 5',
+  'Connection: close',
+  'Content-Length: 0',
+];
+
 /** The line with its CRLF; undefined where nothing is said. */
 export function refusalLine(style: RefusalStyle, reason: RefusalReason): string | undefined {
   switch (style) {
@@ -34,6 +41,8 @@ export function refusalLine(style: RefusalStyle, reason: RefusalReason): string 
       return `-ERR [SYS/TEMP] ${PROSE[reason]}\r\n`; // RFC 3206 §3.
     case 'imap':
       return `* BYE [UNAVAILABLE] ${PROSE[reason]}\r\n`; // RFC 5530 §3.
+    case 'http': // RFC 9110 §15.6.4; a body would have to wait for the request.
+      return `${HTTP_REFUSAL.join('\r\n')}\r\n\r\n`;
     case 'silent':
       return undefined;
   }

@@ -83,7 +83,7 @@ export function openDirectory(parts: {
 }
 
 /** Protocols in which users log in with a password. */
-const LOGINS: ReadonlySet<Protocol> = new Set(['pop3', 'imap', 'submission', 'relay']);
+const LOGINS: ReadonlySet<Protocol> = new Set(['pop3', 'imap', 'submission', 'relay', 'web']);
 
 /**
  * Why a node that listens so must not use the snapshot its file names, as a list for reports:

@@ -30,6 +30,7 @@ import { HostBeats } from '../volumes/hosts.ts';
 import { openVolumes, type Volumes } from '../volumes/open.ts';
 import type { VolumeDirectory } from '../volumes/types.ts';
 import { openLeaving, type Leaving } from './leaving.ts';
+import { openWeb } from './web.ts';
 import { hostNameOf, valuesOf, type Plan, type Values } from './plan.ts';
 import { isServiceName, needsMailboxes, SERVICES, type Protocol } from './services.ts';
 import { productVersion } from './version.ts';
@@ -201,5 +202,6 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
         hostName,
         onLogin: (address, account) => pop.seen(address, account),
       }),
+    web: () => openWeb(built),
   };
 }

@@ -6,8 +6,8 @@ import type { RefusalStyle } from '../net/refusal.ts';
  * cannot be taken.
  */
 export interface ServiceRow {
-  readonly protocol: 'mx' | 'lmtp' | 'submission' | 'relay' | 'pop3' | 'imap';
-  readonly tls: 'implicit' | 'starttls';
+  readonly protocol: 'mx' | 'lmtp' | 'submission' | 'relay' | 'pop3' | 'imap' | 'web';
+  readonly tls: 'implicit' | 'starttls' | 'none';
   readonly refusal: RefusalStyle;
   /** Letter in mwNode's status, upper case while up (S0-34). */
   readonly letter: string;
@@ -23,6 +23,8 @@ export const SERVICES = {
   pop3s: { protocol: 'pop3', tls: 'implicit', refusal: 'silent', letter: 'P' },
   imap: { protocol: 'imap', tls: 'starttls', refusal: 'imap', letter: 'G' },
   imaps: { protocol: 'imap', tls: 'implicit', refusal: 'silent', letter: 'G' },
+  http: { protocol: 'web', tls: 'none', refusal: 'http', letter: 'A' },
+  https: { protocol: 'web', tls: 'implicit', refusal: 'silent', letter: 'A' },
 } as const satisfies Readonly<Record<string, ServiceRow>>;
 
 export type ServiceName = keyof typeof SERVICES;
@@ -35,6 +37,7 @@ const MAILBOX_SERVICES: ReadonlySet<Protocol> = new Set([
   'submission',
   'pop3',
   'imap',
+  'web',
 ]);
 
 /** Whether a node that listens so needs the mail volumes (S2-14: a smarthost does not). */

@@ -11,6 +11,7 @@ test.each([
   [['pop3s'], true, 'PM'],
   [['lmtp'], true, 'SM'],
   [['imap', 'imaps'], true, 'MG'],
+  [['http', 'https'], true, 'MA'],
   [[], true, 'M'],
 ])('[S0-34] a node with %j that is up (%s) shows %s', (services, up, letters) => {
   expect(statusLetters(listen(...services), up)).toBe(letters);

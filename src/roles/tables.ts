@@ -3,7 +3,9 @@ import { AUTH_OPTIONS } from '../auth/options.ts';
 import { ADMIN_OPTIONS, DIRECTORY_OPTIONS, EMBEDDED_OPTIONS } from '../directory/options.ts';
 import { DNS_OPTIONS } from '../dns/options.ts';
 import { HTTP_OPTIONS } from '../http/options.ts';
+import { WEB_OPTIONS } from '../http/web-options.ts';
 import { IMAP_OPTIONS } from '../imap/options.ts';
+import { JMAP_OPTIONS } from '../jmap/options.ts';
 import { MAILBOX_OPTIONS } from '../mailbox/options.ts';
 import { MX_OPTIONS } from '../mx/options.ts';
 import { NET_OPTIONS } from '../net/options.ts';
@@ -34,6 +36,8 @@ export const TABLES = [
   MX_OPTIONS,
   POP3_OPTIONS,
   IMAP_OPTIONS,
+  WEB_OPTIONS,
+  JMAP_OPTIONS,
   SUBMISSION_OPTIONS,
   RELAY_OPTIONS,
   SENDER_OPTIONS,

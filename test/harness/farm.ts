@@ -26,6 +26,8 @@ const STANDARD = {
   ldap: 389,
   pop3s: 995,
   imaps: 993,
+  http: 80,
+  https: 443,
 } as const;
 export type FarmPort = keyof typeof STANDARD;
 

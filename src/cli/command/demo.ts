@@ -75,6 +75,7 @@ The farm is running, on loopback only.
   submission  ${at('submission')} (STARTTLS)    POP3             ${at('pop3')} (STLS)
   over TLS    ${at('submissions')}               POP3 over TLS    ${at('pop3s')}
   IMAP        ${at('imap')} (STARTTLS)    IMAP over TLS    ${at('imaps')}
+  webmail     http://${at('http')}/            over TLS         https://${at('https')}/
   SMTP (MX)   ${at('mx')}               LMTP             ${at('lmtp')}
   smarthost   ${at('relay')}               LDAP             ${at('ldap')}
   health, metrics                        http://${at('health')}

@@ -47,6 +47,8 @@ export const DEMO_PORTS = {
   pop3s: 995,
   imap: 143,
   imaps: 993,
+  http: 80,
+  https: 443,
 } as const;
 
 export const demoPort = (layout: DemoLayout, service: keyof typeof DEMO_PORTS): number =>
