@@ -4,9 +4,11 @@ import type { MailContext } from './context.ts';
 import { below, diskName, folderName, INBOX, namesOf, shownName } from './folder-names.ts';
 import { readUses, removeUse, writeUse } from './folder-uses.ts';
 import { MailError, type SpecialUse } from './mail.ts';
+import { writeRemoved } from './removed-folders.ts';
 import { explainMissing, noFolder } from './shared-folder.ts';
 import { checkUse } from './special-use.ts';
 import { setSubscribed } from './subscriptions.ts';
+import type { UserFacts } from './user-facts.ts';
 
 /**
  * The folders of a mailbox: making, removing and renaming them.
@@ -55,9 +57,10 @@ export class FolderTable {
     if (use !== undefined) await writeUse(mailbox, use, diskName(name));
   }
 
-  async remove(mailbox: Mailbox, name: string): Promise<void> {
+  async remove(mailbox: Mailbox, name: string, facts: UserFacts): Promise<void> {
     const disk = namesOf((await this.list(mailbox)) ?? []).get(name);
     if (disk === undefined) throw noFolder(name);
+    await this.#noteRemoved(mailbox, disk, facts);
     const uses = await readUses(mailbox);
     try {
       await mailbox.volume.removeFolder(mailbox.maildir, disk);
@@ -151,6 +154,20 @@ export class FolderTable {
     }
     this.#changed(disk);
     this.#changed(to);
+  }
+
+  /** What is in a folder that is to go. Where it cannot be written the folder goes all the same. */
+  async #noteRemoved(
+    { volume, maildir }: Mailbox,
+    folder: string,
+    facts: UserFacts,
+  ): Promise<void> {
+    try {
+      const { state } = await volume.journals.sync({ maildir, folder });
+      await writeRemoved(facts, state, this.#context.clock.now());
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   #changed(disk: string): void {

@@ -80,7 +80,7 @@ export class MaildirMail implements Mail {
   async remove(given: string): Promise<void> {
     const name = folderName(given);
     if (name === INBOX) throw new MailError('not-possible', 'INBOX cannot be removed');
-    await this.#table.remove(await this.#made(name), name);
+    await this.#table.remove(await this.#made(name), name, this.facts);
   }
 
   async rename(from: string, to: string): Promise<void> {

@@ -16,6 +16,7 @@ import {
 } from './mail.ts';
 import { wireOctetsOf, type MemoryFolderData, type MemoryMailbox } from './memory-mailbox.ts';
 import type { Query } from './query.ts';
+import { writeRemoved } from './removed-folders.ts';
 import type { SearchSource } from './search.ts';
 import { checkUse, usesOf } from './special-use.ts';
 import { StoredForm } from './stored-form.ts';
@@ -70,7 +71,8 @@ export class MemoryMail implements Mail {
   async remove(given: string): Promise<void> {
     const name = folderName(given);
     if (name === INBOX) throw new MailError('not-possible', 'INBOX cannot be removed');
-    this.#data(name);
+    const { state } = this.#data(name);
+    await writeRemoved(this.facts, state, this.#mailbox.clock.now());
     this.#mailbox.folders.delete(name);
   }
 
@@ -226,7 +228,7 @@ function linkInto({ mailbox, from, uids, to, how }: Link): Copied {
   const wanted = new Set(uids);
   const found = from.state.messages.filter(({ uid }) => wanted.has(uid));
   const added = to.put(
-    found.map(({ key, flags, keywords }) => ({
+    found.map(({ key, entry, flags, keywords }) => ({
       stored: from.contents.get(key) as Buffer,
       name: linkBase(`0.${mailbox.uniqueName()}`, entry.name, how),
       directory: 'cur',

@@ -264,13 +264,18 @@ export function pick(state: FolderState, uids: readonly number[]): readonly Numb
   return uids.map((uid) => findUid(messages, uid)).filter((message) => message !== undefined);
 }
 
-function findUid(messages: readonly Numbered[], uid: number): Numbered | undefined {
+export function findUid(messages: readonly Numbered[], uid: number): Numbered | undefined {
+  const found = messages[indexFrom(messages, uid)];
+  return found?.uid === uid ? found : undefined;
+}
+
+/** Where the messages from this UID on begin. */
+export function indexFrom(messages: readonly Numbered[], uid: number): number {
   let [low, high] = [0, messages.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((messages[middle] as Numbered).uid < uid) low = middle + 1;
     else high = middle;
   }
-  const found = messages[low];
-  return found?.uid === uid ? found : undefined;
+  return low;
 }

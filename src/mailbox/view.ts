@@ -3,7 +3,7 @@
  * survive moves and renames, states that any node can continue from, threads. IMAP sees folders
  * (`mail.ts`); JMAP sees this. Decision 22 says what ids and states are made of.
  */
-import type { Account } from './types.ts';
+import type { Account } from '../directory/types.ts';
 import type { Folder, FolderInfo, FolderState, Mail, Numbered } from './mail.ts';
 
 export interface FolderView {
@@ -43,6 +43,7 @@ export interface Changed {
 }
 
 export interface Threads {
+  /** Also of emails destroyed lately, where a node had told their threads (RFC 8621 §3.2). */
   threadOf(emailId: string): string | undefined;
   /** By time of arrival, oldest first. */
   emailsOf(threadId: string): readonly string[];
@@ -60,7 +61,8 @@ export interface MailView {
   refresh(which?: readonly string[]): Promise<MailVersion>;
   /**
    * undefined: cannot be told (foreign string, older than 30 days): cannotCalculateChanges
-   * (RFC 8620 §5.2).
+   * (RFC 8620 §5.2). Also of a state that is newer than `version`, as another node may have given
+   * it: `refresh` all before asking.
    */
   emailChanges(since: string, version: MailVersion): Changed | undefined;
   mailboxChanges(

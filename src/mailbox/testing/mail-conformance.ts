@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { folderCases } from './mail-folders.ts';
 import { messageCases } from './mail-messages.ts';
 import { togetherCases } from './mail-together.ts';
+import { viewCases } from './mail-view.ts';
 import type { Current, MailLimits, MailUnderTest, OpenMail } from './mail-under-test.ts';
 
 /** The cases that every Mail passes, or it is none. */
@@ -35,5 +36,6 @@ export function mailConformance(name: string, open: OpenMail): void {
     folderCases(current);
     messageCases(current);
     togetherCases(current);
+    viewCases(current);
   });
 }
