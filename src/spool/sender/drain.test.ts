@@ -3,8 +3,10 @@ import { systemClock } from '../../base/clock.ts';
 import { systemRandom } from '../../base/random.ts';
 import { defaults } from '../../config/options.ts';
 import type { DnsAnswer, MxRecord, Resolver } from '../../dns/types.ts';
-import { silentLogger } from '../../log/types.ts';
+import { collectingLogger, type LogLine } from '../../log/testing.ts';
+import { type Logger, silentLogger } from '../../log/types.ts';
 import { SMTP_CLIENT_OPTIONS } from '../../smtp/client/options.ts';
+import { StoreError } from '../../volumes/error.ts';
 import type { OutboundClaim } from '../outbound.ts';
 import { MemoryOutbound } from '../testing/memory-outbound.ts';
 import { post } from '../testing/letters.ts';
@@ -35,14 +37,19 @@ const mx = new Promise<DnsAnswer<MxRecord>>((resolve) => {
 });
 const resolver = { mx: () => mx } as unknown as Resolver;
 
-function senderOf(spools: MemoryOutbound): ReturnType<typeof createSender> {
+const LOOK_TROUBLE = 'the spool cannot be asked for letters that leave';
+
+function senderOf(
+  spools: MemoryOutbound,
+  logger: Logger = silentLogger,
+): ReturnType<typeof createSender> {
   const options = { ...defaults(SENDER_OPTIONS), ...defaults(SMTP_CLIENT_OPTIONS) };
   return createSender({
     spools,
     resolver,
     clock: systemClock,
     random: systemRandom,
-    logger: silentLogger,
+    logger,
     options: { ...options, 'relay.mta-sts': 'off' },
     source: { helo: 'node1.farm.test' },
     isOwn: () => false,
@@ -71,4 +78,32 @@ test('a drained sender gives back what the spool had claimed and not handed over
   spools.late = [...(await spools.take({ limit: 1, perRoute: () => 1 }))];
   await sender.drain(1000);
   expect(spools.letters.map(({ state }) => state)).toEqual(['waiting']);
+});
+
+test('a spool that is away is told of once, and again when that changes', async () => {
+  const lines: LogLine[] = [];
+  const spools = new MemoryOutbound(systemClock);
+  let error: Error | undefined = new StoreError('volume-down', 'No spool volume is up');
+  let takes = 0;
+  spools.take = async () => {
+    takes += 1;
+    if (error !== undefined) throw error;
+    return [];
+  };
+  const sender = senderOf(spools, collectingLogger(lines));
+  sender.start();
+  const looks = async (): Promise<void> => {
+    const before = takes;
+    await expect.poll(() => (sender.wake('example.net'), takes)).toBeGreaterThan(before + 3);
+  };
+  await looks();
+  expect(lines.map(({ level, message }) => [level, message])).toEqual([['warn', LOOK_TROUBLE]]);
+  expect(lines[0]).toMatchObject({ err: { message: 'No spool volume is up' } });
+  error = new StoreError('volume-busy', 'spool1 is busy');
+  await looks();
+  expect(lines[1]).toMatchObject({ level: 'warn', err: { message: 'spool1 is busy' } });
+  error = undefined;
+  await looks();
+  expect(lines.slice(2)).toEqual([{ level: 'info', message: `over: ${LOOK_TROUBLE}` }]);
+  await sender.drain(0);
 });

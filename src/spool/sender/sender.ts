@@ -8,6 +8,7 @@
  *
  * Errors: MF-REL-104 the spool does not take what became of a letter, MF-REL-105 no message
  */
+import { Trouble } from '../../log/trouble.ts';
 import { laneOf } from '../lane.ts';
 import type { OutboundClaim, Settlement } from '../outbound.ts';
 import { attempt, MessageGoneError, type Attempt } from './attempt.ts';
@@ -56,8 +57,8 @@ class SpoolSender implements Sender {
   readonly #shares: Shares;
   /** Spool server's time less ours, as it was seen last. */
   #offset = 0;
-  /** Letters under way, and being settled. */
-  #active = 0;
+  #active = 0; // Letters under way, and being settled.
+  readonly #trouble: Trouble;
   #looking = false;
   #lookAgain = false;
   #taking: Promise<void> = Promise.resolve();
@@ -69,6 +70,7 @@ class SpoolSender implements Sender {
     const privates = options['relay.destinations.private'] === 'allow' ? 'allow' : 'refuse';
     this.#connector = new Connector(parts);
     this.#shares = new Shares(options);
+    this.#trouble = new Trouble(logger, 'the spool cannot be asked for letters that leave');
     const mtaSts = new MtaSts({
       resolver,
       clock,
@@ -139,7 +141,7 @@ class SpoolSender implements Sender {
   }
 
   async #takeAll(): Promise<void> {
-    const { spools, options, logger, clock } = this.#parts;
+    const { spools, options, clock } = this.#parts;
     const max = options['relay.connections.max'] * HELD_PER_CONNECTION;
     while (this.#lookAgain && !this.#stop.signal.aborted) {
       this.#lookAgain = false;
@@ -149,9 +151,9 @@ class SpoolSender implements Sender {
         const claims = await spools.take({ limit, perRoute: (lane) => this.#room(lane) });
         for (const claim of claims) await this.#accept(claim, clock.now());
         if (claims.length > 0) this.#lookAgain = true;
+        this.#trouble.over();
       } catch (error) {
-        logger.warn({ error }, 'the spool cannot be looked through for letters that leave');
-        return;
+        return this.#trouble.met(error);
       }
       for (const lane of this.#lanes.values()) this.#pump(lane);
     }
