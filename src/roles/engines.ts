@@ -23,13 +23,14 @@ import { Marks } from '../spool/marks.ts';
 import { openOutboundSpools } from '../spool/outbound-spools.ts';
 import { Spools } from '../spool/spools.ts';
 import { SendingLimits } from '../submission/sending-limits.ts';
-import { createSubmissionService, createUserPolicy } from '../submission/service.ts';
+import { createLetters, createSubmissionService, createUserPolicy } from '../submission/service.ts';
 import { exclusiveByLockFiles } from '../pop3/exclusive.ts';
 import { createPop3Service } from '../pop3/service.ts';
 import { HostBeats } from '../volumes/hosts.ts';
 import { openVolumes, type Volumes } from '../volumes/open.ts';
 import type { VolumeDirectory } from '../volumes/types.ts';
 import { openLeaving, type Leaving } from './leaving.ts';
+import { createWebSubmitter } from './web-submitter.ts';
 import { openWeb } from './web.ts';
 import { hostNameOf, valuesOf, type Plan, type Values } from './plan.ts';
 import { isServiceName, needsMailboxes, SERVICES, type Protocol } from './services.ts';
@@ -202,6 +203,10 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
         hostName,
         onLogin: (address, account) => pop.seen(address, account),
       }),
-    web: () => openWeb(built),
+    web: () => {
+      const letters = createLetters({ ...smtp, outbound, auth, marks });
+      const messageMax = values['mailbox.message.max'];
+      return openWeb({ ...built, submitter: createWebSubmitter({ letters, messageMax }) });
+    },
   };
 }

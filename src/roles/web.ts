@@ -9,31 +9,29 @@ import type { MailStore } from '../mailbox/types.ts';
 import { OpenMailViews } from '../mailbox/views.ts';
 import type { Service } from '../net/types.ts';
 import type { EngineParts } from './engines.ts';
+import { staticRoutes } from '../webmail/static.ts';
 import type { Values } from './plan.ts';
 
 export interface WebEngineParts extends Pick<EngineParts, 'logger' | 'clock' | 'random'> {
   readonly values: Values;
   readonly store: MailStore;
   readonly auth: Authenticator;
+  readonly submitter: Submitter;
 }
 
 export function openWeb(parts: WebEngineParts): Service {
-  const { values, store, auth, clock } = parts;
+  const { values, store, auth, submitter, clock } = parts;
   const views = new OpenMailViews({ store, clock });
   const jmap = createJmapRoutes({
     auth: basicOnly(auth),
     views,
-    submitter: noSubmitter,
+    submitter,
     affairsOf: () => noAffairs,
     values,
     messageMax: values['mailbox.message.max'],
   });
-  return createWebService({ ...parts, routes: [jmap], describe: problemOf });
+  return createWebService({ ...parts, routes: [jmap, staticRoutes()], describe: problemOf });
 }
-
-const noSubmitter: Submitter = {
-  submit: () => Promise.resolve({ kind: 'unavailable', text: 'This node does not take mail' }),
-};
 
 const noAffairs: OwnAffairs = {
   vacation: () => Promise.resolve(undefined),

@@ -2,22 +2,15 @@
  * Arguments of methods (RFC 8620 §3.2), read and checked one by one. A handler reads all of them,
  * says `end`, and then acts: nothing has happened when one is wrong.
  */
+import { isRecord } from '../wire/values.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 
 /** RFC 8620 §1.3 */
 const INT_MAX = Number.MAX_SAFE_INTEGER;
-/** RFC 8620 §1.2; longer or other ones are ids of nothing. */
-const ID = /^[A-Za-z0-9_-]{1,255}$/;
-
-export const isId = (text: string): boolean => ID.test(text);
-
 /** @throws MethodError invalidArguments */
 export function invalid(text: string): never {
   throw new MethodError('invalidArguments', text);
 }
-
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Reads arguments by name. All methods throw MethodError 'invalidArguments'. */
 export class Reader {

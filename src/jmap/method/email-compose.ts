@@ -10,7 +10,7 @@ import { fieldOf } from '../wire/email.ts';
 import { headerProperty, type HeaderProperty } from '../wire/header.ts';
 import { headerLine } from '../wire/header-write.ts';
 import type { Args, JmapContext, OpenBlob } from '../types.ts';
-import { isRecord } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
 import { badProperties, SetRefusal } from './standard.ts';
 
 const BODY = ['bodyStructure', 'textBody', 'htmlBody', 'attachments', 'bodyValues'];

@@ -7,7 +7,8 @@ import type { EmailPlace, FolderView } from '../../mailbox/view.ts';
 import { flagsOf, isKeyword } from '../wire/keywords.ts';
 import { headerProperty } from '../wire/header.ts';
 import { MethodError, type Args } from '../types.ts';
-import { invalid, isRecord, Reader } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
+import { invalid, Reader } from './arguments.ts';
 
 export type Filter =
   | { readonly kind: 'and' | 'or'; readonly of: readonly Filter[] }

@@ -12,7 +12,8 @@
 import type { EmailPlace, MailVersion } from '../../mailbox/view.ts';
 import { flagsOf, keywordsOf } from '../wire/keywords.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
-import { invalid, isRecord, readerFor } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
+import { invalid, readerFor } from './arguments.ts';
 import { composedEmail } from './email-compose.ts';
 import { byFolder } from './email-filter.ts';
 import { destinationOf, keywordSet, mailboxesOf, storeEmail } from './email-store.ts';

@@ -3,7 +3,7 @@ import { emailIdOf } from '../../mailbox/email-id.ts';
 import type { FolderView } from '../../mailbox/view.ts';
 import { flagsOf, isKeyword } from '../wire/keywords.ts';
 import type { Args, JmapContext } from '../types.ts';
-import { isRecord } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
 import { badProperties, resolvedId, SetRefusal } from './standard.ts';
 
 /** Keywords of one message. */

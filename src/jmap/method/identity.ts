@@ -4,7 +4,8 @@
  */
 import { hash } from 'node:crypto';
 import type { Args, JmapContext } from '../types.ts';
-import { isRecord, readerFor } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
+import { readerFor } from './arguments.ts';
 import { faultOf } from './faults.ts';
 import { patched } from './patch.ts';
 import { readRecords, stateOf, writeRecord } from './records.ts';

@@ -3,7 +3,8 @@ import { fold } from '../../mailbox/search-fold.ts';
 import type { FolderView, MailVersion } from '../../mailbox/view.ts';
 import { roleOf, sortOrderOf, standings, type Standing } from '../wire/mailbox.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
-import { invalid, isRecord, Reader, readerFor } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
+import { invalid, Reader, readerFor } from './arguments.ts';
 import { orderedIds, pageArguments, pageOf } from './query-page.ts';
 import { currentVersion } from './standard.ts';
 

@@ -1,6 +1,6 @@
 /** Patch objects (RFC 8620 §5.3). */
 import type { Args } from '../types.ts';
-import { isRecord } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
 import { SetRefusal } from './standard.ts';
 
 const invalidPatch = (description: string): SetRefusal =>

@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Args, JmapContext } from '../types.ts';
-import { isRecord } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
 
 const PARALLEL = 8;
 

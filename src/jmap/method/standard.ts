@@ -4,7 +4,8 @@
  */
 import type { Changed, MailVersion } from '../../mailbox/view.ts';
 import { MethodError, type Args, type JmapContext, type SetError } from '../types.ts';
-import { invalid, isId, type Reader } from './arguments.ts';
+import { isId } from '../wire/values.ts';
+import { invalid, type Reader } from './arguments.ts';
 
 /** One object cannot be made or changed; the others can. */
 export class SetRefusal extends Error {

@@ -20,7 +20,8 @@ import {
   type SubmissionAddress,
   type SubmitReply,
 } from '../types.ts';
-import { invalid, isRecord, Reader, readerFor } from './arguments.ts';
+import { isRecord } from '../wire/values.ts';
+import { invalid, Reader, readerFor } from './arguments.ts';
 import { readRange, summariesOf } from './email-read.ts';
 import { emailSet } from './email-set.ts';
 import { faultOf } from './faults.ts';
