@@ -24,12 +24,18 @@ export async function sendStream(reply: FastifyReply, streamed: Streamed): Promi
   const { octets, content } = streamed;
   for (const [name, value] of Object.entries(streamed.headers)) reply.header(name, value);
   if (octets !== undefined) reply.header('content-length', octets);
-  if (reply.request.method === 'HEAD') return reply.send();
+  const { raw } = reply;
+  const begin = (): ServerResponse => {
+    reply.hijack();
+    return raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+  };
+  if (reply.request.method === 'HEAD') {
+    begin().end();
+    return reply;
+  }
   const pieces = content[Symbol.asyncIterator]();
   let next = await pieces.next();
-  reply.hijack();
-  const { raw } = reply;
-  raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+  begin();
   try {
     while (next.done !== true) {
       if (next.value.length > 0) await written(raw, next.value);
