@@ -24,6 +24,9 @@ const TARGETS = {
   witness: ['test/witness/main.ts'],
 };
 
+// Made before it runs, when its sources changed; a release carries the result and has no scripts.
+const MADE_BEFORE = { start: 'scripts/webmail.ts' };
+
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
 main();
@@ -37,6 +40,7 @@ function main() {
   const missing = missingPackages(node);
   if (missing.length > 0) install(missing, node);
   if (!existsSync(path.join(ROOT, target[0]))) fail(`${target[0]} is not part of this tree`, 64);
+  make(node, MADE_BEFORE[name]);
   run(node, [path.join(ROOT, target[0]), ...target.slice(1), ...args]);
 }
 
@@ -117,6 +121,12 @@ function explain(output) {
   if (/EACCES|EPERM|EROFS/.test(output)) return `no permission to write to ${ROOT}/node_modules`;
   if (/EINTEGRITY/.test(output)) return 'a package is not the one that package-lock.json pins';
   return 'npm could not install the packages';
+}
+
+function make(node, script) {
+  if (script === undefined || !existsSync(path.join(ROOT, script))) return;
+  const { status } = spawnSync(node, [path.join(ROOT, script)], { cwd: ROOT, stdio: 'inherit' });
+  if (status !== 0) say(`${script} failed: going on without what it makes`);
 }
 
 /** Becomes the target, as far as a parent can: its signals, its exit code. */

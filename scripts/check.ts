@@ -37,6 +37,10 @@ const report = (findings: readonly Finding[]): string => findings.map(show).join
 
 const CHECKS: readonly Check[] = [
   { name: 'types', run: () => runTool(ROOT, 'tsc', '-p', '.', '--pretty', 'false') },
+  {
+    name: 'browser',
+    run: () => runTool(ROOT, 'tsc', '-p', 'src/webmail/client', '--pretty', 'false'),
+  },
   { name: 'lint', run: () => runTool(ROOT, 'oxlint', '--format=unix') },
   { name: 'format', run: () => runTool(ROOT, 'oxfmt', '--check') },
   { name: 'layers', run: async () => report(checkLayers(ROOT)) },

@@ -13,7 +13,7 @@ const places = process.argv.slice(2).filter((arg) => !arg.startsWith('-'));
 const isWanted = (file: string): boolean =>
   places.length === 0 || places.some((place) => `${file}/`.startsWith(`${place}/`));
 
-for (const file of walk(ROOT).filter((name) => name.endsWith('.ts') && isWanted(name))) {
+for (const file of walk(ROOT).filter((name) => /\.tsx?$/.test(name) && isWanted(name))) {
   const text = read(ROOT, file);
   const wrapped = wrapComments(file, text);
   if (wrapped !== text) writeFileSync(path.join(ROOT, file), wrapped);

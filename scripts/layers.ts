@@ -74,6 +74,7 @@ export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
   'src/directory/snapshot/build.ts': 'a snapshot of the directory, on a local disk',
   'src/relay/known-nodes.ts': 'who was in the farm, a cache on the local disk of the node',
   'src/roles/worker.ts': 'the state folder of the node, on a local disk',
+  'src/volumes/many-files-thread.ts': 'renames that maildir asks for and judges, many in one go',
 };
 
 /** Tests and what only tests use (`testing/`, conformance suites) may look up and sideways. */
@@ -95,7 +96,7 @@ export function checkLayers(
   exceptions: Readonly<Record<string, string>> = NAME_CALL_FILES,
 ): Finding[] {
   const files = ['src', 'maildir', 'scripts', 'test'].flatMap((top) => walk(root, top));
-  const sources = files.filter((f) => f.endsWith('.ts')).map((f) => parse(f, read(root, f)));
+  const sources = files.filter((f) => /\.tsx?$/.test(f)).map((f) => parse(f, read(root, f)));
   const known = new Set(files);
   const findings = sources.flatMap((source) => checkSource(source, known));
   const callers = new Set(sources.filter((s) => nameCalls(s).length > 0).map((s) => s.file));
@@ -112,7 +113,7 @@ export function checkLayers(
 
 function unlistedFolders(files: readonly string[]): Finding[] {
   const modules = new Set(
-    files.filter((f) => /^src\/[^/]+\/.*\.ts$/.test(f)).map((f) => moduleOf(f)),
+    files.filter((f) => /^src\/[^/]+\/.*\.tsx?$/.test(f)).map((f) => moduleOf(f)),
   );
   return [...modules]
     .filter((module) => layerOf(module) < 0)

@@ -44,6 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
   const peers = paths.length === 0 || paths.some((name) => path.normalize(name).startsWith('test'));
   const steps: [script: string, args: readonly string[]][] = [];
   if (peers) steps.push([INSTALLER, []]);
+  if (peers) steps.push(['scripts/webmail.ts', []]);
   if (all) steps.push(['scripts/check.ts', []]);
   const failed: string[] = [];
   for (const [script, options] of steps) {

@@ -27,8 +27,8 @@ interface Rule {
   readonly everywhere?: boolean;
 }
 
-const PRODUCT = /^(src|maildir)\/.*\.ts$/;
-const CODE = /\.(ts|mjs)$/;
+const PRODUCT = /^(src|maildir)\/.*\.tsx?$/;
+const CODE = /\.(tsx?|mjs)$/;
 const ANY = /^/;
 
 // Spelled in pieces where the rule would otherwise find itself.
@@ -86,7 +86,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /[ \t]+$/,
     instead: 'no trailing blanks',
-    files: /\.(ts|mjs|md|ya?ml)$/,
+    files: /\.(tsx?|mjs|md|ya?ml)$/,
     everywhere: true,
   },
 ];
@@ -107,13 +107,13 @@ const BUILD_OUTPUT = /(^|\/)(node_modules|dist|coverage|\.cache)\/|\.(tgz|log|ts
 const PLAIN_JAVASCRIPT = /^scripts\/bootstrap\.mjs$/;
 
 /** Text that people write; what is not (mail, generated lists) is not judged by line. */
-const TEXT = /\.(ts|mjs|md|json|tsv|ya?ml|sh|py|html|css|ldif|schema|conf)$|(^|\/)[^./]+$/;
+const TEXT = /\.(tsx?|mjs|md|json|tsv|ya?ml|sh|py|html|css|ldif|schema|conf)$|(^|\/)[^./]+$/;
 
 /** Everything untidy in the tree at `root`. */
 export function checkTidy(root: string): Finding[] {
   const files = walk(root);
   const index = tracked(root);
-  const sources = files.filter((f) => f.endsWith('.ts')).map((f) => parse(f, read(root, f)));
+  const sources = files.filter((f) => /\.tsx?$/.test(f)).map((f) => parse(f, read(root, f)));
   const byFile = new Map(sources.map((s) => [s.file, s]));
   return [
     ...files.filter((f) => TEXT.test(f)).flatMap((f) => lines(root, f, byFile.get(f))),
@@ -213,7 +213,7 @@ function markdown(file: string, text: string): Finding[] {
 
 function missingReadmes(files: readonly string[]): Finding[] {
   const folders = files
-    .filter((f) => f.endsWith('.ts'))
+    .filter((f) => /\.tsx?$/.test(f))
     .map((f) => /^(src\/[^/]+|maildir|scripts|test)\//.exec(f)?.[1])
     .filter((folder) => folder !== undefined);
   return [...new Set(folders)]
@@ -268,6 +268,8 @@ function untracked(sources: readonly Source[], index: ReadonlySet<string>): Find
 /** Found by name or by a person: tests, types of packages, what scripts collect and npm starts. */
 function isEntry(file: string, started: string): boolean {
   if (!/^(src|maildir|scripts|test)\//.test(file)) return true;
+  // The page of the browser starts it: index.html beside it.
+  if (file === 'src/webmail/client/main.tsx') return true;
   if (/\.(test|lab|machines|d)\.ts$|^src\/([^/]+\/)?(options|errors)\.ts$/.test(file)) return true;
   return started.includes(file) || file === 'maildir/src/index.ts';
 }

@@ -1,0 +1,25 @@
+import type { Clock } from '../clock.ts';
+import type { EventStream } from '../jmap/push.ts';
+import type { PlainStorage } from './queue-store.ts';
+
+/** What the client uses of the browser. */
+export interface Browser {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly clock: Clock;
+  readonly storage: PlainStorage;
+  readonly openStream: (url: string) => EventStream;
+  /** Languages that the user wants, the best first. */
+  readonly languages: readonly string[];
+  /** A name that nobody else has. */
+  readonly newId: () => string;
+  /** Of this page, the same after it was loaded again. */
+  readonly pageId: string;
+  readonly address: {
+    get(): string;
+    /** `replace`: Back does not come here. */
+    go(hash: string, how: 'push' | 'replace'): void;
+  };
+  readonly reload: () => void;
+  /** Minutes that local time is behind UTC. */
+  readonly offsetMinutes: () => number;
+}
