@@ -34,8 +34,8 @@
  *    that waits is part of the same.
  *  - A look fails: the refresh fails, nothing is told. Half a mailbox is none.
  *
- * Cost: a look at a folder in which nothing has changed is three GETATTR, the list of folders what
- * `Mail.folders` takes, removed folders one listing. An email that was removed for good costs one
+ * Cost: a look at a folder in which nothing has changed is three listings (GETATTR on NFS), with the
+ * list of folders one more for each and eight (views.test.ts). An email that was removed for good costs one
  * more look at all other folders. A version is O(folders), the places of emails O(changes); nothing
  * but `emailChanges` looks at all messages, and that at one number each.
  */

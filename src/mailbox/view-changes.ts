@@ -88,9 +88,9 @@ class Seen {
 
   /** Ascending by MODSEQ: those of before are not looked at. */
   #expunged(row: EmailRow, expunged: readonly Expunged[]): 'told' | 'untold' {
-    for (let at = expunged.length - 1; at >= 0; at--) {
-      const { uid, modseq, emailId } = expunged[at] as Expunged;
-      if (modseq <= row.modseq) break;
+    let at = expunged.length;
+    while (at > 0 && (expunged[at - 1] as Expunged).modseq > row.modseq) at -= 1;
+    for (const { uid, emailId } of expunged.slice(at)) {
       if (uid >= row.uidNext) continue;
       if (emailId === '') return 'untold';
       this.#left.add(emailId);

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../../base/clock.ts';
+import { systemClock, type Clock } from '../../base/clock.ts';
 import { defaults } from '../../config/options.ts';
 import { memoryAccount, memoryDirectory } from '../../directory/memory.ts';
 import type { Account } from '../../directory/types.ts';
 import { silentLogger } from '../../log/types.ts';
 import type { Volumes } from '../../volumes/open.ts';
+import type { Fs } from '#maildir';
 import { openTestVolumes, temporaryVolumes } from '../../volumes/testing/volumes.ts';
 import type { Volume } from '../../volumes/volume.ts';
 import { MAILBOX_OPTIONS, type MailboxOptions } from '../options.ts';
@@ -23,10 +24,17 @@ export interface MaildirUnderTest extends MailUnderTest {
   readonly volume: Volume;
 }
 
+/** What the machine gives otherwise. */
+export interface MachineParts {
+  readonly clock?: Clock;
+  readonly fs?: Fs;
+}
+
 /** Two front ends with engines of their own, on one real volume. */
 export async function openMaildirMail(
   limits: MailLimits = {},
   set: Partial<MailboxOptions> = {},
+  machine: MachineParts = {},
 ): Promise<MaildirUnderTest> {
   const { quotaBytes = 0, foldersMax, messageMax } = limits;
   const disk = await temporaryVolumes('v1');
@@ -42,9 +50,9 @@ export async function openMaildirMail(
     ...(messageMax !== undefined && { 'mailbox.message.max': messageMax }),
   };
   const fronts = [1, 2].map(() => {
-    const volumes = openTestVolumes<Account>(directory, { limits: WAIT });
+    const volumes = openTestVolumes<Account>(directory, { limits: WAIT, ...machine });
     const { mailboxes } = volumes;
-    const clock = systemClock;
+    const { clock = systemClock } = machine;
     return { volumes, store: new MaildirStore({ mailboxes, clock, log: silentLogger, options }) };
   });
   const [one, two] = fronts as [(typeof fronts)[0], (typeof fronts)[0]];
