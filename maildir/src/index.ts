@@ -48,7 +48,7 @@ export { serverTime } from './sweep.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { FAILURES } from './journal/place.ts';
 export type { Failure } from './journal/place.ts';
-export { LIES } from './types.ts';
+export { LIES, MANY_OCTETS_MAX } from './types.ts';
 export type {
   Clock,
   Entry,
@@ -56,6 +56,7 @@ export type {
   Lie,
   Maildirs,
   MaildirsOptions,
+  ManyFiles,
   Published,
   PublishRequest,
   Random,

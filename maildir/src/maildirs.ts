@@ -8,7 +8,14 @@ import {
   removeFolder,
 } from './folders.ts';
 import { listOnce, listStable } from './listing.ts';
-import { changeName, flagged, readMessage, removeMessages, sized } from './message.ts';
+import {
+  changeName,
+  flagged,
+  readMessage,
+  readMessages,
+  removeMessages,
+  sized,
+} from './message.ts';
 import { uniqueNames } from './names.ts';
 import { removeIfThere, type Nfs } from './nfs.ts';
 import { checkEntry, checkFlags, checkName } from './check.ts';
@@ -24,8 +31,8 @@ const RETRIES_DEFAULT = 5;
  * Maildirs at once.
  */
 export function openMaildirs(options: MaildirsOptions): Maildirs {
-  const { fs, directorySync } = options;
-  const nfs: Nfs = { fs, directorySync, lie: options.onLie ?? (() => {}) };
+  const { fs, directorySync, many } = options;
+  const nfs: Nfs = { fs, directorySync, many, lie: options.onLie ?? (() => {}) };
   const retries = options.maxLieRetries ?? RETRIES_DEFAULT;
   const uniqueName = uniqueNames(options);
   const exact = options.directoryTimes === 'exact';
@@ -46,6 +53,11 @@ export function openMaildirs(options: MaildirsOptions): Maildirs {
     list: (maildir) => unchanged?.list(nfs, maildir) ?? listStable(nfs, maildir),
     listOnce: (maildir) => listOnce(nfs, maildir),
     read: async (request) => readMessage(nfs, checkEntry(request), retries),
+    readsMany: (messages) => many?.ready(messages) ?? false,
+    readMany: async (request) => {
+      for (const entry of request.entries) checkEntry({ entry });
+      return readMessages(nfs, request, retries);
+    },
     setFlags: async (request) => {
       const { maildir, entry, add, remove } = checkFlags(checkEntry(request));
       return changeName(nfs, { maildir, entry, wanted: flagged(add, remove) }, retries);

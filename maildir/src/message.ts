@@ -2,7 +2,7 @@ import { asError, isErrno, isOneOf, systemError } from './errno.ts';
 import { findKeys } from './listing.ts';
 import { nameKey, nameOctets, withFlags, withSizes } from './names.ts';
 import { removeIfThere, renameExact, type Nfs } from './nfs.ts';
-import type { Entry } from './types.ts';
+import { MANY_OCTETS_MAX, type Entry } from './types.ts';
 
 export interface ReadRequest {
   readonly maildir: string;
@@ -37,6 +37,68 @@ export async function readMessage(
       entry = await findAgain(nfs, request.maildir, entry, 'open');
     }
   }
+}
+
+export interface ReadManyRequest {
+  readonly maildir: string;
+  readonly entries: readonly Entry[];
+  readonly length: number;
+  readonly into?: Uint8Array;
+}
+
+/**
+ * The begin of several messages. Those that are as their names say are read in one go where the
+ * file system can; all others, and all of them elsewhere, one by one as `readMessage` does.
+ */
+export async function readMessages(
+  nfs: Nfs,
+  request: ReadManyRequest,
+  retries: number,
+): Promise<readonly (ReadResult | Error)[]> {
+  const { entries, length } = request;
+  const all = entries.map(({ name }) => Math.min(length, (nameOctets(name) ?? length) + 1));
+  const results: (ReadResult | Error)[] = [];
+  let used = 0;
+  while (results.length < entries.length) {
+    const from = results.length;
+    let to = from;
+    let octets = 0;
+    while (to < all.length && octets + (all[to] as number) <= MANY_OCTETS_MAX) {
+      octets += all[to++] as number;
+    }
+    to = Math.max(to, from + 1);
+    const into = room(octets, request.into?.subarray(used));
+    used += octets;
+    const some = { ...request, entries: entries.slice(from, to), into };
+    results.push(...(await readSome(nfs, some, all.slice(from, to), retries)));
+  }
+  return results;
+}
+
+async function readSome(
+  nfs: Nfs,
+  { maildir, entries, length, into }: ReadManyRequest & { readonly into: Uint8Array },
+  wants: readonly number[],
+  retries: number,
+): Promise<(ReadResult | Error)[]> {
+  const paths = entries.map((entry) => pathOf(maildir, entry));
+  const found =
+    into.length === 0 ? undefined : await nfs.many?.read({ paths, octets: wants, into });
+  const results: (ReadResult | Error)[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const bytes = found?.[index];
+    if (bytes instanceof Uint8Array) {
+      const end = bytes.length < length && bytes.length === nameOctets(entry.name);
+      // Other lengths: the name is wrong or the read was short, to be looked at with care.
+      if (end || bytes.length === length) {
+        results.push({ bytes, entry, end });
+        continue;
+      }
+    }
+    const alone = { maildir, entry, offset: 0, length };
+    results.push(await readMessage(nfs, alone, retries).catch(asError));
+  }
+  return results;
 }
 
 async function readRange(

@@ -1,6 +1,6 @@
 import { asError, isErrno, isOneOf, UnknownResultError } from './errno.ts';
 import { hasKey, nameKey } from './names.ts';
-import type { Fs, Lie } from './types.ts';
+import type { Fs, Lie, ManyFiles } from './types.ts';
 
 /**
  * Every lie that NFS tells the engine is met here, in one function each, and counted.
@@ -54,6 +54,7 @@ export interface Nfs {
   readonly fs: Fs;
   readonly directorySync: 'always' | 'never';
   readonly lie: (lie: Lie) => void;
+  readonly many?: ManyFiles | undefined;
 }
 
 export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
@@ -147,14 +148,54 @@ const unknownResult = (commit: Commit, error: unknown): UnknownResultError =>
  *   caller looks for the message by its key and sees which). @throws any other system error.
  */
 export async function renameExact(nfs: Nfs, from: string, to: string): Promise<'renamed' | 'lost'> {
+  let failed: unknown;
   try {
     await nfs.fs.rename(from, to);
-    return 'renamed';
   } catch (error) {
-    if (isOneOf(error, ['ENOENT', 'ESTALE'])) return 'lost';
-    if (isOneOf(error, REFUSED)) throw error;
-    throw new UnknownResultError(`rename to ${to}`, error);
+    failed = error;
   }
+  return renameResult(failed, to);
+}
+
+/**
+ * `renameExact` of many, in order, until one fails otherwise than by being lost; that failure is the
+ * last result. In one go where the file system can.
+ */
+export async function renameAllExact(
+  nfs: Nfs,
+  pairs: readonly (readonly [from: string, to: string])[],
+): Promise<readonly RenameResult[]> {
+  let done: readonly (Error | undefined)[] | undefined;
+  try {
+    done = pairs.length < RENAMES_MIN ? undefined : await nfs.many?.rename(pairs);
+  } catch (error) {
+    const [first] = pairs;
+    return [{ failed: new UnknownResultError(`rename of ${first?.[0]} and others`, error) }];
+  }
+  const results: RenameResult[] = [];
+  for (const [index, [from, to]] of pairs.entries()) {
+    try {
+      if (done === undefined) results.push(await renameExact(nfs, from, to));
+      else results.push(renameResult(done[index], to));
+    } catch (failed) {
+      results.push({ failed });
+      break;
+    }
+  }
+  return results;
+}
+
+/** What came of a rename; a failure is as `renameExact` throws it. */
+export type RenameResult = 'renamed' | 'lost' | { readonly failed: unknown };
+
+/** Fewer renames are not worth a call for many. */
+const RENAMES_MIN = 4;
+
+function renameResult(error: unknown, to: string): 'renamed' | 'lost' {
+  if (error === undefined) return 'renamed';
+  if (isOneOf(error, ['ENOENT', 'ESTALE'])) return 'lost';
+  if (isOneOf(error, REFUSED)) throw asError(error);
+  throw new UnknownResultError(`rename to ${to}`, error);
 }
 
 /**

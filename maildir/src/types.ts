@@ -47,6 +47,34 @@ export interface Fs {
   identity(path: string): Promise<string>;
 }
 
+/** Octets that one `ManyFiles.read` may ask for. */
+export const MANY_OCTETS_MAX = 1024 * 1024;
+
+/**
+ * Calls on many files in one go, made in order. `undefined` as an answer: not now, and nothing was
+ * done; the caller makes the calls himself.
+ */
+export interface ManyFiles {
+  /** Whether a call about so many files is likely to be taken now. Asks nothing. */
+  ready(files: number): boolean;
+  /**
+   * The begin of each file, of each at most so many `octets`, by one read(2). Octets lie in `into`;
+   * after a failure nobody may use that any more. @returns octets or the error, for each file
+   */
+  read(request: {
+    readonly paths: readonly string[];
+    readonly octets: readonly number[];
+    readonly into: Uint8Array;
+  }): Promise<readonly (Uint8Array | Error)[] | undefined>;
+  /**
+   * Renames until one fails with anything but ENOENT or ESTALE. @returns for each that was tried
+   * its error or undefined; rejects when it cannot be told what was done
+   */
+  rename(
+    pairs: readonly (readonly [from: string, to: string])[],
+  ): Promise<readonly (Error | undefined)[] | undefined>;
+}
+
 /**
  * What file systems, above all NFS, say that is not so; each is met in one wrapper of `nfs.ts`
  * and counted there. A closed set: it serves as a metric's label.
@@ -82,6 +110,8 @@ export interface MaildirsOptions {
    * else, above all on NFS.
    */
   readonly directoryTimes?: 'exact' | 'vague';
+  /** Where calls on many files are cheaper in one go than one by one. */
+  readonly many?: ManyFiles | undefined;
   /** Called once for each lie met. */
   readonly onLie?: (lie: Lie) => void;
   /** How often a flag change or a removal that lost a race is tried again; 5 by default. */
@@ -178,6 +208,24 @@ export interface Maildirs {
      */
     readonly into?: Uint8Array;
   }): Promise<{ readonly bytes: Uint8Array; readonly entry: Entry; readonly end: boolean }>;
+  /** Whether `readMany` of so many messages costs less than as many `read`. Asks nothing. */
+  readsMany(messages: number): boolean;
+  /**
+   * The begin of several messages, at most `length` octets of each, found again by their bases as
+   * by `read`. @returns for each in order what `read` gives, or why there is nothing
+   */
+  readMany(request: {
+    readonly maildir: string;
+    readonly entries: readonly Entry[];
+    readonly length: number;
+    /** As of `read`, for all of them. */
+    readonly into?: Uint8Array;
+  }): Promise<
+    readonly (
+      | { readonly bytes: Uint8Array; readonly entry: Entry; readonly end: boolean }
+      | Error
+    )[]
+  >;
   /**
    * Adds and removes flag letters by rename from the exact name; moves from new to cur.
    * @throws ENOENT when the message is gone; EAGAIN when others were quicker again and again;

@@ -1,6 +1,7 @@
 import type { Account } from '../directory/types.ts';
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
 import type { Query } from './query.ts';
+import type { Ahead, AheadRequest } from './read-ahead.ts';
 import type { HeadSummary, Summary } from './summary.ts';
 import type { UserFacts } from './user-facts.ts';
 
@@ -128,6 +129,11 @@ export interface Folder {
    * is asked for. @throws StoreError 'message-gone'
    */
   read(message: Numbered, range?: StoredRange): AsyncIterable<Buffer>;
+  /**
+   * These will be read in this order, each from its begin: what comes of it may be taken instead of
+   * reading. Undefined where that would not help.
+   */
+  readAhead(request: AheadRequest): Promise<Ahead | undefined>;
   /** Octets of the message in wire form. Sized once where the name does not say. */
   octets(message: Numbered): number | Promise<number>;
   /** INTERNALDATE in milliseconds since 1970. */

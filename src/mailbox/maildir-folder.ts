@@ -1,16 +1,18 @@
 import { nameOctets, nameWireOctets, type Entry, type FlagChange } from '#maildir';
 import type { Copied, FolderState, FolderRef, Numbered, Stored } from '#maildir';
 import { StoreError } from '../volumes/error.ts';
+import type { Volume } from '../volumes/volume.ts';
 import type { MailContext } from './context.ts';
 import type { Folder, StoredRange } from './mail.ts';
 import { folderPath } from './maildir-draft.ts';
 import { mailboxEvents } from './metrics.ts';
 import { OneByOne } from './one-by-one.ts';
 import type { Query } from './query.ts';
+import { readAhead, type Ahead, type AheadRequest } from './read-ahead.ts';
 import { READ_CHUNK_BYTES, readWire, shortFile } from './reader.ts';
 import { EMPTY, pick, type Placed, type SharedFolder } from './shared-folder.ts';
 import { sizeMessage } from './sizing.ts';
-import type { MessageSource } from './summaries.ts';
+import type { Begins, MessageSource } from './summaries.ts';
 import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
 
 /** Sizes and dates that names do not say, found out once. */
@@ -143,6 +145,11 @@ export class MaildirFolder implements Folder {
     }
   }
 
+  async readAhead(request: AheadRequest): Promise<Ahead | undefined> {
+    const placed = await this.#parts.shared.placed();
+    return placed && readAhead(beginsIn(placed.mailbox.volume, folderPath(placed)), request);
+  }
+
   octets(message: Numbered): number | Promise<number> {
     return nameWireOctets(message.entry.name) ?? sizes.get(message) ?? this.#size(message);
   }
@@ -234,6 +241,7 @@ export class MaildirFolder implements Folder {
           throw error;
         }
       },
+      begins: beginsIn(volume, maildir),
     };
   }
 
@@ -265,6 +273,19 @@ export class MaildirFolder implements Folder {
     return at;
   }
 }
+
+const beginsIn = (volume: Volume, maildir: string): Begins => ({
+  ready: (messages) => volume.readsMany(messages),
+  read: async (messages, piece) => {
+    const entries = messages.map(({ entry }) => entry);
+    const results = await volume.readMany({ maildir, entries, ...piece });
+    return results.map((result) => {
+      if (!(result instanceof Error)) return result;
+      if (result instanceof StoreError && result.kind === 'message-gone') return undefined;
+      throw result;
+    });
+  },
+});
 
 async function modified(placed: Placed, { entry }: Numbered): Promise<number> {
   const path = `${folderPath(placed)}/${entry.directory}/${entry.name}`;

@@ -316,6 +316,10 @@ class MemoryFolder implements Folder {
     return { ...copied, state: this.#target(to).state };
   }
 
+  readAhead(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async *read(message: Numbered, range?: StoredRange): AsyncGenerator<Buffer> {
     const stored = this.#stored(message);
     const form = wireForm(lineEndsOf(message.entry.name));

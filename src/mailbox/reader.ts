@@ -8,12 +8,13 @@ import { lineEndsOf, wireForm } from './wire.ts';
  * takes them, so that no more than two pieces of it are in memory, however slow the client is.
  */
 
-/**
- * Octets of a file read at once. Measured with the conversion to the wire, MB per second of
- * processor time on a busy machine: 32 KiB 250, 64 KiB 440, 128 KiB 590, 256 KiB 510, 512 KiB 660,
- * 1 MiB 530. From 128 KiB on the differences are noise, and a session holds four of them.
- */
+/** Octets of a file that are converted and sent at once, and that a small message has not. */
 export const READ_CHUNK_BYTES = 256 * 1024;
+/**
+ * Octets read at once. Each reading is three calls, a hop to another thread each, which costs as
+ * much as copying 128 KiB; a session holds two of these.
+ */
+const READ_OCTETS = 2 * READ_CHUNK_BYTES;
 
 export interface Source {
   readonly volume: Volume;
@@ -48,7 +49,7 @@ export async function* readWire(source: Source, plan: ReadPlan): AsyncGenerator<
   let pieces = 0;
   const ask = (): Promise<Piece> => {
     const offset = plan.offset + stored;
-    const length = Math.min(READ_CHUNK_BYTES, plan.end - offset);
+    const length = Math.min(READ_OCTETS, plan.end - offset);
     const piece = readPiece(source, { offset, length, into: buffers?.in[pieces++ & 1] });
     piece.catch(() => {}); // One that nobody waits for any more fails in silence.
     return piece;
@@ -59,8 +60,8 @@ export async function* readWire(source: Source, plan: ReadPlan): AsyncGenerator<
     stored += bytes.length;
     const done = end || plan.offset + stored >= plan.end;
     if (!done) next = ask();
-    if (bytes.length > 0) {
-      const wire = form.convert(bytes, buffers?.out);
+    for (let from = 0; from < bytes.length; from += READ_CHUNK_BYTES) {
+      const wire = form.convert(bytes.subarray(from, from + READ_CHUNK_BYTES), buffers?.out);
       sent += wire.length;
       yield wire;
     }
@@ -107,11 +108,11 @@ interface Buffers {
 }
 
 const spare: Buffers[] = [];
-const SPARE_MAX = 8; // A megabyte each.
+const SPARE_MAX = 8; // A megabyte and a half each.
 
 const takeBuffers = (): Buffers =>
   spare.pop() ?? {
-    in: [Buffer.allocUnsafe(READ_CHUNK_BYTES), Buffer.allocUnsafe(READ_CHUNK_BYTES)],
+    in: [Buffer.allocUnsafe(READ_OCTETS), Buffer.allocUnsafe(READ_OCTETS)],
     out: Buffer.allocUnsafe(2 * READ_CHUNK_BYTES + 8),
   };
 

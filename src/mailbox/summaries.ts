@@ -52,7 +52,26 @@ export interface MessageSource {
   read(
     message: Numbered,
     piece: { readonly offset: number; readonly length: number; readonly into: Uint8Array },
-  ): Promise<{ readonly bytes: Uint8Array; readonly end: boolean } | undefined>;
+  ): Promise<Piece | undefined>;
+  /** Where the begins of many messages may be had in one go. */
+  readonly begins?: Begins;
+}
+
+/** The begins of many messages in one go. */
+export interface Begins {
+  /** Whether so many cost less than as many readings. Asks nothing. */
+  ready(messages: number): boolean;
+  /** At most `length` octets of each. Undefined: it is gone. @throws StoreError */
+  read(
+    messages: readonly Numbered[],
+    piece: { readonly length: number; readonly into: Uint8Array },
+  ): Promise<readonly (Piece | undefined)[]>;
+}
+
+/** Stored octets; `end`: they are the last. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  readonly end: boolean;
 }
 
 /** Messages looked at together; between them the process does other work. */
@@ -63,6 +82,9 @@ const HEAD_READ_OCTETS = 8192;
 const HEAD_OCTETS_MAX = 1024 * 1024;
 const PIECE_OCTETS = 128 * 1024;
 const PARALLEL = { head: 16, all: 4 };
+/** Messages read in one go, and what of each: most are smaller, and need no more. */
+const TOGETHER = 64;
+const TOGETHER_OCTETS = { head: HEAD_READ_OCTETS, all: 16_384 };
 /** So few are read from the messages rather than looked for in new batches of others. */
 const FEW = 4;
 
@@ -161,27 +183,64 @@ async function readAll(
   need: SummaryNeed,
 ): Promise<ReadonlyMap<Numbered, Fresh>> {
   const found = new Map<Numbered, Fresh>();
+  const read = need === 'head' ? readHead : readWhole;
+  const length = need === 'head' ? HEAD_READ_OCTETS : PIECE_OCTETS;
+  if (source.begins?.ready(messages.length)) {
+    const into = Buffer.allocUnsafe(length);
+    const all = begins(source.begins, messages, TOGETHER_OCTETS[need]);
+    for await (const [message, piece] of all) {
+      const fresh = piece && (await read(source, message, into, piece));
+      if (fresh) found.set(message, fresh);
+    }
+    return found;
+  }
   await inParallel(messages, PARALLEL[need], () => {
-    const into = Buffer.allocUnsafe(need === 'head' ? HEAD_READ_OCTETS : PIECE_OCTETS);
-    const read = need === 'head' ? readHead : readWhole;
+    const into = Buffer.allocUnsafe(length);
     return async (message) => {
-      const fresh = await read(source, message, into);
+      const fresh = await read(source, message, into, undefined);
       if (fresh) found.set(message, fresh);
     };
   });
   return found;
 }
 
+/** The begin of each, some read in one go while those before are looked at. */
+async function* begins(
+  source: Begins,
+  messages: readonly Numbered[],
+  length: number,
+): AsyncGenerator<readonly [Numbered, Piece | undefined]> {
+  const buffers = [0, 1].map(() => Buffer.allocUnsafe(TOGETHER * length));
+  const ask = (from: number): Promise<readonly (Piece | undefined)[]> => {
+    const into = buffers[(from / TOGETHER) & 1] as Buffer;
+    const pieces = source.read(messages.slice(from, from + TOGETHER), { length, into });
+    pieces.catch(() => {}); // Of those that nobody waits for any more.
+    return pieces;
+  };
+  let next = ask(0);
+  for (let from = 0; from < messages.length; from += TOGETHER) {
+    const pieces = await next;
+    if (from + TOGETHER < messages.length) next = ask(from + TOGETHER);
+    for (const [index, piece] of pieces.entries()) {
+      yield [messages[from + index] as Numbered, piece];
+    }
+  }
+}
+
+/** @param first the message's begin, where that was read already */
 async function readHead(
   source: MessageSource,
   message: Numbered,
   into: Buffer,
+  first: Piece | undefined,
 ): Promise<Fresh | undefined> {
   const lineEnds = lineEndsOf(message.entry.name);
   let buffer = into;
+  let known = first;
   for (;;) {
-    const length = buffer.length;
-    const piece = await source.read(message, { offset: 0, length, into: buffer });
+    const length = known === undefined ? buffer.length : known.bytes.length;
+    const piece = known ?? (await source.read(message, { offset: 0, length, into: buffer }));
+    known = undefined;
     if (piece === undefined) return undefined;
     const all = piece.end || length >= HEAD_OCTETS_MAX ? 'all' : 'start';
     const head = parseHead(piece.bytes, lineEnds, all);
@@ -190,14 +249,18 @@ async function readHead(
   }
 }
 
+/** @param first the message's begin, where that was read already */
 async function readWhole(
   source: MessageSource,
   message: Numbered,
   into: Buffer,
+  first: Piece | undefined,
 ): Promise<Fresh | undefined> {
   const parser = new MessageParser(lineEndsOf(message.entry.name));
+  let known = first;
   for (let offset = 0; ;) {
-    const piece = await source.read(message, { offset, length: into.length, into });
+    const piece = known ?? (await source.read(message, { offset, length: into.length, into }));
+    known = undefined;
     if (piece === undefined) return undefined;
     parser.push(piece.bytes);
     offset += piece.bytes.length;

@@ -21,6 +21,7 @@ export const VOLUME_OPERATIONS = [
   'list',
   'listOnce',
   'read',
+  'readMany',
   'setFlags',
   'setSizes',
   'remove',

@@ -5,6 +5,7 @@ import type { Logger } from '../log/types.ts';
 import { nodeFs, type Fs } from '#maildir';
 import { openEngine } from './engine.ts';
 import { Mailboxes } from './mailboxes.ts';
+import { ManyFilesThreads } from './many-files.ts';
 import { journalFailures, nfsLies } from './metrics.ts';
 import { VOLUME_OPTIONS, type VolumeOptions } from './options.ts';
 import { askSpace, directorySyncOf, directoryTimesOf, type AskSpace } from './space.ts';
@@ -39,6 +40,7 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
   const { directory, clock, random, log, node } = parts;
   const options = parts.options ?? defaults(VOLUME_OPTIONS);
   const fs = parts.fs ?? nodeFs;
+  const threads = new ManyFilesThreads({ now: () => clock.now() });
   const table = new VolumeTable({
     directory,
     clock,
@@ -47,9 +49,10 @@ export function openVolumes<A extends MailboxOwner>(parts: OpenVolumesOptions<A>
     threads: parts.threads,
     fs,
     askSpace: parts.askSpace ?? askSpace,
-    engine: (_, space) =>
+    engine: ({ path }, space) =>
       openEngine({
         fs,
+        many: fs === nodeFs && space?.fileSystem === 'local' ? threads.of(path) : undefined,
         clock,
         random,
         node,

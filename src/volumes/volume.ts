@@ -84,6 +84,8 @@ export interface VolumeParts {
 
 /** Publishing to many recipients takes longer: one deadline for each so many of them. */
 const TARGETS_PER_DEADLINE = 50;
+/** So does reading many messages. */
+const READ_PER_DEADLINE = 50;
 
 /** What "not there" means for each operation. */
 const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
@@ -95,6 +97,7 @@ const WHEN_ABSENT: Readonly<Record<VolumeOperation, StoreErrorKind>> = {
   list: 'mailbox-missing',
   listOnce: 'mailbox-missing',
   read: 'message-gone',
+  readMany: 'message-gone',
   setFlags: 'message-gone',
   setSizes: 'message-gone',
   remove: 'volume-down',
@@ -314,6 +317,27 @@ export class GuardedVolume implements Volume, Gauged {
   read(request: Parameters<Maildirs['read']>[0]): ReturnType<Maildirs['read']> {
     const { maildir } = request;
     return this.#run('read', { maildir, run: (engine) => engine.read(request) });
+  }
+
+  readsMany(messages: number): boolean {
+    return this.#engine.readsMany(messages);
+  }
+
+  async readMany(
+    request: Parameters<Maildirs['readMany']>[0],
+  ): Promise<Awaited<ReturnType<Maildirs['readMany']>>> {
+    const { maildir, entries } = request;
+    const results = await this.#run('readMany', {
+      maildir,
+      run: (engine) => engine.readMany(request),
+      deadlines: 1 + Math.floor(entries.length / READ_PER_DEADLINE),
+    });
+    if (!results.some((result) => result instanceof Error)) return results;
+    return Promise.all(
+      results.map(async (result) =>
+        result instanceof Error ? await this.#failed('readMany', { maildir }, result) : result,
+      ),
+    );
   }
 
   setFlags(request: Parameters<Maildirs['setFlags']>[0]): ReturnType<Maildirs['setFlags']> {

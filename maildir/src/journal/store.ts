@@ -1,6 +1,6 @@
 import { systemError } from '../errno.ts';
 import { nameBase, nameFlags } from '../names.ts';
-import { renameExact } from '../nfs.ts';
+import { renameAllExact, type RenameResult } from '../nfs.ts';
 import type { Entry } from '../types.ts';
 import { openLog } from './begin.ts';
 import { lettersOf, sortLetters, type Book, type Message } from './book.ts';
@@ -26,8 +26,10 @@ interface Touched {
   /** Changes asked for, in order. */
   readonly changes: FlagChange[];
   entry: Entry;
-  /** Letters recorded when its name was changed; other ones later are newer than ours. */
-  recorded: string;
+  /** When its name was changed, or looked at: another one later says that others changed it. */
+  modseq: number;
+  /** The folder was looked at since: what is recorded is what the name says. */
+  looked: boolean;
 }
 
 interface Outcome {
@@ -125,6 +127,7 @@ async function renameOnce(
   uids: readonly number[],
 ): Promise<readonly number[]> {
   const lost: number[] = [];
+  const renames: Rename[] = [];
   const book = place.book as Book;
   for (const uid of uids) {
     const message = book.validity === change.uidValidity ? book.find(uid) : undefined;
@@ -143,20 +146,53 @@ async function renameOnce(
       lost.push(uid);
       continue;
     }
-    const now = await renamed(journal, place, entry, letters);
-    if (now === undefined) {
-      lost.push(uid);
-      continue;
-    }
-    if (known === undefined) {
-      const { key, flags: recorded } = message;
-      touched.set(uid, { key, changes: [change], entry: now, recorded });
+    renames.push({ message, known, entry, wanted: renamedTo(entry, letters) });
+  }
+  const results = await renameEach(journal, place, renames);
+  for (const [index, result] of results.entries()) {
+    const { message, known, wanted } = renames[index] as Rename;
+    const { uid, key, modseq } = message;
+    if (typeof result === 'object') throw result.failed;
+    if (result === 'lost') lost.push(uid);
+    else if (known === undefined) {
+      touched.set(uid, { key, changes: [change], entry: wanted, modseq, looked: false });
     } else {
       known.changes.push(change);
-      known.entry = now;
+      known.entry = wanted;
     }
   }
   return lost;
+}
+
+/** A message that gets another name, or stays as it is. */
+interface Rename {
+  readonly message: Message;
+  /** What this call did to it before. */
+  readonly known: Touched | undefined;
+  readonly entry: Entry;
+  readonly wanted: Entry;
+}
+
+/** In order, until one fails. 'lost': its name was not there any more. */
+async function renameEach(
+  journal: Journal,
+  place: Place,
+  renames: readonly Rename[],
+): Promise<readonly RenameResult[]> {
+  const changing = renames.filter(({ entry, wanted }) => entry !== wanted);
+  const pathOf = ({ directory, name }: Entry): string => `${place.path}/${directory}/${name}`;
+  const pairs = changing.map(({ entry, wanted }) => [pathOf(entry), pathOf(wanted)] as const);
+  if (pairs.length > 0) place.mailNames = undefined;
+  const renamed = await renameAllExact(journal.nfs, pairs);
+  if (changing.length === renames.length) return renamed;
+  const results: RenameResult[] = [];
+  let at = 0;
+  for (const { entry, wanted } of renames) {
+    const result = entry === wanted ? 'renamed' : renamed[at++];
+    if (result === undefined) break; // One before it failed.
+    results.push(result);
+  }
+  return results;
 }
 
 interface Believed {
@@ -184,24 +220,12 @@ function restsOnMemory(
   return sameList(wantedKeywords(book, change, message.own, message.entry), message.own);
 }
 
-/** The entry with these letters; undefined when its name was not there any more. */
-async function renamed(
-  journal: Journal,
-  place: Place,
-  entry: Entry,
-  letters: string,
-): Promise<Entry | undefined> {
+/** The entry with these letters. */
+function renamedTo(entry: Entry, letters: string): Entry {
   if (lettersOf(entry.name) === letters) return entry;
   const info = entry.name.indexOf(':2,');
   const more = info < 0 ? '' : entry.name.slice(info + 3 + nameFlags(entry.name).length);
-  const wanted: Entry = {
-    directory: 'cur',
-    name: `${nameBase(entry.name)}:2,${letters}${more}`,
-  };
-  const from = `${place.path}/${entry.directory}/${entry.name}`;
-  const result = await renameExact(journal.nfs, from, `${place.path}/cur/${wanted.name}`);
-  place.mailNames = undefined;
-  return result === 'renamed' ? wanted : undefined;
+  return { directory: 'cur', name: `${nameBase(entry.name)}:2,${letters}${more}` };
 }
 
 /** The letters a name gets. Those that nobody asks for by name stay. */
@@ -248,6 +272,7 @@ async function record(
   touched: ReadonlyMap<number, Touched>,
 ): Promise<Stored['state']> {
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+    if (isOvertaken(place.book as Book, touched)) await lookAgain(journal, place, touched);
     const book = place.book as Book;
     const entries = new Map<string, Entry>();
     const seen = new Map<number, Entry>();
@@ -276,6 +301,30 @@ async function record(
   throw systemError('EAGAIN', 'commit', place.log);
 }
 
+/**
+ * Whether others have recorded other letters for a message since we renamed it. They may have seen
+ * a later name, or say an earlier one that they were slow to commit: only a look can tell.
+ */
+const isOvertaken = (book: Book, touched: ReadonlyMap<number, Touched>): boolean =>
+  [...touched].some(([uid, { key, modseq, entry, looked }]) => {
+    const message = book.find(uid);
+    if (message?.key !== key || message.modseq === modseq) return false;
+    return looked || message.flags !== lettersOf(entry.name);
+  });
+
+/** Has the letters recorded that names have now; what is left to record is keywords. */
+async function lookAgain(
+  journal: Journal,
+  place: Place,
+  touched: ReadonlyMap<number, Touched>,
+): Promise<void> {
+  await syncPlace(journal, place);
+  for (const [uid, each] of touched) {
+    each.modseq = place.book?.find(uid)?.modseq ?? each.modseq;
+    each.looked = true;
+  }
+}
+
 function seeOthers(book: Book, seen: Map<number, Entry>): void {
   for (const [uid, entry] of seen) {
     if (book.find(uid)?.entry.name === entry.name) seen.delete(uid);
@@ -288,9 +337,7 @@ const needsRoom = (book: Book, changed: readonly ChangedRow[]): boolean =>
   changed.some(({ uid, keywords }) => book.find(uid)?.own !== keywords);
 
 function rowOf(book: Book, message: Message, touched: Touched): ChangedRow | undefined {
-  // Another commit has recorded other letters since our rename: it saw a later name.
-  const isNewer = message.flags !== touched.recorded;
-  const letters = isNewer ? message.flags : lettersOf(touched.entry.name);
+  const letters = touched.looked ? message.flags : lettersOf(touched.entry.name);
   let keywords = message.own;
   for (const change of touched.changes) {
     keywords = wantedKeywords(book, change, keywords, touched.entry);

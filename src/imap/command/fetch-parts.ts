@@ -1,6 +1,8 @@
 /** Opens what BODY[…], RFC822 and BINARY[…] ask of a message (RFC 9051 §6.4.5, RFC 3516 §4). */
 import type { Folder, Numbered } from '../../mailbox/mail.ts';
+import type { Piece } from '../../mailbox/summaries.ts';
 import type { HeadSummary, Summary } from '../../mailbox/summary.ts';
+import { lineEndsOf, wireForm } from '../../mailbox/wire.ts';
 import { StoreError } from '../../volumes/error.ts';
 import { transferDecoder } from '../../message/mime/transfer.ts';
 import type { Extent, MimePart } from '../../message/mime/types.ts';
@@ -19,6 +21,8 @@ export interface PartContext {
   readonly state: Selected;
   readonly message: Numbered;
   readonly summary: HeadSummary | Summary | undefined;
+  /** The message's begin as stored, where that was read already; see `aheadOctets`. */
+  readonly begin?: Piece | undefined;
 }
 
 /** Headers are looked for in this much first. */
@@ -29,6 +33,31 @@ const HEAD_WHOLE = 1_048_576;
 const DECODED_AT_ONCE = 1_048_576;
 
 export type PartItem = Exclude<FetchItem, { readonly kind: 'plain' }>;
+
+/** The message itself, or its header? */
+const isTop = (item: PartItem): boolean =>
+  item.kind === 'section' && item.section.part.length === 0 && item.section.text !== 'text';
+
+const isAll = (item: PartItem): boolean =>
+  item.kind === 'section' && isTop(item) && item.section.text === 'all';
+
+const partsOf = (items: readonly FetchItem[]): readonly PartItem[] =>
+  items.flatMap((item) => (item.kind === 'plain' ? [] : [item]));
+
+/** Is the only octets that are asked for those of whole messages? */
+export function isWhole(items: readonly FetchItem[]): boolean {
+  const [item, ...others] = partsOf(items);
+  if (item === undefined || others.length > 0) return false;
+  return isAll(item) && item.kind === 'section' && item.partial === undefined;
+}
+
+/** How much of each message is worth reading ahead; undefined: what is asked is of another kind. */
+export function aheadOctets(items: readonly FetchItem[]): number | 'all' | undefined {
+  if (isWhole(items)) return 'all';
+  const parts = partsOf(items);
+  const headers = parts.length > 0 && parts.every((item) => isTop(item) && !isAll(item));
+  return headers ? HEADER_OCTETS : undefined;
+}
 
 /** @throws StoreError 'message-gone'; Refusal for a part whose encoding nobody knows */
 export function openItem(item: PartItem, context: PartContext): Promise<Opened> {
@@ -46,7 +75,12 @@ async function openSection(
   const { text } = section;
   const { message } = context;
   if (section.part.length === 0 && text !== 'all' && text !== 'text') {
-    const start = await headerIn(folder.read(message, { offset: 0, end: HEADER_OCTETS }));
+    const { begin } = context;
+    const start = await headerIn(
+      begin === undefined
+        ? folder.read(message, { offset: 0, end: HEADER_OCTETS })
+        : [wireForm(lineEndsOf(message.entry.name)).convert(begin.bytes)],
+    );
     const isLarge = !start.blank && start.text.length >= HEADER_OCTETS;
     if (text !== 'fields' && text !== 'fields-not') {
       if (isLarge) return openExtent(await headerOf(folder, message), partial, context);
@@ -145,7 +179,7 @@ async function openPartial(
 
 /** The header with the blank line at its end; a message of header alone may have none. */
 async function headerIn(
-  pieces: AsyncIterable<Buffer>,
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<{ readonly text: string; readonly blank: boolean }> {
   let text = '';
   for await (const piece of pieces) {

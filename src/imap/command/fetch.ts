@@ -4,6 +4,8 @@
  * has, and what is not there any more is left out (RFC 2180 §4.1.2) and said at the end.
  */
 import type { Numbered } from '../../mailbox/mail.ts';
+import type { Ahead } from '../../mailbox/read-ahead.ts';
+import type { Piece } from '../../mailbox/summaries.ts';
 import type { HeadSummary, Summary } from '../../mailbox/summary.ts';
 import { BrokenAnswer, ConnectionLost, type Done } from '../../net/line-transport.ts';
 import { StoreError } from '../../volumes/error.ts';
@@ -17,7 +19,8 @@ import type { Args } from '../wire/args.ts';
 import { type FetchRequest, readFetch } from '../wire/fetch-items.ts';
 import { vanishedSince } from '../wire/resync.ts';
 import { formatSequence } from '../wire/sequence.ts';
-import { openItem, type Opened, type PartItem } from './fetch-parts.ts';
+import { Gathered } from './fetch-gather.ts';
+import { aheadOctets, isWhole, openItem, type Opened, type PartItem } from './fetch-parts.ts';
 import {
   type Client,
   clientOf,
@@ -149,9 +152,11 @@ class ContentRows {
     messages: readonly Numbered[],
     newest: ReadonlyMap<number, Numbered> | undefined,
   ): Promise<void> {
-    const summaries = this.#summaries(messages);
     const { session, state, plan } = this.#job;
+    const ahead = await this.#readAhead(messages, newest);
     const client = clientOf(session, state);
+    const gathered = ahead && isWhole(plan.items) ? new Gathered(session) : undefined;
+    const summaries = this.#summaries(messages);
     for (const [at, before] of messages.entries()) {
       const next = summaries && (await summaries.next());
       const summary = next === undefined || next.done === true ? undefined : next.value;
@@ -164,12 +169,64 @@ class ContentRows {
       const facts = found instanceof Promise ? await found : found;
       if (facts === undefined) this.gone += 1;
       else if (!plan.parts) this.#plainRow(facts, client);
-      else if (!(await this.#row(facts, client, message !== before))) this.gone += 1;
+      else {
+        const taken = ahead?.take(message);
+        const begin = taken instanceof Promise ? await taken : taken;
+        const seenNow = message !== before;
+        if (begin?.end && gathered && this.#gather(gathered, facts, begin, seenNow)) {
+          if (gathered.isFull) await gathered.flush();
+          continue;
+        }
+        await gathered?.flush();
+        if (!(await this.#row(facts, client, { seenNow, begin }))) this.gone += 1;
+      }
       if (this.#said >= UPDATE_BYTES_MAX) {
         this.#said = 0;
         await pause(this.#job.session);
       }
     }
+    await gathered?.flush();
+    gathered?.end();
+    ahead?.stop();
+  }
+
+  /** What is asked of all messages alike is read for some of them at once. */
+  async #readAhead(
+    messages: readonly Numbered[],
+    newest: ReadonlyMap<number, Numbered> | undefined,
+  ): Promise<Ahead | undefined> {
+    const octets = aheadOctets(this.#job.plan.items);
+    if (octets === undefined) return undefined;
+    const now = newest ? messages.map((message) => newest.get(message.uid) ?? message) : messages;
+    return this.#job.state.folder.readAhead({ messages: now, octets });
+  }
+
+  /** A row with all of a message that was read ahead. @returns whether it could be made so */
+  #gather(gathered: Gathered, facts: RowFacts, piece: Piece, seenNow: boolean): boolean {
+    const { session, state, plan } = this.#job;
+    const { message } = facts;
+    const octets = state.folder.octets(message);
+    if (!piece.end || typeof octets !== 'number' || octets === 0) return false;
+    const client = clientOf(session, state);
+    let text = `* ${facts.number} FETCH (`;
+    let before = '';
+    let between = '';
+    for (const item of plan.items) {
+      text += between;
+      between = ' ';
+      if (item.kind === 'plain') text += plainText(item.name, facts, client);
+      else {
+        before = `${text}${item.label} {${octets}}\r\n`;
+        text = '';
+      }
+    }
+    const after = `${text}${seenNow ? this.#changed(facts, client) : ''})\r\n`;
+    const added = gathered.add({ before, message, stored: piece.bytes, octets, after });
+    if (added) {
+      session.fetched += 1;
+      session.sentOctets += octets;
+    }
+    return added;
   }
 
   #summaries(
@@ -213,7 +270,11 @@ class ContentRows {
   }
 
   /** @returns whether the message was there */
-  async #row(facts: RowFacts, client: Client, seenNow: boolean): Promise<boolean> {
+  async #row(
+    facts: RowFacts,
+    client: Client,
+    { seenNow, begin }: { readonly seenNow: boolean; readonly begin: Piece | undefined },
+  ): Promise<boolean> {
     const { session, plan } = this.#job;
     let text = `* ${facts.number} FETCH (`;
     let between = '';
@@ -226,7 +287,7 @@ class ContentRows {
           text += plainText(item.name, facts, client);
           continue;
         }
-        const opened = await this.#open(item, facts);
+        const opened = await this.#open(item, facts, begin);
         if (typeof opened === 'string') {
           text += `${item.label} ${opened}`;
           if (text.length < UPDATE_BYTES_MAX) continue;
@@ -252,9 +313,13 @@ class ContentRows {
     return true;
   }
 
-  async #open(item: PartItem, { message, summary }: RowFacts): Promise<Opened> {
+  async #open(
+    item: PartItem,
+    { message, summary }: RowFacts,
+    begin: Piece | undefined,
+  ): Promise<Opened> {
     try {
-      return await openItem(item, { state: this.#job.state, message, summary });
+      return await openItem(item, { state: this.#job.state, message, summary, begin });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.refused ??= error;
