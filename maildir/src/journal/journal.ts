@@ -225,7 +225,7 @@ export function openWithout(options: JournalsOptions, rules: Rules): Journals {
 function journalOf(options: JournalsOptions, rules: Rules, shelves: Shelves): Journal {
   const { fs, directorySync, clock, random } = options;
   const journal: Journal = {
-    nfs: { fs, directorySync, lie: options.onLie ?? (() => {}) },
+    nfs: { fs, directorySync, many: options.many, lie: options.onLie ?? (() => {}) },
     clock,
     random,
     uniqueName: options.maildirs?.uniqueName ?? uniqueNames(options),
