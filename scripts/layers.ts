@@ -75,6 +75,7 @@ export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
   'src/relay/known-nodes.ts': 'who was in the farm, a cache on the local disk of the node',
   'src/roles/worker.ts': 'the state folder of the node, on a local disk',
   'src/volumes/many-files-thread.ts': 'renames that maildir asks for and judges, many in one go',
+  'src/volumes/many-files-thread.ts': 'renames that maildir asks for and judges, many in one go',
 };
 
 /** Tests and what only tests use (`testing/`, conformance suites) may look up and sideways. */
