@@ -34,6 +34,7 @@ export async function composedEmail(
 function headFields(object: Args, names: readonly string[], context: JmapContext): string {
   const lines: string[] = [];
   const seen = new Map<string, string>();
+  const there = new Set<string>();
   for (const name of names) {
     if (BODY.includes(name) || ASIDE.includes(name)) continue;
     const header = fieldOf(name) ?? headerProperty(name);
@@ -43,16 +44,20 @@ function headFields(object: Args, names: readonly string[], context: JmapContext
     if (before !== undefined) badProperties([before, name], `${field} is there twice`);
     seen.set(field, name);
     if (field.startsWith('content-')) badProperties([name], `${field} is of a part`);
-    lines.push(...linesOf(header as HeaderProperty, object[name]));
+    const written = linesOf({ ...(header as HeaderProperty), property: name }, object[name]).join(
+      '',
+    );
+    if (written !== '') there.add(field);
+    lines.push(written);
   }
   const { clock, random, account } = context;
   const now = clock.now();
   const host = account.login
     .slice(account.login.lastIndexOf('@') + 1)
     .replace(/[^A-Za-z0-9.-]/g, '-');
-  if (!seen.has('date')) lines.push(`Date: ${dateTime(now)}\n`);
-  if (!seen.has('message-id')) lines.push(`Message-ID: <${messageId(random, now, host)}>\n`);
-  if (!seen.has('mime-version')) lines.push('MIME-Version: 1.0\n');
+  if (!there.has('date')) lines.push(`Date: ${dateTime(now)}\n`);
+  if (!there.has('message-id')) lines.push(`Message-ID: <${messageId(random, now, host)}>\n`);
+  if (!there.has('mime-version')) lines.push('MIME-Version: 1.0\n');
   return lines.join('');
 }
 
