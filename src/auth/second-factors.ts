@@ -8,7 +8,7 @@ import { AUTH_OPTIONS } from './options.ts';
 import type { SignInBook } from './sign-in-book.ts';
 import { Throttle } from './throttle.ts';
 import { plainCode, secretHash, totpStep } from './totp.ts';
-import type { SignIn } from './web-types.ts';
+import type { Proof, SignIn } from './web-types.ts';
 
 /**
  * Takes the hash of a recovery code out of the entry, bound as its user: false where it is not
@@ -28,15 +28,6 @@ export interface SecondFactorParts {
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-/** `none`: this user has no second factor. */
-export type Proof =
-  | { readonly kind: 'proven' }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'code-needed' }
-  | { readonly kind: 'code-refused' }
-  | { readonly kind: 'unavailable' }
-  | { readonly kind: 'throttled'; readonly retryAfterMs: number };
 
 /**
  * Of a million codes three are right at any moment, and whoever guesses here knows the password:
@@ -69,7 +60,10 @@ export class SecondFactors {
   }
 
   /** After the password was right. @throws DirectoryUnavailable */
-  async prove(account: Account, { password, code, address }: SignIn): Promise<Proof> {
+  async prove(
+    account: Account,
+    { password, code, address }: Pick<SignIn, 'password' | 'code' | 'address'>,
+  ): Promise<Proof> {
     // What is cached of the account may be of before: only the entry says that there is none.
     const factor = await this.#parts.directory.secondFactor(account);
     if (factor === undefined) {

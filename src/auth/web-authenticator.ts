@@ -42,9 +42,11 @@ import { mayBeForeign } from './same-origin.ts';
 import { SecondFactors, type UseRecoveryCode } from './second-factors.ts';
 import type { SignInBook } from './sign-in-book.ts';
 import type { Authenticator } from './types.ts';
-import { cookieIn, seal, setCookie, unseal, type SealedSession } from './web-cookie.ts';
+import { cookieIn, seal, sealedBy, setCookie, unseal } from './web-cookie.ts';
+import type { SealedSession } from './web-cookie.ts';
 import { WebKeys } from './web-keys.ts';
 import type {
+  Proof,
   SignIn,
   SignInVerdict,
   WebAuthenticator,
@@ -103,7 +105,7 @@ class CookieAuthenticator implements WebAuthenticator {
 
   constructor(parts: WebAuthenticatorParts) {
     this.#parts = parts;
-    this.#keys = new WebKeys(parts.directory);
+    this.#keys = new WebKeys(parts);
     this.#factors = new SecondFactors(parts);
     this.#macKey = parts.random.bytes(32);
   }
@@ -145,6 +147,11 @@ class CookieAuthenticator implements WebAuthenticator {
 
   async passwordChanged(user: WebUser, password: string, secure: boolean): Promise<string> {
     return await this.#resumed(user, { password }, secure);
+  }
+
+  async prove(user: WebUser, code: string, address: string): Promise<Proof> {
+    const password = user.password ?? '';
+    return await this.#factors.prove(user.account, { password, code, address });
   }
 
   async secondFactorTurnedOn(user: WebUser, secure: boolean): Promise<string> {
@@ -333,7 +340,9 @@ class CookieAuthenticator implements WebAuthenticator {
   }
 
   async #open(text: string) {
-    const keys = await this.#keys.all();
+    const id = await sealedBy(text);
+    if (id === undefined) return undefined;
+    const keys = await this.#keys.with(id);
     const opened = await unseal(text, keys);
     return opened && { session: opened.session, current: opened.key === keys[0] };
   }

@@ -43,6 +43,18 @@ export async function seal(session: SealedSession, key: WebKey): Promise<string 
   return text.length > COOKIE_BYTES_MAX ? undefined : text;
 }
 
+/** The key that this says it was sealed with; undefined: it is nothing of this kind. */
+export async function sealedBy(text: string): Promise<string | undefined> {
+  if (text.length > COOKIE_BYTES_MAX || text.split('.').length !== 5) return undefined;
+  const { decodeProtectedHeader } = await jose();
+  try {
+    const { kid } = decodeProtectedHeader(text);
+    return typeof kid === 'string' ? kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Undefined: not sealed by one of these keys, damaged, or of another kind. */
 export async function unseal(
   text: string,

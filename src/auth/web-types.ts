@@ -69,6 +69,15 @@ export type SignInVerdict =
   | { readonly kind: 'throttled'; readonly retryAfterMs: number }
   | { readonly kind: 'unavailable' };
 
+/** `none`: this user has no second factor. */
+export type Proof =
+  | { readonly kind: 'proven' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'code-needed' }
+  | { readonly kind: 'code-refused' }
+  | { readonly kind: 'unavailable' }
+  | { readonly kind: 'throttled'; readonly retryAfterMs: number };
+
 /** Sign-ins and requests of browsers, and of JMAP clients with Basic (RFC 7617). */
 export interface WebAuthenticator {
   authenticate(request: WebRequest): Promise<WebVerdict>;
@@ -80,6 +89,8 @@ export interface WebAuthenticator {
    * All others end within `auth.web.recheck`.
    */
   passwordChanged(user: WebUser, password: string, secure: boolean): Promise<string>;
+  /** Whether this is a code of the user's second factor; each counts once. @throws DirectoryUnavailable */
+  prove(user: WebUser, code: string, address: string): Promise<Proof>;
   /** The same for who has just turned the second factor on: sessions of before end. */
   secondFactorTurnedOn(user: WebUser, secure: boolean): Promise<string>;
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { systemRandom } from '../../base/random.ts';
 import { SECRET_KINDS } from '../../directory/types.ts';
 import { withAdmin, withChange } from '../administration.ts';
 import {
@@ -57,6 +58,21 @@ export const SECRET_COMMANDS: Group = {
       const replace = flagOn(call, 'replace');
       await withChange(call, (admin) => admin.secrets.add(kind, name, value, { replace }));
       done(call, { kind, name }, `the secret ${kind} ${name} is stored`);
+    },
+  },
+  'secret rotate': {
+    usage: 'web',
+    summary:
+      'Makes a new key for the sessions of the webmail; what the last one sealed still counts',
+    examples: ['mailfarm secret rotate web'],
+    args: [1, 1],
+    words: ['web'],
+    run: async (call) => {
+      if (word(call, 0) !== 'web') {
+        throw new UsageError('Only the key of web sessions is made by itself: secret rotate web');
+      }
+      await withChange(call, (admin) => admin.secrets.rotateWeb(systemRandom));
+      done(call, { rotated: 'web' }, 'sessions are sealed with a new key');
     },
   },
   'secret list': {

@@ -62,6 +62,7 @@ export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
       const login = `${name}@${DEMO_DOMAIN}`;
       await unlessThere(() => admin.users.add({ login, password: DEMO_PASSWORD }));
     }
+    if (!(await admin.secrets.has('web', 'current'))) await admin.secrets.rotateWeb(random);
     // A list and a second name of the domain: something to look at, and to send to.
     await unlessThere(() => admin.domains.add(`www.${DEMO_DOMAIN}`, { aliasOf: DEMO_DOMAIN }));
     const members = ['alice', 'bob'].map((name) => `${name}@${DEMO_DOMAIN}`);

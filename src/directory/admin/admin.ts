@@ -10,6 +10,7 @@ import { Claims } from './claims.ts';
 import type { Farm } from './collection.ts';
 import { Domains } from './domains.ts';
 import { Events, type AdminHandler } from './events.ts';
+import { Factors } from './factors.ts';
 import { identify, type Identity } from './identity.ts';
 import { ListEntries } from './lists.ts';
 import { Loops } from './loops.ts';
@@ -32,6 +33,8 @@ export interface AdminOptions extends LdapDirectoryOptions {
 /** Everything an administrator does to the directory; the CLI and the web call the same. */
 export interface Admin {
   readonly users: Users;
+  /** App passwords and second factors. */
+  readonly factors: Factors;
   readonly domains: Domains;
   readonly lists: ListEntries;
   readonly volumes: Volumes;
@@ -95,6 +98,7 @@ function compose(session: AdminSession, who: Identity, options: AdminOptions): A
   const watches = new Set<Watching>();
   return {
     users,
+    factors: new Factors(session),
     domains: new Domains(farm, loops),
     lists: new ListEntries(farm, loops),
     volumes: new Volumes(farm),

@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto';
+import type { Random } from '../../base/random.ts';
 import { dkimKeyProblem } from '../../message/dkim/keys.ts';
 import { valuesOf } from '../client/entries.ts';
 import { nameDn } from '../dn.ts';
@@ -8,6 +9,9 @@ import type { Farm } from './collection.ts';
 import { AdminError, isKind } from './error.ts';
 import { requireRight } from './identity.ts';
 import { printable } from './names.ts';
+
+/** Of a key that seals sessions, 256 bits. */
+const WEB_KEY_BYTES = 32;
 
 /** A secret as everybody who lists them sees it: never its value. */
 export interface SecretRecord {
@@ -81,6 +85,22 @@ export class Secrets {
       const text = `There is a secret ${kind} ${printable(name)} already; --replace replaces it`;
       throw new AdminError('exists', text, { cause: error });
     }
+  }
+
+  /**
+   * A new key for the sessions of the webmail. What the one of before sealed is still opened, what
+   * the one before that sealed is not. Nobody reads a key here: the entry itself is renamed.
+   * Interrupted, it leaves no current one, and nodes use the previous one; doing it again completes it.
+   * @throws AdminError
+   */
+  async rotateWeb(random: Random): Promise<void> {
+    const { session } = this.#farm;
+    if (await this.has('web', 'current')) {
+      if (await this.has('web', 'previous')) await this.remove('web', 'previous');
+      await session.rename(this.#dn('web', 'current'), 'cn=web/previous');
+    }
+    const key = Buffer.from(random.bytes(WEB_KEY_BYTES)).toString('base64url');
+    await this.add('web', 'current', key);
   }
 
   /** @throws AdminError not-found */
