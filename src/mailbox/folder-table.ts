@@ -15,7 +15,8 @@ import type { UserFacts } from './user-facts.ts';
  *
  * Two front ends at once: both may make one folder, and both succeed; of two that rename one folder
  * one does, the other is told that there is none. A crash in the middle of renaming a folder with
- * others below it leaves some with the old name: each is whole, and the next RENAME goes on.
+ * others below it leaves some with the old name: each is whole, and the next RENAME goes on (so the
+ * folder itself goes last: while it is there under its old name, the new one is not taken).
  */
 const MOVED_AT_ONCE = 500;
 const MADE = { drawer: 'settings', name: 'folders-made' } as const;
@@ -80,7 +81,7 @@ export class FolderTable {
     if (names.has(to)) throw exists(to);
     if (from === INBOX) return this.#renameInbox(mailbox, to, names.size);
     const moved = below(names.keys(), from);
-    if (names.has(from)) moved.unshift(from);
+    if (names.has(from)) moved.push(from); // Last: `to` is there when all is done.
     if (moved.length === 0) throw noFolder(from);
     if (to.startsWith(`${from}/`)) {
       throw new MailError('not-possible', `${from} cannot be moved into itself`);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Draft, Folder, Mail, Numbered } from './mail.ts';
@@ -45,6 +45,20 @@ describe('Mail over Maildirs', () => {
     await one.rename('b', 'd');
     expect(await names(one)).toEqual(['INBOX', 'a', 'c', 'd/..']);
     expect(await kindOf(one.create('.'))).toBe('bad-name');
+  });
+
+  test('a RENAME that broke off goes on when it is asked for again', async () => {
+    const { one, maildir } = await open();
+    for (const name of ['a', 'a/1', 'a/2', 'a/2/3']) await one.create(name);
+    const inTheWay = join(maildir, '.b.2');
+    mkdirSync(join(inTheWay, 'x'), { recursive: true });
+    await expect(one.rename('a', 'b')).rejects.toThrow();
+    const between = await names(one);
+    expect(between).toHaveLength(5);
+    expect(between.filter((name) => name.startsWith('b'))).not.toEqual([]);
+    rmSync(inTheWay, { recursive: true });
+    await one.rename('a', 'b');
+    expect(await names(one)).toEqual(['INBOX', 'b', 'b/1', 'b/2', 'b/2/3']);
   });
 
   test('a mailbox that is placed and not there is our trouble, whatever is asked', async () => {

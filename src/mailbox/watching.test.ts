@@ -89,6 +89,33 @@ describe('watching', () => {
     expect((after[1] as number) - (after[0] as number)).toBeLessThanOrEqual(1500);
   });
 
+  test('two folders of one name, an old one and a new: both are looked at, hints are for both', async () => {
+    const { clock, hints, watcher } = open();
+    const [old, now] = [new Looked(clock), new Looked(clock)];
+    const leaveOld = watcher.watch(old);
+    await clock.pass(5_000);
+    const leaveNow = watcher.watch(now);
+    expect(watcher.size).toBe(2);
+    const before = [old.looks.length, now.looks.length];
+    await clock.pass(60_000);
+    expect(old.looks.length).toBeGreaterThan(before[0] as number);
+    expect(now.looks.length).toBeGreaterThan(before[1] as number);
+    const counts = (): number[] => [old.looks.length, now.looks.length];
+    const [first = 0, second = 0] = counts();
+    hints.note([{ account: 'alice', folder: 'INBOX' }]);
+    await clock.pass(1);
+    expect(counts()).toEqual([first + 1, second + 1]);
+    leaveNow();
+    leaveNow();
+    hints.note([{ account: 'alice', folder: 'INBOX' }]);
+    await clock.pass(OPTIONS.gapMs);
+    expect(counts()).toEqual([first + 2, second + 1]);
+    leaveOld();
+    expect(watcher.size).toBe(0);
+    await clock.pass(120_000);
+    expect(counts()).toEqual([first + 2, second + 1]);
+  });
+
   test('a hint is looked at now, a burst of them a few times, the last one always', async () => {
     const { clock, hints, watcher } = open();
     const folder = new Looked(clock);

@@ -23,6 +23,9 @@ import type { Hint, Hints } from './hints.ts';
  *   frequent again, as a change does; else the second one came half a minute later.
  * - The last session leaves while a look runs or waits: its end finds the folder no longer
  *   watched and plans nothing. Another comes meanwhile: it is watched anew, with a look of its own.
+ * - A folder is removed or renamed and another made of its name while sessions have the old one:
+ *   both are watched, and hints for the name are for both; else the old one's sessions would wait
+ *   for ever for the look that tells them.
  * - A look fails or hangs: it is planned again at its end, as if nothing had changed; a hung one
  *   holds one of the few places for looks until the volume's deadline.
  *
@@ -61,6 +64,7 @@ class Entry {
   intervalMs: number;
   /** The tick in which it is due; what lies in another round for it is old. */
   dueTick = 0;
+  isWatched = true;
   looking = false;
   /** A hint came while it was looked at. */
   again = false;
@@ -80,7 +84,9 @@ const keyOf = ({ account, folder }: Hint): string => `${account}\n${folder}`;
 export class Watcher {
   readonly #clock: Clock;
   readonly #options: WatchOptions;
-  readonly #entries = new Map<string, Entry>();
+  /** By the name in hints: one, but where folders of one name are open (see above). */
+  readonly #entries = new Map<string, readonly Entry[]>();
+  #size = 0;
   readonly #rounds = new Map<number, Entry[]>();
   readonly #urgent = new Set<Entry>();
   readonly #due = new Set<Entry>();
@@ -97,31 +103,32 @@ export class Watcher {
     this.#clock = parts.clock;
     this.#options = parts.options;
     parts.hints.onHint((hint) => {
-      const entry = this.#entries.get(keyOf(hint));
-      if (entry !== undefined) this.#hinted(entry);
+      for (const entry of this.#entries.get(keyOf(hint)) ?? []) this.#hinted(entry);
     });
   }
 
   /** Folders that are watched now. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
   /** @returns what ends it */
   watch(watched: Watched): () => void {
     const key = keyOf(watched.hint);
     const entry = new Entry(watched, this.#options.minMs);
-    this.#entries.set(key, entry);
+    this.#entries.set(key, [...(this.#entries.get(key) ?? []), entry]);
+    this.#size += 1;
     this.#plan(entry);
     return () => {
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      if (!entry.isWatched) return;
+      entry.isWatched = false;
+      this.#size -= 1;
+      const left = this.#entries.get(key)?.filter((other) => other !== entry) ?? [];
+      if (left.length > 0) this.#entries.set(key, left);
+      else this.#entries.delete(key);
       this.#urgent.delete(entry);
       this.#due.delete(entry);
     };
-  }
-
-  #isWatched(entry: Entry): boolean {
-    return this.#entries.get(keyOf(entry.watched.hint)) === entry;
   }
 
   #hinted(entry: Entry): void {
@@ -133,7 +140,7 @@ export class Watcher {
     entry.waiting = true;
     void this.#clock.sleep(rest).then(() => {
       entry.waiting = false;
-      if (this.#isWatched(entry) && !entry.looking) this.#now(entry);
+      if (entry.isWatched && !entry.looking) this.#now(entry);
     });
   }
 
@@ -163,7 +170,7 @@ export class Watcher {
     entry.looking = false;
     entry.lookedAt = this.#clock.now();
     entry.intervalMs = found === 'changed' ? minMs : Math.min(entry.intervalMs * BACKOFF, maxMs);
-    if (this.#isWatched(entry)) {
+    if (entry.isWatched) {
       this.#plan(entry);
       if (entry.again) this.#hinted(entry);
     }
@@ -190,7 +197,7 @@ export class Watcher {
       const round = this.#rounds.get(this.#tick) ?? [];
       this.#rounds.delete(this.#tick);
       for (const entry of round) {
-        const isDue = entry.dueTick === this.#tick && this.#isWatched(entry);
+        const isDue = entry.dueTick === this.#tick && entry.isWatched;
         if (isDue && !entry.looking && !this.#urgent.has(entry)) this.#due.add(entry);
       }
       this.#pump();
