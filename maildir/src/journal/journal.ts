@@ -59,9 +59,10 @@ import { renameFolder, seedPlace } from './whole.ts';
  * NFS), three stats where directory times are exact.
  *
  * store: rename from the exact name known (the compare-and-swap of letters), then one commit for
- * all messages of the call. Lost renames: sync, and again for those. Calls that wait for one folder
- * are run one by one; a store takes along the stores that wait behind it, an add the adds: they
- * share one commit, and its fsyncs.
+ * all messages of the call. Lost renames: sync, and again for those; a sync before the commit, too,
+ * where others have recorded other letters since the rename. Calls that wait for one folder are run
+ * one by one; a store takes along the stores that wait behind it, an add the adds: they share one
+ * commit, and its fsyncs.
  *
  * expunge: commit, unlink, commit that they are cleared. add: rename into cur/, then commit.
  * copy: link into the other folder's cur/, then commit there. move: copy, then expunge here.

@@ -223,6 +223,7 @@ function checkAcknowledged(
     }
   }
   checkStored(operations);
+  checkShown(operations);
   if (scenario.returns !== true) checkGone(operations, last);
   for (const message of last.messages) checkFlags(message, operations);
 }
@@ -254,6 +255,36 @@ function checkStored(operations: readonly Operation[]): void {
       (uid) => !gone.includes(uid) && !modified.includes(uid) && !has(state, uid),
     );
     if (untold !== undefined) fail(`${host} changed UID ${untold}, which is gone, and is not told`);
+  }
+}
+
+/** Whoever changes flags is shown what it asked for, unless somebody said otherwise meanwhile. */
+function checkShown(operations: readonly Operation[]): void {
+  const stores = operations.flatMap((operation) =>
+    operation.asked.what === 'store' ? [{ ...operation, change: operation.asked.change }] : [],
+  );
+  for (const store of stores) {
+    const { host, change, value, state, full } = store;
+    if (value === undefined || state === undefined || full) continue;
+    const { gone, modified } = value as Stored;
+    const left = new Set([...gone, ...modified]);
+    for (const { uid, flags, keywords } of state.messages) {
+      if (!change.uids.includes(uid) || left.has(uid)) continue;
+      const shown = [...Array.from(flags), ...keywords];
+      for (const item of new Set([...shown, ...Array.from(change.letters), ...change.keywords])) {
+        const wanted = sets(change, item);
+        const is = shown.includes(item);
+        if (wanted === undefined || wanted === is) continue;
+        const contrary = stores.some(
+          (other) =>
+            other.change.uids.includes(uid) &&
+            sets(other.change, item) === is &&
+            other.start < store.end &&
+            other.end > store.start,
+        );
+        if (!contrary) fail(`${host} is shown UID ${uid} ${is ? 'with' : 'without'} ${item}`);
+      }
+    }
   }
 }
 

@@ -86,6 +86,19 @@ export const EVERYDAY: readonly Scenario[] = [
     preemptions: [1, 3],
   },
   {
+    name: 'one is slow to commit a flag that another has seen, taken away and replaced',
+    prepare: numbered(1),
+    scripts: [
+      (a) => a.store({ uids: [1], how: 'add', letters: 'S', keywords: ['k'] }),
+      inTurn(
+        sync,
+        (b) => b.store({ uids: [1], how: 'replace', letters: '', keywords: ['t'] }),
+        (b) => b.store(flag(1, 'D', 'replace')),
+      ),
+    ],
+    preemptions: [2, 3],
+  },
+  {
     name: 'one expunges while another looks and flags',
     prepare: numbered(2),
     scripts: [(a) => a.expunge([1]), inTurn(sync, (b) => b.store(flag(1, 'F')), sync)],
