@@ -17,6 +17,7 @@ import { SPOOL_OPTIONS } from '../spool/options.ts';
 import { SENDER_OPTIONS } from '../spool/sender/options.ts';
 import { SUBMISSION_OPTIONS } from '../submission/options.ts';
 import { VOLUME_OPTIONS } from '../volumes/options.ts';
+import { WEBMAIL_OPTIONS } from '../webmail/options.ts';
 import { NODE_OPTIONS } from './options.ts';
 
 /** Every option of the farm: what mwSetting values in cn=farm may name. */
@@ -38,6 +39,7 @@ export const TABLES = [
   IMAP_OPTIONS,
   WEB_OPTIONS,
   JMAP_OPTIONS,
+  WEBMAIL_OPTIONS,
   SUBMISSION_OPTIONS,
   RELAY_OPTIONS,
   SENDER_OPTIONS,

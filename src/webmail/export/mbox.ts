@@ -36,7 +36,7 @@ function separator({ folder, at, letters }: MboxMessage): string {
   const [, day, month, year, time] = /^\w+, (\d+) (\w+) (\d+) ([\d:]+)/.exec(date) ?? [];
   const asctime = `${date.slice(0, 3)} ${month} ${day?.replace(/^0/, ' ')} ${time} ${year}`;
   const status = `Status: ${letters.includes('S') ? 'RO' : 'O'}`;
-  const more = [...letters].flatMap((letter) => STATUS[letter] ?? []).join('');
+  const more = Array.from(letters, (letter) => STATUS[letter] ?? '').join('');
   const name = encodeURIComponent(folder).replaceAll('%2F', '/').replaceAll('%20', ' ');
   return `From MAILER-DAEMON ${asctime}\n${status}\nX-Status: ${more}\nX-Folder: ${name}\n`;
 }
