@@ -172,7 +172,10 @@ test('a message that moves stays the same email, whoever named it; a copy is ano
   const unique = (): string => `1800000000.M1P2Q3R${random(16)}.mx2`;
   const random = (length: number): string =>
     fc
-      .sample(fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: length }), 1)
+      .sample(
+        fc.string({ unit: fc.constantFrom(...Array.from('0123456789abcdef')), minLength: length }),
+        1,
+      )
       .join('')
       .slice(0, length);
   for (const name of [

@@ -19,6 +19,9 @@ interface Steps {
   readonly looks: string[];
 }
 
+const bound = (value: unknown, target: object): unknown =>
+  typeof value === 'function' ? (value.bind(target) as unknown) : value;
+
 function stepwise(mail: Mail, steps: Steps): Mail {
   const opened = async (name: string): Promise<Folder> => {
     const folder = await mail.open(name);
@@ -34,7 +37,7 @@ function stepwise(mail: Mail, steps: Steps): Mail {
         if (what === 'state') return state;
         if (what === 'refresh') return refresh;
         const value: unknown = Reflect.get(target, what, target);
-        return typeof value === 'function' ? value.bind(target) : value;
+        return bound(value, target);
       },
     });
   };
@@ -48,7 +51,7 @@ function stepwise(mail: Mail, steps: Steps): Mail {
       if (what === 'open') return opened;
       if (what === 'folders') return folders;
       const value: unknown = Reflect.get(target, what, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      return bound(value, target);
     },
   });
 }

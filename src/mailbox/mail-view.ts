@@ -7,20 +7,23 @@
  *  V2. Ids are those of decision 22: the same on each node and after a restart, over moves and
  *      renames. They are computed, never given.
  *  V3. No version is without an email that was moved and not removed: what has left one folder is
- *      looked for in all others before that is told. So `emailChanges` destroys nothing that is there.
+ *      looked for in all others before that is told. So `emailChanges` destroys nothing that is
+ *      there.
  *  V4. From the state of any version, of any node, those of later versions can tell what changed,
  *      as long as the journals remember: nothing is kept here that others do not have.
  *
- * A move links the message into the other folder and commits that, then expunges it here (journal.ts).
- * So whoever has seen the expunge sees the arrival in a look that begins after that: rule `again`:
- * where a look shows an expunge of an email that the version has nowhere, every other folder that
- * was not looked at since, and the list of folders, is looked at again, before anybody gets the
- * version. The first look of a process knows nothing of before, so it checks all expunges of 30 days.
+ * A move links the message into the other folder and commits that, then expunges it here
+ * (journal.ts). So whoever has seen the expunge sees the arrival in a look that begins after that:
+ * rule `again`: where a look shows an expunge of an email that the version has nowhere, every other
+ * folder that was not looked at since, and the list of folders, is looked at again, before anybody
+ * gets the version. The first look of a process knows nothing of before, so it checks all expunges
+ * of 30 days.
  *
  * Races:
  *  - Moved while folders are looked at, from one not looked at yet to one that was: `again`.
  *  - Moved once more meanwhile, on and on: so many rounds and no more; then it is told destroyed,
- *    and created by the next version. Somebody must move it for longer than ten looks at all folders.
+ *    and created by the next version. Somebody must move it for longer than ten looks at all
+ *    folders.
  *  - Moved to a folder that was made after the list: the list is looked at again too.
  *  - A folder renamed or removed after the list: opening it, or a look, says that there is none;
  *    the list is read again, and all folders looked at after that (a message may have been moved
@@ -34,10 +37,10 @@
  *    that waits is part of the same.
  *  - A look fails: the refresh fails, nothing is told. Half a mailbox is none.
  *
- * Cost: a look at a folder in which nothing has changed is three listings (GETATTR on NFS), with the
- * list of folders one more for each and eight (views.test.ts). An email that was removed for good costs one
- * more look at all other folders. A version is O(folders), the places of emails O(changes); nothing
- * but `emailChanges` looks at all messages, and that at one number each.
+ * Cost: a look at a folder in which nothing has changed is three listings (GETATTR on NFS), with
+ * the list of folders one more for each and eight (views.test.ts). An email that was removed for
+ * good costs one more look at all other folders. A version is O(folders), the places of emails
+ * O(changes); nothing but `emailChanges` looks at all messages, and that at one number each.
  */
 import type { Clock } from '../base/clock.ts';
 import { byName } from './folder-names.ts';

@@ -1,12 +1,12 @@
 /**
- * State strings of JMAP (RFC 8620 §5.1): how far each folder was, so that any node can tell from the
- * folders' journals what has changed since, and nothing has to be kept for whoever holds one.
+ * State strings of JMAP (RFC 8620 §5.1): how far each folder was, so that any node can tell from
+ * the folders' journals what has changed since, and nothing has to be kept for whoever holds one.
  *
  *     version 1: emails       rows of journal id (8 octets), MODSEQ, UIDNEXT * 2 + 1 when empty
  *     version 2: mailboxes    rows of journal id (zeros: INBOX), CRC-32 of what is shown, MODSEQ
  *
- * as base64url, numbers in seven bits an octet, lowest first; rows ascend by id. Some 20 characters a
- * folder. Strings come from clients: what is not written exactly so says nothing.
+ * as base64url, numbers in seven bits an octet, lowest first; rows ascend by id. Some 20 characters
+ * a folder. Strings come from clients: what is not written exactly so says nothing.
  */
 import { crc32 } from 'node:zlib';
 import { INBOX } from './folder-names.ts';

@@ -2,14 +2,14 @@
  * Threads of a user's mail (RFC 8621 §3). A thread's id is a function of one message's head: of the
  * first id in References, else In-Reply-To, else its own Message-ID, else of the email's id. So
  * every node says the same of every message, whatever else it has seen, and no message ever changes
- * its thread. What it costs: an answer to an answer by a program that sends In-Reply-To alone begins
- * a thread of its own.
+ * its thread. What it costs: an answer to an answer by a program that sends In-Reply-To alone
+ * begins a thread of its own.
  *
  * What is known is kept in the drawer `threads` of the user, by email id, which a move does not
  * change: one file for many (a batch), written whole, never changed, named by its content. As with
  * summaries (`summaries.ts`) a row of an email says what its head says, and nothing more is
- * promised; two nodes that write or compact at once leave rows twice or have them read again.
- * A row stays for 30 days after its email is gone: Thread/changes is asked for it then.
+ * promised; two nodes that write or compact at once leave rows twice or have them read again. A row
+ * stays for 30 days after its email is gone: Thread/changes is asked for it then.
  *
  *     mailfarm-threads 1 <CRC-32 of the rest>
  *     <email id> <thread id>                    17 characters each

@@ -195,7 +195,7 @@ function folderCases(now: Current): void {
     for (const each of [other, view, await viewOf(now.two)]) {
       const told = changes(each, since, await each.refresh());
       expect(told).toEqual({ created: [], updated: [x], destroyed: expect.any(Array) });
-      expect(told.destroyed.toSorted()).toEqual([y, z].toSorted());
+      expect(new Set(told.destroyed)).toEqual(new Set([y, z]));
     }
   });
 
@@ -248,7 +248,7 @@ function mailboxCases(now: Current): void {
     await now.one.rename('a', 'z');
     const renamed = await step();
     expect(renamed).toMatchObject({ created: [], destroyed: [], countsOnly: false });
-    expect((renamed as Changed).updated.toSorted()).toEqual([...created, b].toSorted());
+    expect(new Set((renamed as Changed).updated)).toEqual(new Set([...created, b]));
     await now.one.subscribe('z/b', 'yes');
     expect(await step()).toEqual({ ...NOTHING, updated: [b], countsOnly: false });
     await now.two.remove('z/b');
