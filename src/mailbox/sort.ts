@@ -1,10 +1,11 @@
-/** SORT (RFC 5256 §2.2, RFC 5957): a pure function over what is known of messages. */
+/** SORT (RFC 5256 §2.2, RFC 5957): a function of what is known of messages, made in turns. */
 import { decodeWords } from '../message/encoded-word.ts';
 import { parseDate } from '../message/mime/date.ts';
 import type { MailAddress } from '../message/mime/types.ts';
 import { fold } from './search-fold.ts';
 import { baseSubject } from './sort-subject.ts';
 import type { HeadSummary } from './summary.ts';
+import { inTurns, sortInTurns, type Turns } from './turns.ts';
 
 export const SORT_KEYS = [
   'arrival',
@@ -42,23 +43,38 @@ export const sortNeeds = (
   octets: criteria.some(({ key }) => key === 'size'),
 });
 
+/** Rows whose values are made in one turn: decoding a subject takes some microseconds. */
+const ROWS_AT_ONCE = 512;
+
 /** UIDs by the criteria, the first first; what they leave open is in order of UIDs. */
-export function sortedUids(
+export const sortedUids = (
   rows: readonly SortRow[],
   criteria: readonly SortCriterion[],
-): readonly number[] {
-  const columns = criteria.map(({ key, order }) => ({
-    values: rows.map((row) => VALUES[key](row)),
-    sign: order === 'reverse' ? -1 : 1,
-  }));
-  const order = rows.map((_, index) => index);
-  order.sort((a, b) => {
-    for (const { values, sign } of columns) {
-      const [one, other] = [values[a] as number | string, values[b] as number | string];
-      if (one !== other) return one < other ? -sign : sign;
+): Promise<readonly number[]> => inTurns(sorting(rows, criteria));
+
+function* sorting(
+  rows: readonly SortRow[],
+  criteria: readonly SortCriterion[],
+): Turns<readonly number[]> {
+  const columns: { values: (number | string)[]; sign: number }[] = [];
+  for (const { key, order } of criteria) {
+    const values: (number | string)[] = [];
+    for (const row of rows) {
+      values.push(VALUES[key](row));
+      if (values.length % ROWS_AT_ONCE === 0) yield;
     }
-    return (rows[a] as SortRow).uid - (rows[b] as SortRow).uid;
-  });
+    columns.push({ values, sign: order === 'reverse' ? -1 : 1 });
+  }
+  const order = yield* sortInTurns(
+    rows.map((_, index) => index),
+    (a, b) => {
+      for (const { values, sign } of columns) {
+        const [one, other] = [values[a] as number | string, values[b] as number | string];
+        if (one !== other) return one < other ? -sign : sign;
+      }
+      return (rows[a] as SortRow).uid - (rows[b] as SortRow).uid;
+    },
+  );
   return order.map((index) => (rows[index] as SortRow).uid);
 }
 

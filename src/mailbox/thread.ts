@@ -1,5 +1,5 @@
 /**
- * THREAD (RFC 5256 §3): pure functions over what is known of messages. Iterative where the depth of
+ * THREAD (RFC 5256 §3): functions of what is known of messages, made in turns. Iterative where the depth of
  * a thread counts: a thread may be as deep as a folder is long, and whoever writes one out must
  * not use the stack either.
  */
@@ -7,6 +7,7 @@ import { idsOf } from '../message/mime/envelope.ts';
 import { fold } from './search-fold.ts';
 import { sentDate, type SortRow } from './sort.ts';
 import { baseSubject } from './sort-subject.ts';
+import { inTurns, sortInTurns, type Turns } from './turns.ts';
 
 export interface Thread {
   /** Undefined: a message that is not here holds its answers together. It has at least two. */
@@ -14,17 +15,31 @@ export interface Thread {
   readonly children: readonly Thread[];
 }
 
+/** Rows, and nodes, that are looked at in one turn. */
+const ROWS_AT_ONCE = 512;
+const NODES_AT_ONCE = 4096;
+
 /** Threads of messages with the same subject: the oldest, with all others as its children. */
-export function threadsBySubject(rows: readonly SortRow[]): readonly Thread[] {
-  const groups = new Map<string, { uid: number; date: number }[]>();
+export const threadsBySubject = (rows: readonly SortRow[]): Promise<readonly Thread[]> =>
+  inTurns(bySubject(rows));
+
+function* bySubject(rows: readonly SortRow[]): Turns<readonly Thread[]> {
+  const groups = new Map<string, Dated[]>();
+  let done = 0;
   for (const row of rows) {
+    if (++done % ROWS_AT_ONCE === 0) yield;
     const subject = fold(baseSubject(row.head?.envelope.subject).text);
     const group = groups.get(subject);
     const message = { uid: row.uid, date: sentDate(row) };
     if (group) group.push(message);
     else groups.set(subject, [message]);
   }
-  const sorted = [...groups.values()].map((group) => group.sort(byDate)).sort(byFirst);
+  const threads: (readonly Dated[])[] = [];
+  for (const group of groups.values()) {
+    threads.push(group.length === 1 ? group : yield* sortInTurns(group, byDate));
+    if (threads.length % NODES_AT_ONCE === 0) yield;
+  }
+  const sorted = yield* sortInTurns(threads, byFirst);
   return sorted.map(([first, ...others]) => ({
     uid: first?.uid,
     children: others.map(({ uid }) => ({ uid, children: [] })),
@@ -52,17 +67,19 @@ class Node {
 const STEPS_MAX = 20_000_000;
 
 /** Threads by References and In-Reply-To, then by subject. */
-export function threadsByReferences(rows: readonly SortRow[]): readonly Thread[] {
-  const roots = withoutEmpty(linked(rows));
-  dateAll(roots);
-  roots.sort(byNodeDate);
-  const gathered = gatherSubjects(roots);
-  dateAll(gathered);
-  return finished(gathered);
+export const threadsByReferences = (rows: readonly SortRow[]): Promise<readonly Thread[]> =>
+  inTurns(byReferences(rows));
+
+function* byReferences(rows: readonly SortRow[]): Turns<readonly Thread[]> {
+  const roots = yield* withoutEmpty(yield* linked(rows));
+  yield* dateAll(roots);
+  const gathered = yield* gatherSubjects(yield* sortInTurns(roots, byNodeDate));
+  yield* dateAll(gathered);
+  return yield* finished(gathered);
 }
 
 /** Step 1: @returns all nodes that have no parent. */
-function linked(rows: readonly SortRow[]): Node[] {
+function* linked(rows: readonly SortRow[]): Turns<Node[]> {
   const byId = new Map<string, Node>();
   const all: Node[] = [];
   const budget = { steps: STEPS_MAX };
@@ -74,7 +91,9 @@ function linked(rows: readonly SortRow[]): Node[] {
     all.push(node);
     return node;
   };
+  let done = 0;
   for (const row of rows) {
+    if (++done % ROWS_AT_ONCE === 0) yield;
     const id = idsOf(row.head?.envelope.messageId)[0];
     let node = id === undefined ? undefined : nodeOf(id);
     if (node === undefined || node.row) {
@@ -91,7 +110,9 @@ function linked(rows: readonly SortRow[]): Node[] {
     // What another message said of its parent does not count: this one knows (step 1 B).
     node.parent = parent;
   }
+  yield;
   for (const node of all) node.parent?.children.push(node);
+  yield;
   return all.filter(({ parent }) => parent === undefined);
 }
 
@@ -122,30 +143,33 @@ function reaches(node: Node, above: Node, budget: { steps: number }): boolean {
 }
 
 /** All nodes, each after those below it. */
-function bottomUp(roots: readonly Node[]): Node[] {
+function* bottomUp(roots: readonly Node[]): Turns<Node[]> {
   const order: Node[] = [];
   const open = [...roots];
   for (let node = open.pop(); node; node = open.pop()) {
     order.push(node);
+    if (order.length % NODES_AT_ONCE === 0) yield;
     for (const child of node.children) open.push(child);
   }
   return order.reverse();
 }
 
 /** Steps 2 and 3: places of messages that are not here go where nothing needs them. */
-function withoutEmpty(roots: readonly Node[]): Node[] {
+function* withoutEmpty(roots: readonly Node[]): Turns<Node[]> {
   const promoted = (nodes: readonly Node[]): Node[] =>
     nodes.flatMap((node) => (node.row ? [node] : node.children));
-  for (const node of bottomUp(roots)) {
+  for (const node of yield* bottomUp(roots)) {
     if (node.children.some(({ row }) => !row)) node.children = promoted(node.children);
   }
   return roots.flatMap((node) => (node.row || node.children.length > 1 ? [node] : node.children));
 }
 
 /** Step 4 and 6: children in order; a place without a message has the date of its first child. */
-function dateAll(roots: readonly Node[]): void {
-  for (const node of bottomUp(roots)) {
-    if (node.children.length > 1) node.children.sort(byNodeDate);
+function* dateAll(roots: readonly Node[]): Turns<void> {
+  let done = 0;
+  for (const node of yield* bottomUp(roots)) {
+    if (++done % NODES_AT_ONCE === 0) yield;
+    if (node.children.length > 1) node.children = yield* sortInTurns(node.children, byNodeDate);
     const first = node.children[0];
     if (node.row || first === undefined) continue;
     node.date = first.date;
@@ -167,8 +191,12 @@ const subjectOf = (node: Node): Gathered => {
 };
 
 /** Step 5: threads of the same subject become one. */
-function gatherSubjects(roots: readonly Node[]): Node[] {
-  const subjects = new Map<Node, Gathered>(roots.map((node) => [node, subjectOf(node)]));
+function* gatherSubjects(roots: readonly Node[]): Turns<readonly Node[]> {
+  const subjects = new Map<Node, Gathered>();
+  for (const node of roots) {
+    subjects.set(node, subjectOf(node));
+    if (subjects.size % ROWS_AT_ONCE === 0) yield;
+  }
   const table = new Map<string, Node>();
   for (const node of roots) {
     const { text, isReply } = subjects.get(node) as Gathered;
@@ -179,6 +207,7 @@ function gatherSubjects(roots: readonly Node[]): Node[] {
       (known.row !== undefined && subjects.get(known)?.isReply === true && !isReply);
     if (text !== '' && better) table.set(text, node);
   }
+  yield;
   const kept = new Set(roots);
   for (const node of roots) {
     const { text, isReply } = subjects.get(node) as Gathered;
@@ -199,11 +228,13 @@ function gatherSubjects(roots: readonly Node[]): Node[] {
 }
 
 /** Values, made from the leaves up. */
-function finished(roots: Node[]): readonly Thread[] {
+function* finished(roots: readonly Node[]): Turns<readonly Thread[]> {
   const made = new Map<Node, Thread>();
-  for (const node of bottomUp(roots)) {
+  for (const node of yield* bottomUp(roots)) {
+    if (made.size % NODES_AT_ONCE === 0) yield;
     const children = node.children.map((child) => made.get(child) as Thread);
     made.set(node, { uid: node.row ? node.uid : undefined, children });
   }
-  return roots.sort(byNodeDate).map((node) => made.get(node) as Thread);
+  const sorted = yield* sortInTurns(roots, byNodeDate);
+  return sorted.map((node) => made.get(node) as Thread);
 }

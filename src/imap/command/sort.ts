@@ -30,7 +30,8 @@ export async function sort(
   const { head, octets } = sortNeeds(request.criteria);
   const date = request.criteria.some(({ key }) => key === 'arrival' || key === 'date');
   const rows = await rowsOf(state, found, { head, octets, date });
-  answer(session, { state, by, name: 'SORT', request, uids: sortedUids(rows, request.criteria) });
+  const uids = await sortedUids(rows, request.criteria);
+  answer(session, { state, by, name: 'SORT', request, uids });
 }
 
 function readSort(session: ImapSession, args: Args, state: Selected): SortRequest {

@@ -32,7 +32,7 @@ export async function thread(
   const found = await find(session, state, { items: undefined, ...keys });
   const rows = await rowsOf(state, found, { head: true, octets: false, date: true });
   const numberOf = by === 'uid' ? same : (uid: number): number => state.view.numberOf(uid);
-  session.say(writeThreads(ALGORITHMS[name](rows), numberOf));
+  session.say(writeThreads(await ALGORITHMS[name](rows), numberOf));
   session.ok('THREAD completed');
 }
 
