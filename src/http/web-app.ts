@@ -181,6 +181,7 @@ function answerError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  if (reply.raw.destroyed) return gone(reply);
   const problem = error instanceof WebProblem ? error.problem : options.describe(error);
   if (problem) {
     if (problem.status >= 500) {
@@ -199,6 +200,12 @@ function answerError(
   options.logger.error({ trace: request.id, error, code: 'MF-HTTP-004' }, 'a web request failed');
   const detail = 'It is a fault of the server. Tell whoever runs it the trace id.';
   return answer({ status: 500, title: 'The request failed', detail }, request, reply);
+}
+
+/** Nobody is there to be told. */
+async function gone(reply: FastifyReply): Promise<FastifyReply> {
+  reply.hijack();
+  return reply;
 }
 
 const REFUSALS: Readonly<Record<number, string>> = {
