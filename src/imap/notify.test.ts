@@ -1,5 +1,7 @@
 /** NOTIFY (RFC 5465): what is told between commands, and what is not. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { MemoryStore } from '../mailbox/memory.ts';
 import { reading } from './testing/reading.ts';
 import type { StrictClient } from './testing/client.ts';
 import { type TestServer, type TestServerOptions, withServer } from './testing/server.ts';
@@ -47,6 +49,45 @@ test('[P-03] names are told as they are made, renamed, removed, subscribed to (R
     }
     await play(b, [['b NOOP', 'b OK NOOP completed']]);
   });
+});
+
+test('[P-03] many changes of names while a look runs are found by one more, and each is told', async () => {
+  const MANY = 200;
+  const inner = new MemoryStore();
+  const looks = { count: 0 };
+  const openMail: MemoryStore['openMail'] = async (account) => {
+    const mail = await inner.openMail(account);
+    const folders = mail.folders.bind(mail);
+    mail.folders = async () => {
+      looks.count += 1;
+      await sleep(30); // A volume that has much to do.
+      return folders();
+    };
+    return mail;
+  };
+  await withTwo(
+    async (a, b) => {
+      await a.ok('a CREATE old');
+      await b.ok(`b NOTIFY SET (PERSONAL (MailboxName))`);
+      looks.count = 0;
+      const made = Array.from({ length: MANY }, (_, n) => `made${n}`);
+      a.write(
+        `a RENAME old new\r\n${made.map((name) => `a CREATE ${name}\r\n`).join('')}z NOOP\r\n`,
+      );
+      await a.waitFor(/^z OK/);
+      const told = new Set<string>();
+      while (told.size < MANY + 1) told.add((await b.response()) ?? 'closed');
+      expect([...told].toSorted()).toEqual(
+        [
+          ...made.map((name) => `* LIST () "/" ${name}`),
+          '* LIST () "/" new ("OLDNAME" (old))',
+        ].toSorted(),
+      );
+      expect(looks.count).toBeLessThan(MANY / 4);
+    },
+    undefined,
+    { store: { openMail } },
+  );
 });
 
 test('[P-03] what another host does is found when the interval is over', async () => {

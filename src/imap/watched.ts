@@ -56,6 +56,10 @@ export class Watched implements NamesWatcher {
   /** LIST responses that wait until something may be said. */
   #lines: string[] = [];
   #looking: Promise<void> | undefined;
+  /** It begins when the one that runs is over. */
+  #next: Promise<void> | undefined;
+  /** That the next look will find. */
+  #renames: Renamed[] = [];
   #closed = false;
   #leave: (() => void) | undefined;
   dueAt = 0;
@@ -119,21 +123,23 @@ export class Watched implements NamesWatcher {
     this.#session.untagged(`STATUS ${this.#session.mailbox(folder.name)} (${items.join(' ')})`);
   }
 
-  /** Looks at the names now; whoever asks while a look runs has one more. Never rejects. */
-  async look(renamed?: Renamed): Promise<void> {
+  /** Looks at the names now; all who ask while a look runs have one more. Never rejects. */
+  look(renamed?: Renamed): Promise<void> {
     const { clock, values } = this.#session.shared;
     this.dueAt = clock.now() + values['imap.notify.interval'];
-    const before = this.#looking;
-    this.#looking = this.#lookAfter(before, renamed);
-    await this.#looking;
+    if (renamed !== undefined) this.#renames.push(renamed);
+    return (this.#next ??= this.#lookAfter(this.#looking));
   }
 
-  async #lookAfter(before: Promise<void> | undefined, renamed: Renamed | undefined): Promise<void> {
+  async #lookAfter(before: Promise<void> | undefined): Promise<void> {
     await before;
+    this.#looking = this.#next;
+    this.#next = undefined;
+    const renames = this.#renames.splice(0);
     if (this.#closed) return;
     try {
       const names = await this.#ask();
-      this.#compare(names, renamed);
+      this.#compare(names, renames);
       this.#names = names;
       await this.#follow();
     } catch (error) {
@@ -166,15 +172,15 @@ export class Watched implements NamesWatcher {
     );
   }
 
-  #compare(now: ReadonlyMap<string, Name>, renamed: Renamed | undefined): void {
+  #compare(now: ReadonlyMap<string, Name>, renames: readonly Renamed[]): void {
     for (const name of new Set([...this.#names.keys(), ...now.keys()])) {
       const before = this.#names.get(name) ?? NO_NAME;
       const after = now.get(name) ?? NO_NAME;
       const group = this.#groupOf(name, before.subscribed ? before : after);
       if (before.exists !== after.exists) {
         if (group?.events.has('MailboxName') !== true) continue;
-        const old = renamed && moved(name, renamed.to, renamed.from);
-        const to = renamed && moved(name, renamed.from, renamed.to);
+        const old = movedBy(renames, (one) => moved(name, one.to, one.from));
+        const to = movedBy(renames, (one) => moved(name, one.from, one.to));
         if (before.exists && to !== undefined && now.get(to)?.exists === true) continue;
         this.#lines.push(this.#line(name, after, old));
       } else if (before.subscribed !== after.subscribed) {
@@ -235,6 +241,12 @@ function moved(name: string, from: string, to: string): string | undefined {
   if (name === from) return to;
   return name.startsWith(`${from}/`) ? `${to}${name.slice(from.length)}` : undefined;
 }
+
+/** By the last of them that moved it. */
+const movedBy = (
+  renames: readonly Renamed[],
+  by: (one: Renamed) => string | undefined,
+): string | undefined => renames.map(by).findLast((name) => name !== undefined);
 
 function isNews({ folder, told, flags }: Followed): boolean {
   const { state } = folder;
