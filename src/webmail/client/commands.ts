@@ -127,7 +127,7 @@ export const COMMANDS = {
     keys: ['v'],
     label: 'command.move',
     group: 'mail',
-    run: (app) => app.show({ kind: 'move' }),
+    run: (app) => app.show({ kind: 'move', scope: 'selection' }),
   },
   star: { keys: ['s'], label: 'command.star', group: 'mail', run: star },
   read: {

@@ -1,21 +1,20 @@
-import type { Language } from './text.ts';
-
 const DAY_MS = 86_400_000;
 
 /** Dates and sizes as a person of this language writes them. */
 export class Formats {
-  readonly #language: Language;
+  readonly #locale: string;
   readonly #time: Intl.DateTimeFormat;
   readonly #day: Intl.DateTimeFormat;
   readonly #date: Intl.DateTimeFormat;
   readonly #full: Intl.DateTimeFormat;
 
-  constructor(language: Language) {
-    this.#language = language;
-    this.#time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' });
-    this.#day = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short' });
-    this.#date = new Intl.DateTimeFormat(language, { dateStyle: 'short' });
-    this.#full = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
+  /** @param locale a language, best with a region: `en-GB` writes times unlike `en-US` */
+  constructor(locale: string) {
+    this.#locale = locale;
+    this.#time = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+    this.#day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
+    this.#date = new Intl.DateTimeFormat(locale, { dateStyle: 'short' });
+    this.#full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
   }
 
   /** As short as can be: the time today, the day this year, else the date. */
@@ -37,7 +36,7 @@ export class Formats {
     const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const;
     let [value, at] = [octets, 0];
     while (value >= 1000 && at < units.length - 1) [value, at] = [value / 1024, at + 1];
-    return new Intl.NumberFormat(this.#language, {
+    return new Intl.NumberFormat(this.#locale, {
       style: 'unit',
       unit: units[at] ?? 'byte',
       unitDisplay: at === 0 ? 'long' : 'short',

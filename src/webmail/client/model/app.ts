@@ -29,10 +29,14 @@ export type AnswerKind = 'reply' | 'replyAll' | 'forward';
 
 const LOGIN_STORED_AS = 'mailfarm.login';
 
+/** What a command is done to: what is selected, else what is open; or what is open at any rate. */
+export type Scope = 'selection' | 'open';
+
 /** What stands above the page, if anything. */
 export type Sheet =
   | { readonly kind: 'help' }
-  | { readonly kind: 'move' }
+  /** `open`: what is read, whatever is selected. */
+  | { readonly kind: 'move'; readonly scope: Scope }
   | { readonly kind: 'new-folder'; readonly parent: string | undefined }
   | { readonly kind: 'rename-folder' | 'remove-folder'; readonly folder: string };
 
@@ -247,7 +251,8 @@ export class App extends Observable {
     const chosen = language === 'auto' ? preferredLanguage(this.browser.languages) : language;
     if (this.text?.language === chosen) return;
     this.text = new Text(chosen, await LANGUAGES[chosen].load());
-    this.formats = new Formats(chosen);
+    const regional = this.browser.languages.find((tag) => tag.split('-')[0] === chosen);
+    this.formats = new Formats(regional ?? chosen);
     this.changed();
   }
 

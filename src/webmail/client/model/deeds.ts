@@ -1,7 +1,7 @@
 import type { Key } from '../i18n/text.ts';
 import type { ListEmail } from '../jmap/types.ts';
 import type { Action, ActionKind, CountChange } from './actions.ts';
-import type { App } from './app.ts';
+import type { App, Scope } from './app.ts';
 import type { Conversation } from './conversation.ts';
 import { actionOf, type Intent } from './intents.ts';
 import { NOTICE_MS } from './notices.ts';
@@ -36,9 +36,9 @@ export class Deeds {
   }
 
   /** Does it to the selected rows, else to what is open, else to the row that keys mean. */
-  do(intent: Intent): void {
+  do(intent: Intent, scope: Scope = 'selection'): void {
     const { selection, conversation, list } = this.#app;
-    if (selection.size > 0) return this.to(intent, selection.emails);
+    if (scope === 'selection' && selection.size > 0) return this.to(intent, selection.emails);
     const position = conversation
       ? (list?.positionOfKey(conversation.key) ?? -1)
       : this.#app.cursor;
@@ -124,7 +124,7 @@ export class Deeds {
     app.actions?.perform(action);
     const leaving = new Set(rows.filter((id) => app.isLeaving(id)));
     const places = list?.rows.remove(leaving) ?? [];
-    app.selection.clear();
+    if (rows.some((id) => app.selection.emails.includes(id))) app.selection.clear();
     app.setCursor(app.cursor);
     if (!QUIET.includes(action.kind)) {
       app.notices.show({

@@ -30,7 +30,7 @@ function Open({ conversation }: { conversation: Conversation }) {
   useEffect(() => {
     // The first that is unfolded is what the user came for, below older ones.
     if (status !== 'ready' || emails.length < 2) return;
-    scroller.current?.querySelector('.message.is-unfolded')?.scrollIntoView({ block: 'start' });
+    scroller.current?.querySelector('.message.is-unfolded')?.scrollIntoView({ block: 'nearest' });
   }, [status]);
   return (
     <>
@@ -41,7 +41,7 @@ function Open({ conversation }: { conversation: Conversation }) {
           label={text.say('do.back')}
           onClick={() => app.close()}
         />
-        <MailButtons />
+        <MailButtons scope="open" />
       </div>
       <div class="reading" ref={scroller} aria-busy={status === 'loading'}>
         {status === 'gone' || status === 'failed' ? (

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { FolderNode } from '../model/folders.ts';
 import { formatRoute } from '../routes.ts';
@@ -17,8 +17,21 @@ export function FolderPane() {
     if (!next.delete(id)) next.add(id);
     setClosed(next);
   };
+  const pane = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (app.foldersOpen) pane.current?.querySelector<HTMLElement>('[aria-current], a')?.focus();
+  }, [app.foldersOpen]);
   return (
-    <nav class="folder-pane" aria-label={text.say('pane.folders')}>
+    <nav
+      class="folder-pane"
+      ref={pane}
+      aria-label={text.say('pane.folders')}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape' || !app.foldersOpen) return;
+        app.toggleFolders(false);
+        document.querySelector<HTMLElement>('.folders-button')?.focus();
+      }}
+    >
       <ul class="folders">
         {app.folders.tree(closed, text.language).map((node) => (
           <FolderItem

@@ -1,5 +1,4 @@
 import { useApp, useText } from './context.ts';
-import { Icon } from './icon.tsx';
 import { IconButton } from './icon-button.tsx';
 import { MailButtons } from './mail-buttons.tsx';
 import { folderName } from './names.ts';
@@ -23,10 +22,12 @@ export function ListHead() {
         <span class="selected-count" role="status">
           {text.say('list.selected', { count: selection.size })}
         </span>
-        <button type="button" class="text-button" onClick={() => app.selectAll()}>
-          {text.say('list.selectAll')}
-        </button>
-        <MailButtons />
+        <IconButton
+          icon="check"
+          label={text.say('list.selectAll')}
+          onClick={() => app.selectAll()}
+        />
+        <MailButtons scope="selection" />
       </div>
     );
   }
@@ -40,15 +41,7 @@ export function ListHead() {
           {text.say(app.list?.threads ? 'list.count' : 'list.emails', { count })}
         </span>
       )}
-      <button
-        type="button"
-        class="icon-button"
-        aria-label={text.say('list.selectAll')}
-        title={text.say('list.selectAll')}
-        onClick={() => app.selectAll()}
-      >
-        <Icon name="check" />
-      </button>
+      <IconButton icon="check" label={text.say('list.selectAll')} onClick={() => app.selectAll()} />
     </div>
   );
 }

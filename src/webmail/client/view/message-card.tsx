@@ -103,7 +103,7 @@ function Details({ email }: { email: FullEmail }) {
   return (
     <details class="message-details">
       <summary>
-        {text.say('message.details')}
+        {text.say('message.details')}{' '}
         <span class="message-address" dir="ltr">
           {email.from?.[0]?.email}
         </span>

@@ -1,12 +1,13 @@
 import { useState } from 'preact/hooks';
 
+import type { Scope } from '../model/app.ts';
 import { useApp, useText } from './context.ts';
 import { Icon } from './icon.tsx';
 import { folderIcon, folderName } from './names.ts';
 import { SheetFrame } from './sheet.tsx';
 
 /** A folder is chosen by the first letters of its name. */
-export function MoveSheet() {
+export function MoveSheet({ scope }: { scope: Scope }) {
   const app = useApp();
   const text = useText();
   const [typed, setTyped] = useState('');
@@ -25,7 +26,7 @@ export function MoveSheet() {
     });
   const move = (folder: string): void => {
     app.show(undefined);
-    app.deeds.do({ kind: 'move', folder });
+    app.deeds.do({ kind: 'move', folder }, scope);
   };
   return (
     <SheetFrame title={text.say('folder.moveTo')} onClose={() => app.show(undefined)}>

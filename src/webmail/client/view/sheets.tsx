@@ -10,7 +10,7 @@ export function Sheets() {
     case 'help':
       return <HelpSheet />;
     case 'move':
-      return <MoveSheet />;
+      return <MoveSheet scope={sheet.scope} />;
     case 'new-folder':
       return <FolderSheet parent={sheet.parent} />;
     case 'rename-folder':
