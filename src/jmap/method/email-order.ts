@@ -63,30 +63,36 @@ export function readSort(comparators: readonly Args[] | undefined): readonly Cri
 export const dependsOnThreads = (criteria: readonly Criterion[]): boolean =>
   criteria.some(({ by }) => by === 'all-in-thread' || by === 'some-in-thread');
 
-/** Places by arrival, the oldest first, of a folder that stays as it is. */
-const arrivals = new WeakMap<FolderView['state'], Arrivals>();
+/** By arrival, the oldest first, of a folder that stays as it is. */
+const arrivals = new WeakMap<FolderView, Arrivals>();
 
 interface Arrivals {
-  readonly dates: ReadonlyMap<EmailPlace['message'], number>;
-  readonly messages: readonly EmailPlace['message'][];
+  readonly oldestFirst: readonly Row[];
+  /** The same the other way round, once somebody asks. */
+  newestFirst: readonly EmailPlace[] | undefined;
 }
 
 /** @throws StoreError */
-async function arrivalsOf({ folder, state }: FolderView): Promise<Arrivals> {
-  const known = arrivals.get(state);
+async function arrivalsOf(view: FolderView): Promise<Arrivals> {
+  const known = arrivals.get(view);
   if (known) return known;
-  const dates = new Map<EmailPlace['message'], number>();
+  const { folder, state } = view;
+  const rows: Row[] = [];
+  let isSorted = true;
+  let before = -Infinity;
   for (const message of state.messages) {
-    const date = folder.date(message);
-    const at = typeof date === 'number' ? date : await orGone(async () => date);
-    dates.set(message, at ?? 0);
+    const said = folder.date(message);
+    const date = typeof said === 'number' ? said : ((await orGone(async () => said)) ?? 0);
+    rows.push({ place: { in: view, message }, date });
+    isSorted &&= date >= before;
+    before = date;
   }
-  // Nearly sorted already: UIDs are given as messages arrive.
-  const messages = state.messages.toSorted(
-    (a, b) => (dates.get(a) ?? 0) - (dates.get(b) ?? 0) || a.uid - b.uid,
-  );
-  const made = { dates, messages };
-  arrivals.set(state, made);
+  // Mostly sorted already: UIDs are given as messages arrive.
+  if (!isSorted) {
+    rows.sort((a, b) => a.date - b.date || a.place.message.uid - b.place.message.uid);
+  }
+  const made: Arrivals = { oldestFirst: rows, newestFirst: undefined };
+  arrivals.set(view, made);
   return made;
 }
 
@@ -106,21 +112,31 @@ export async function ordered(
   criteria: readonly Criterion[],
   threads: ThreadKnowledge | undefined,
 ): Promise<readonly EmailPlace[]> {
-  const rows: Row[] = [];
   const [first] = criteria;
-  const alone = first?.by === 'arrival' && criteria.length === 1;
+  const [only, ...others] = folders;
+  if (first?.by === 'arrival' && criteria.length === 1 && only && others.length === 0) {
+    return await byArrival(only, first.sign);
+  }
+  const rows: Row[] = [];
   for (const [view, keep] of folders) {
-    const { dates, messages } = await arrivalsOf(view);
-    for (const message of messages) {
-      if (keep !== undefined && !keep.has(message.uid)) continue;
-      rows.push({ place: { in: view, message }, date: dates.get(message) ?? 0 });
+    for (const row of (await arrivalsOf(view)).oldestFirst) {
+      if (keep?.has(row.place.message.uid) ?? true) rows.push(row);
     }
   }
-  if (alone && folders.length === 1) {
-    if (first.sign < 0) rows.reverse();
-    return rows.map(({ place }) => place);
-  }
   return (await sorted(rows, criteria, threads)).map(({ place }) => place);
+}
+
+async function byArrival(
+  [view, keep]: readonly [FolderView, ReadonlySet<number> | undefined],
+  sign: 1 | -1,
+): Promise<readonly EmailPlace[]> {
+  const known = await arrivalsOf(view);
+  const { oldestFirst } = known;
+  const places =
+    sign > 0
+      ? oldestFirst.map(({ place }) => place)
+      : (known.newestFirst ??= oldestFirst.map(({ place }) => place).reverse());
+  return keep === undefined ? places : places.filter(({ message }) => keep.has(message.uid));
 }
 
 interface Row {

@@ -61,7 +61,7 @@ export async function emailQueryChanges(args: Args, context: JmapContext): Promi
   const result = await resultOf(context, version, asked);
   const { removed, added } = asked.collapse
     ? await collapsedChanges(context, version, { changed, result })
-    : plainChanges(changed, result);
+    : plainChanges(version, changed, result);
   if (max !== undefined && removed.length + added.length > max) {
     throw new MethodError('tooManyChanges', `${removed.length + added.length} changes`);
   }
@@ -81,13 +81,21 @@ interface QueryChanges {
   readonly added: readonly { readonly id: string; readonly index: number }[];
 }
 
-function plainChanges({ created, updated, destroyed }: Changed, { places }: Result): QueryChanges {
-  const moved = new Set([...created, ...updated]);
+function plainChanges(
+  version: MailVersion,
+  { created, updated, destroyed }: Changed,
+  { places }: Result,
+): QueryChanges {
+  const moved = new Map(
+    [...created, ...updated].flatMap((id) =>
+      version.places(id).map(({ message }) => [message, id] as const),
+    ),
+  );
   const added: { id: string; index: number }[] = [];
   if (moved.size > 0) {
     places.forEach(({ message }, index) => {
-      const id = emailIdOf(message.key);
-      if (moved.has(id)) added.push({ id, index });
+      const id = moved.get(message);
+      if (id !== undefined) added.push({ id, index });
     });
   }
   // A new one may be one that came back: it is no harm to tell that it was not there.

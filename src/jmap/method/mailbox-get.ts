@@ -30,29 +30,31 @@ export async function mailboxGet(args: Args, context: JmapContext): Promise<Args
   reader.end();
   const version = await currentVersion(context);
   const wanted = ids ?? version.folders.map(({ id }) => id);
-  const threads = THREAD_COUNTS.some((name) => properties.has(name))
-    ? await context.view.threads(version)
-    : undefined;
+  if (THREAD_COUNTS.some((name) => properties.has(name))) {
+    const open = version.folders.filter(
+      ({ id, state }) => wanted.includes(id) && !threaded.has(state),
+    );
+    const threads = open.length > 0 ? await context.view.threads(version) : undefined;
+    for (const view of open) if (threads) countThreads(view, threads);
+  }
   const all = standings(version);
   const list = wanted.flatMap((id) => {
     const view = version.folder(id);
-    return view ? [shownMailbox({ view, standing: all.get(id), threads }, properties)] : [];
+    return view ? [shownMailbox(view, all.get(id), properties)] : [];
   });
   const notFound = wanted.filter((id) => version.folder(id) === undefined);
   return { accountId: context.account.id, state: version.mailboxState, list, notFound };
 }
 
-interface Shown {
-  readonly view: FolderView;
-  readonly standing: Standing | undefined;
-  readonly threads: Threads | undefined;
-}
-
-function shownMailbox({ view, standing, threads }: Shown, properties: ReadonlySet<string>): Args {
+function shownMailbox(
+  view: FolderView,
+  standing: Standing | undefined,
+  properties: ReadonlySet<string>,
+): Args {
   const { id, info } = view;
   const counts: Readonly<Record<string, number>> = {
     ...(properties.has('unreadEmails') && { unreadEmails: unreadOf(view) }),
-    ...(threads && threadCounts(view, threads)),
+    ...threaded.get(view.state),
   };
   const all: Args = {
     id,
@@ -81,8 +83,11 @@ function unreadOf({ state }: FolderView): number {
   return count;
 }
 
+/** Threads of each state of a folder: no message ever changes its thread. */
+const threaded = new WeakMap<FolderView['state'], Readonly<Record<string, number>>>();
+
 /** A thread is unread in a mailbox that has an unread email of it (§2, `unreadThreads`). */
-function threadCounts({ state }: FolderView, threads: Threads): Record<string, number> {
+function countThreads({ state }: FolderView, threads: Threads): void {
   const total = new Set<string>();
   const unreadOnes = new Set<string>();
   for (const message of state.messages) {
@@ -91,7 +96,7 @@ function threadCounts({ state }: FolderView, threads: Threads): Record<string, n
     total.add(thread);
     if (isUnread(message)) unreadOnes.add(thread);
   }
-  return { totalThreads: total.size, unreadThreads: unreadOnes.size };
+  threaded.set(state, { totalThreads: total.size, unreadThreads: unreadOnes.size });
 }
 
 /** RFC 8621 §2.2 */
