@@ -20,7 +20,7 @@ import {
  * reasons are in journal.ts.
  */
 
-/** How often a listing with a gap, or with a file that is gone, is taken again. */
+/** How often a listing with a gap is taken, and how often one with a file that is gone. */
 const LISTINGS_MAX = 4;
 
 export type LogRead =
@@ -33,14 +33,18 @@ type Step = LogRead | 'again';
 const READ: LogRead = { what: 'read' };
 
 export async function readLog(journal: Journal, place: Place): Promise<LogRead> {
-  for (let attempt = 1; ; attempt++) {
-    const last = attempt === LISTINGS_MAX || (attempt > 1 && !journal.keeps('list-again'));
+  const triesMax = journal.keeps('list-again') ? LISTINGS_MAX : 2;
+  let vanished = 0;
+  for (let attempt = 1; ;) {
+    const last = attempt >= triesMax;
     try {
       const step = await readOnce(journal, place, last);
       if (step !== 'again') return step;
+      attempt++;
     } catch (error) {
-      // A compaction removed what was listed, or the server failed over.
-      if (!isOneOf(error, ['ENOENT', 'ESTALE']) || last) throw error;
+      // A compaction removed what was listed, a writer its own witness, or the server failed over.
+      // Counted by itself: it may be the first time in a last attempt.
+      if (!isOneOf(error, ['ENOENT', 'ESTALE']) || ++vanished >= triesMax) throw error;
       place.logNames = undefined;
     }
   }
