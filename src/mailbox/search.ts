@@ -17,7 +17,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { FolderState } from '#maildir';
-import { nameWireOctets } from '#maildir';
+import { nameOctets, nameWireOctets } from '#maildir';
 import { MailError } from './mail.ts';
 import type { Query } from './query.ts';
 import { evaluate, foldedText, isSummaryField, type Knowledge } from './search-evaluate.ts';
@@ -218,10 +218,14 @@ class Search implements ReadBudget {
     }
     const made: [key: string, packed: Packed][] = [];
     try {
-      await inParallel(left, PARALLEL, () => async (known) => {
+      const work = () => async (known: Knowledge) => {
         const packed = await this.#read(known);
         if (packed) made.push([known.message.key, packed]);
-      });
+      };
+      // A text of 8 MB takes several times that while it is decoded.
+      const [small, large] = [left.filter(isSmall), left.filter((known) => !isSmall(known))];
+      await inParallel(small, PARALLEL, work);
+      await inParallel(large, 1, work);
     } finally {
       signatures.add(made);
       signatures.flush(() => this.#source.current());
@@ -260,7 +264,7 @@ class Search implements ReadBudget {
       if (text === undefined) return undefined;
       collector.add(text);
       for (const wanted of this.#needs.texts) if (text.includes(wanted)) present.add(wanted);
-      // A message may have 10,000 parts, all of them in memory.
+      // A message may have 10,000 parts.
       this.#keys += PART_KEYS + (text.length >> 6);
       if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
     }
@@ -275,6 +279,10 @@ class Search implements ReadBudget {
     return { bytes, at: 0, headOctets: body.length, restOctets: bytes.length - body.length };
   }
 }
+
+const SMALL_OCTETS = 2 * 1024 * 1024;
+const isSmall = ({ message }: Knowledge): boolean =>
+  (nameOctets(message.entry.name) ?? Infinity) < SMALL_OCTETS;
 
 interface Needs {
   /** Of the query, in all its parts. */

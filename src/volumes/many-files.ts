@@ -44,8 +44,11 @@ const ASKED_MS = 10_000;
 const WAIT_MS = 50;
 const WAITING_MAX = 8;
 const IDLE_MS = 60_000;
-/** Milliseconds a file from which on the pool is the better choice, and for how long. */
-const SLOW_MS = 0.5;
+/**
+ * Milliseconds a file from which on the pool is the better choice, and for how long. A machine that
+ * is busy takes some tenths.
+ */
+const SLOW_MS = 2;
 const SLOW_FOR_MS = 10_000;
 
 /** What a thread is asked, and where octets go that it reads. */
