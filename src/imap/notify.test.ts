@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { MemoryStore } from '../mailbox/memory.ts';
+import { NAMES_MAX } from './command/notify.ts';
 import { reading } from './testing/reading.ts';
 import type { StrictClient } from './testing/client.ts';
 import { type TestServer, type TestServerOptions, withServer } from './testing/server.ts';
@@ -202,6 +203,18 @@ test('[P-03] too many folders: refused at once, and OK [NOTIFICATIONOVERFLOW] la
     const refused = await b.command(`b NOTIFY SET (PERSONAL ${MESSAGES})`);
     expect(refused.at(-1)).toMatch(/^b NO \[NOTIFICATIONOVERFLOW\] /);
     await b.ok(`b NOTIFY SET (SUBTREE f1 ${MESSAGES})`);
+  });
+});
+
+test('[P-03] names in the filters of one NOTIFY are so many, not one more', async () => {
+  await withTwo(async (_a, b) => {
+    const names = (count: number): string =>
+      Array.from({ length: count }, (_, n) => `n${n}`).join(' ');
+    const two = (count: number): string =>
+      `(MAILBOXES (${names(count)}) ${ALL}) (SUBTREE (x y) ${ALL})`;
+    await b.ok(`b NOTIFY SET ${two(NAMES_MAX - 2)}`);
+    const [answer] = await b.command(`b NOTIFY SET ${two(NAMES_MAX - 1)}`);
+    expect(answer).toMatch(/^b NO \[LIMIT\] /);
   });
 });
 

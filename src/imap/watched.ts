@@ -58,8 +58,8 @@ export class Watched implements NamesWatcher {
   #looking: Promise<void> | undefined;
   /** It begins when the one that runs is over. */
   #next: Promise<void> | undefined;
-  /** That the next look will find. */
-  #renames: Renamed[] = [];
+  /** That no look has surely seen. */
+  readonly #renames: Renamed[] = [];
   #closed = false;
   #leave: (() => void) | undefined;
   dueAt = 0;
@@ -135,11 +135,12 @@ export class Watched implements NamesWatcher {
     await before;
     this.#looking = this.#next;
     this.#next = undefined;
-    const renames = this.#renames.splice(0);
     if (this.#closed) return;
+    const seen = this.#renames.length; // What is renamed from here on, this look sees or the next.
     try {
       const names = await this.#ask();
-      this.#compare(names, renames);
+      this.#compare(names, this.#renames);
+      this.#renames.splice(0, seen);
       this.#names = names;
       await this.#follow();
     } catch (error) {

@@ -16,6 +16,8 @@ type State = Authenticated | Selected;
 const MESSAGE_EVENTS = 3;
 /** Filters in one command. */
 const GROUPS_MAX = 100;
+/** Names in all of them. Each look holds every folder against every name, in one turn. */
+export const NAMES_MAX = 1_000;
 
 interface Events {
   readonly events: ReadonlySet<FolderEvent>;
@@ -58,7 +60,10 @@ function readSet(args: Args): Request {
       selected = readSelected(args, kind) ?? 'none';
     } else groups.push(readGroup(args, kind));
     args.expect(')');
-    if (groups.length > GROUPS_MAX) throw new Refusal('LIMIT', 'These are too many filters');
+    const names = groups.reduce((sum, group) => sum + group.names.length, 0);
+    if (groups.length > GROUPS_MAX || names > NAMES_MAX) {
+      throw new Refusal('LIMIT', `There are at most ${GROUPS_MAX} filters and ${NAMES_MAX} names`);
+    }
   } while (args.takes(' '));
   args.end();
   return { selected: selected === 'none' ? undefined : selected, groups, status };
