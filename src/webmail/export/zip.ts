@@ -5,7 +5,7 @@
  * the directory at the end: some 100 octets for each entry.
  */
 import { once } from 'node:events';
-import { crc32, createDeflateRaw } from 'node:zlib';
+import { crc32, createDeflateRaw, deflateRawSync } from 'node:zlib';
 
 export interface ZipEntry {
   /** With `/` between parts; safe to unpack is the caller's duty. */
@@ -30,6 +30,8 @@ const FLAGS = 0x0808; // Sizes follow; names are UTF-8 (§4.4.4).
 const DEFLATED = 8;
 /** Mail packs well at once, and harder packing costs the other users of the node. */
 const LEVEL = 1;
+/** Packed in one go: a stream costs more than that, and most messages are no larger. */
+const AT_ONCE_MAX = 64 * 1024;
 const MAX_32 = 0xffff_ffff;
 const MAX_16 = 0xffff;
 
@@ -60,6 +62,38 @@ export async function* zip(entries: AsyncIterable<ZipEntry>): AsyncGenerator<Buf
 }
 
 async function* deflated(
+  content: AsyncIterable<Uint8Array>,
+  sums: { crc: number; octets: number },
+): AsyncGenerator<Buffer> {
+  const pieces = content[Symbol.asyncIterator]();
+  try {
+    const begin: Buffer[] = [];
+    for (let octets = 0; octets <= AT_ONCE_MAX; octets += begin.at(-1)?.length ?? 0) {
+      const next = await pieces.next();
+      if (next.done === true) {
+        const whole = Buffer.concat(begin);
+        sums.crc = crc32(whole);
+        sums.octets = whole.length;
+        yield deflateRawSync(whole, { level: LEVEL });
+        return;
+      }
+      begin.push(Buffer.from(next.value));
+    }
+    yield* streamed(following(begin, pieces), sums);
+  } finally {
+    await pieces.return?.();
+  }
+}
+
+async function* following(
+  begin: readonly Buffer[],
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield* begin;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+async function* streamed(
   content: AsyncIterable<Uint8Array>,
   sums: { crc: number; octets: number },
 ): AsyncGenerator<Buffer> {
