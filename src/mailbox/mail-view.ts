@@ -217,8 +217,8 @@ export class FolderedView implements MailView {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const fresh = list ? await this.#list() : [];
       await this.#lookAt(asked.all && round === 0 ? [...this.#entries.values()] : wanted, fresh);
-      const version = this.#candidate();
-      this.#checkExpunges(version);
+      await this.#places.fill([...this.#entries.values()].map(({ folder }) => folder.state));
+      this.#checkExpunges(this.#candidate());
       list = this.#isListOld();
       wanted = [...this.#entries.values()].filter((entry) => this.#isOld(entry));
       if (!list && wanted.length === 0) break;

@@ -1,16 +1,19 @@
+import { setImmediate } from 'node:timers/promises';
 import { emailIdOf } from '#maildir';
 import type { FolderState, Numbered } from './mail.ts';
 import { findUid, indexFrom } from './shared-folder.ts';
 import type { EmailPlace, FolderView } from './view.ts';
 
 /**
- * Where emails are, by id, for all versions of a view. Made when the first is asked for, then it
- * takes what is new: a UID of a journal means one message for ever, so nothing that is in it gets
+ * Where emails are, by id, for all versions of a view. Made at the first look, then it takes what is
+ * new: a UID of a journal means one message for ever, so nothing that is in it gets
  * wrong, and whether a message is still there the version's own state says. What is gone stays
  * until it is half of all: then the view begins another one.
  */
 const SLOT = 2 ** 32;
 const GARBAGE_MIN = 10_000;
+/** Some 5 ms. */
+const SLICE = 5_000;
 
 interface Taken {
   readonly slot: number;
@@ -32,14 +35,27 @@ export class Places {
     return this.#count > 2 * there + GARBAGE_MIN;
   }
 
+  /** Takes what is new in folders, some at a time: others have their turn between. */
+  async fill(states: readonly FolderState[]): Promise<void> {
+    for (const state of states)
+      while (this.#takeSome(state, SLICE) === 'more') await setImmediate();
+  }
+
   /** Takes what is new in a folder: O(changes). */
-  take({ journalId, messages }: FolderState): void {
+  take(state: FolderState): void {
+    this.#takeSome(state, Infinity);
+  }
+
+  #takeSome({ journalId, messages }: FolderState, most: number): 'more' | 'all' {
     const taken = this.#takenOf(journalId);
-    for (let at = indexFrom(messages, taken.upTo); at < messages.length; at++) {
+    const from = indexFrom(messages, taken.upTo);
+    const end = Math.min(messages.length, from + most);
+    for (let at = from; at < end; at++) {
       const { uid, key } = messages[at] as Numbered;
       this.#put(emailIdOf(key), taken.slot * SLOT + uid);
       taken.upTo = uid + 1;
     }
+    return end < messages.length ? 'more' : 'all';
   }
 
   /** Of an email in folders that were taken, by journal id. */

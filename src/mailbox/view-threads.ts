@@ -136,7 +136,7 @@ export class ThreadIndex {
       unknown = unknown.filter(({ key }) => !this.#isKnown(emailIdOf(key)));
     }
     const gone = await this.#read(view, unknown);
-    this.#upTo.set(journalId, gone?.uid ?? uidNext);
+    this.#upTo.set(journalId, gone?.uid ?? Math.max(uidNext, this.#upTo.get(journalId) ?? 1));
   }
 
   /** It is in a batch that was read just now. */

@@ -1,0 +1,49 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  decodeEmails,
+  decodeMailboxes,
+  encodeEmails,
+  encodeMailboxes,
+  type EmailRow,
+  type MailboxRow,
+} from './view-states.ts';
+
+const id = fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }).map((n) => n.toString(16).padStart(16, '0'));
+const modseq = fc.maxSafeNat();
+const rowsOf = <T>(row: fc.Arbitrary<T>): fc.Arbitrary<ReadonlyMap<string, T>> =>
+  fc.array(fc.tuple(id, row), { maxLength: 20 }).map((rows) => new Map(rows));
+const emails = rowsOf<EmailRow>(
+  fc.record({ modseq, uidNext: fc.integer({ min: 1, max: 2 ** 32 }), isEmpty: fc.boolean() }),
+);
+const mailboxes = rowsOf<MailboxRow>(
+  fc.record({ shown: fc.integer({ min: 0, max: 2 ** 32 - 1 }), modseq }),
+);
+
+test('a state is read as it was written, whatever the order of folders was', () => {
+  fc.assert(
+    fc.property(emails, mailboxes, (some, others) => {
+      const text = encodeEmails(some);
+      expect(text).toMatch(/^[\w-]+$/);
+      expect(decodeEmails(text)).toEqual(some);
+      expect(encodeEmails(new Map([...some].reverse()))).toBe(text);
+      expect(decodeMailboxes(encodeMailboxes(others))).toEqual(others);
+      expect(decodeMailboxes(text)).toBeUndefined();
+    }),
+  );
+});
+
+test('a string that is another writing of a state, or part of one, says nothing', () => {
+  fc.assert(
+    fc.property(emails, fc.nat(), fc.string(), (rows, at, text) => {
+      const state = encodeEmails(rows);
+      const cut = state.slice(0, at % state.length);
+      const read = decodeEmails(cut);
+      // What is cut between two rows is a state of fewer folders.
+      if (read !== undefined) expect(encodeEmails(read)).toBe(cut);
+      expect(decodeEmails(`${state}=`)).toBeUndefined();
+      const foreign = decodeEmails(text);
+      if (foreign !== undefined) expect(encodeEmails(foreign)).toBe(text);
+    }),
+  );
+});
