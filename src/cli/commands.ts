@@ -22,6 +22,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   queue: async () => (await import('./command/queue.ts')).QUEUE_COMMANDS,
   volume: async () => (await import('./command/volume.ts')).VOLUME_COMMANDS,
   secret: async () => (await import('./command/secret.ts')).SECRET_COMMANDS,
+  access: async () => (await import('./command/access.ts')).ACCESS_COMMANDS,
   vacation: async () => (await import('./command/vacation.ts')).VACATION_COMMANDS,
   node: async () => (await import('./command/node.ts')).NODE_COMMANDS,
   administrator: async () => (await import('./command/administrator.ts')).ADMINISTRATOR_COMMANDS,

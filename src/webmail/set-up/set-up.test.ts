@@ -80,20 +80,20 @@ test('Outlook posts XML: the address is cut out of it, and nothing in it is expa
     const response = await fetch(`${web.base}${path}`, { method: 'POST', headers, body });
     return { status: response.status, text: await response.text() };
   };
-  const request = (address: string): string =>
+  const asking = (address: string): string =>
     `<?xml version="1.0"?><Autodiscover><Request><EMailAddress>${address}</EMailAddress></Request></Autodiscover>`;
-  const answer = await post(request('alice@example.test'));
+  const answer = await post(asking('alice@example.test'));
   expect(answer).toMatchObject({ status: 200, text: expect.stringContaining('<Type>IMAP</Type>') });
   expect(answer.text).toContain('<LoginName>alice@example.test</LoginName>');
-  expect((await post(request('alice@example.test'), '/autodiscover/autodiscover.xml')).status).toBe(
+  expect((await post(asking('alice@example.test'), '/autodiscover/autodiscover.xml')).status).toBe(
     200,
   );
   const hostile = [
     '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><EMailAddress>&e;@example.test</EMailAddress>',
     '<!DOCTYPE x><EMailAddress>alice@example.test</EMailAddress>',
-    request('&#97;@example.test'),
-    request('<![CDATA[a@example.test]]>'),
-    request(''),
+    asking('&#97;@example.test'),
+    asking('<![CDATA[a@example.test]]>'),
+    asking(''),
     '',
     '<EMailAddress>'.repeat(500),
   ];
