@@ -12,6 +12,14 @@ export function invalid(text: string): never {
   throw new MethodError('invalidArguments', text);
 }
 
+/** Null is as good as nothing in most places (RFC 8620 §5.3). */
+export const isNone = (value: unknown): value is null | undefined =>
+  value === null || value === undefined;
+
+/** A string, or what stands for one that is missing or no string. */
+export const stringOr = (value: unknown, otherwise: string): string =>
+  typeof value === 'string' ? value : otherwise;
+
 /** Reads arguments by name. All methods throw MethodError 'invalidArguments'. */
 export class Reader {
   readonly #args: Args;

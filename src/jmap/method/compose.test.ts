@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
-import { at, onEachStore, put, query, roles } from '../testing/suite.ts';
-import type { Nodes } from '../testing/nodes.ts';
+import { describe, expect, test } from 'vitest';
+import { at, put, query, roles, useNodes } from '../testing/suite.ts';
+import { STORES, type Nodes } from '../testing/nodes.ts';
 import type { Args } from '../types.ts';
 
 async function create(nodes: Nodes, email: Args): Promise<Args> {
@@ -26,7 +26,9 @@ const TEXT = {
   bodyValues: { t: { value: 'hi' } },
 };
 
-onEachStore('New emails', (nodes) => {
+describe.each(STORES)('New emails on %s', (kind) => {
+  const nodes = useNodes(kind);
+
   test('a draft with text, HTML, a picture in it and a file comes back as it was given', async () => {
     const picture = await nodes().upload('PNG', 'image/png');
     const file = await nodes().upload('x'.repeat(200_000), 'application/pdf');

@@ -11,6 +11,7 @@ import { headerProperty, type HeaderProperty } from '../wire/header.ts';
 import { headerLine } from '../wire/header-write.ts';
 import type { Args, JmapContext, OpenBlob } from '../types.ts';
 import { isRecord } from '../wire/values.ts';
+import { isNone, stringOr } from './arguments.ts';
 import { badProperties, SetRefusal } from './standard.ts';
 
 const BODY = ['bodyStructure', 'textBody', 'htmlBody', 'attachments', 'bodyValues'];
@@ -39,14 +40,12 @@ function headFields(object: Args, names: readonly string[], context: JmapContext
     if (BODY.includes(name) || ASIDE.includes(name)) continue;
     const header = fieldOf(name) ?? headerProperty(name);
     if (header === undefined) badProperties([name], `${name.slice(0, 100)} cannot be set`);
-    const field = (header as HeaderProperty).name.toLowerCase();
+    const field = header.name.toLowerCase();
     const before = seen.get(field);
     if (before !== undefined) badProperties([before, name], `${field} is there twice`);
     seen.set(field, name);
     if (field.startsWith('content-')) badProperties([name], `${field} is of a part`);
-    const written = linesOf({ ...(header as HeaderProperty), property: name }, object[name]).join(
-      '',
-    );
+    const written = linesOf({ ...header, property: name }, object[name]).join('');
     if (written !== '') there.add(field);
     lines.push(written);
   }
@@ -82,14 +81,13 @@ interface Making {
 
 async function bodyOf(object: Args, context: JmapContext): Promise<Composed> {
   const making: Making = { context, values: valuesOf(object), missing: [], octets: 0, parts: 0 };
-  const lists = ['textBody', 'htmlBody', 'attachments'].filter((name) => object[name] != null);
-  if (object['bodyStructure'] != null && lists.length > 0) {
+  const lists = ['textBody', 'htmlBody', 'attachments'].filter((name) => !isNone(object[name]));
+  if (!isNone(object['bodyStructure']) && lists.length > 0) {
     badProperties(['bodyStructure', ...lists], 'A body is given as a structure or as lists');
   }
-  const root =
-    object['bodyStructure'] == null
-      ? await fromLists(object, making)
-      : await madePart(making, object['bodyStructure'], { at: 'bodyStructure', depth: 0 });
+  const root = isNone(object['bodyStructure'])
+    ? await fromLists(object, making)
+    : await madePart(making, object['bodyStructure'], { at: 'bodyStructure', depth: 0 });
   if (making.missing.length > 0) {
     throw new SetRefusal({ type: 'blobNotFound', notFound: [...new Set(making.missing)] });
   }
@@ -171,7 +169,7 @@ async function listed(object: Args, name: string, making: Making): Promise<reado
   for (const [at, one] of list.entries()) {
     made.push({
       made: await madePart(making, one, { at: `${name}[${at}]`, depth: 1 }),
-      type: String(one['type'] ?? (name === 'textBody' ? 'text/plain' : '')).toLowerCase(),
+      type: stringOr(one['type'], name === 'textBody' ? 'text/plain' : '').toLowerCase(),
       disposition: typeof one['disposition'] === 'string' ? one['disposition'] : undefined,
       cid: typeof one['cid'] === 'string',
     });
@@ -186,10 +184,8 @@ interface Where {
 }
 
 const TYPE = /^[A-Za-z0-9!#$&^_.+-]{1,100}\/[A-Za-z0-9!#$&^_.+-]{1,100}$/;
-const PART = [
-  ...['partId', 'blobId', 'size', 'name', 'type', 'charset', 'disposition', 'cid'],
-  ...['language', 'location', 'subParts'],
-];
+const PART =
+  'partId blobId size name type charset disposition cid language location subParts'.split(' ');
 
 async function madePart(making: Making, given: unknown, where: Where): Promise<Composed> {
   const { at, depth } = where;
@@ -197,13 +193,13 @@ async function madePart(making: Making, given: unknown, where: Where): Promise<C
   making.parts += 1;
   if (depth > DEPTH_MAX || making.parts > PARTS_MAX)
     badProperties([at], 'These are too many parts');
-  const type = given['type'] ?? (given['partId'] == null ? undefined : 'text/plain');
+  const type = given['type'] ?? (isNone(given['partId']) ? undefined : 'text/plain');
   const { subParts, partId, blobId } = given;
   if (type !== undefined && (typeof type !== 'string' || !TYPE.test(type))) {
     badProperties([`${at}/type`], 'That is no media type');
   }
   if (typeof type === 'string' && /^multipart\//i.test(type)) {
-    if (!Array.isArray(subParts) || subParts.length === 0 || partId != null || blobId != null) {
+    if (!Array.isArray(subParts) || subParts.length === 0 || !isNone(partId) || !isNone(blobId)) {
       return badProperties([`${at}/subParts`], 'A multipart has parts and nothing else');
     }
     const parts: Composed[] = [];
@@ -218,21 +214,21 @@ async function madePart(making: Making, given: unknown, where: Where): Promise<C
       parts,
     };
   }
-  if (subParts != null) badProperties([`${at}/subParts`], 'Only a multipart has parts');
-  if ((partId == null) === (blobId == null)) {
+  if (!isNone(subParts)) badProperties([`${at}/subParts`], 'Only a multipart has parts');
+  if (isNone(partId) === isNone(blobId)) {
     badProperties([`${at}/partId`, `${at}/blobId`], 'A part has a partId or a blobId');
   }
-  return partId == null ? await blobPart(making, given, where) : textPart(making, given, where);
+  return isNone(partId) ? await blobPart(making, given, where) : textPart(making, given, where);
 }
 
 function textPart({ values }: Making, given: Args, where: Where): Composed {
   const { at } = where;
-  const type = String(given['type'] ?? 'text/plain').toLowerCase();
+  const type = stringOr(given['type'], 'text/plain').toLowerCase();
   const text = typeof given['partId'] === 'string' ? values.get(given['partId']) : undefined;
   if (text === undefined)
     return badProperties([`${at}/partId`], 'There is no body value of this id');
   if (!type.startsWith('text/')) badProperties([`${at}/type`], 'A body value is of type text/…');
-  if (given['charset'] != null) badProperties([`${at}/charset`], 'The server chooses the charset');
+  if (!isNone(given['charset'])) badProperties([`${at}/charset`], 'The server chooses the charset');
   const name = nameOf(given, where);
   const parameters: [string, string][] = [['charset', 'utf-8'], ...name];
   const fields = parametersField('Content-Type', type, parameters) + partFields(given, where);
@@ -244,7 +240,7 @@ async function blobPart(making: Making, given: Args, where: Where): Promise<Comp
   const blob = typeof blobId === 'string' ? await making.context.blobs.open(blobId) : undefined;
   if (blob === undefined) making.missing.push(String(blobId));
   else making.octets += blob.octets ?? 0;
-  const said = String(given['type'] ?? blob?.type ?? '');
+  const said = stringOr(given['type'], blob?.type ?? '');
   const type = TYPE.test(said) && !/^multipart\//i.test(said) ? said.toLowerCase() : OCTETS;
   const charset = given['charset'];
   const parameters: [string, string][] = [
@@ -260,7 +256,7 @@ const OCTETS = 'application/octet-stream';
 
 function nameOf(given: Args, { at }: Where): readonly [string, string][] {
   const { name } = given;
-  if (name == null) return [];
+  if (isNone(name)) return [];
   return typeof name === 'string'
     ? [['name', name]]
     : badProperties([`${at}/name`], 'name is text');
@@ -272,24 +268,27 @@ function partFields(given: Args, { at }: Where): string {
   const lines: string[] = [];
   const wrong = (property: string): never =>
     badProperties([`${at}/${property}`], `${property} is none`);
-  if (disposition != null || typeof name === 'string') {
+  if (!isNone(disposition) || typeof name === 'string') {
     const value = disposition ?? 'attachment';
     if (typeof value !== 'string' || !/^[A-Za-z0-9-]{1,40}$/.test(value)) wrong('disposition');
     const parameters: [string, string][] = typeof name === 'string' ? [['filename', name]] : [];
-    lines.push(parametersField('Content-Disposition', String(value).toLowerCase(), parameters));
+    lines.push(
+      parametersField('Content-Disposition', stringOr(value, '').toLowerCase(), parameters),
+    );
   }
-  if (cid != null) {
+  if (!isNone(cid)) {
     if (typeof cid !== 'string' || !/^[\x21-\x3b\x3d\x3f-\x7e]{1,500}$/.test(cid)) wrong('cid');
-    lines.push(`Content-ID: <${String(cid)}>\n`);
+    lines.push(`Content-ID: <${stringOr(cid, '')}>\n`);
   }
-  if (language != null) {
+  if (!isNone(language)) {
     const all = Array.isArray(language) ? language : wrong('language');
     if (!all.every((one) => /^[A-Za-z0-9-]{1,60}$/.test(String(one)))) wrong('language');
     if (all.length > 0) lines.push(`Content-Language: ${all.slice(0, 10).join(', ')}\n`);
   }
-  if (location != null) {
-    if (!/^[\x21-\x7e]{1,900}$/.test(String(location))) wrong('location');
-    lines.push(`Content-Location: ${String(location)}\n`);
+  if (!isNone(location)) {
+    const url = stringOr(location, '');
+    if (!/^[\x21-\x7e]{1,900}$/.test(url)) wrong('location');
+    lines.push(`Content-Location: ${url}\n`);
   }
   for (const property of Object.keys(given)) {
     if (PART.includes(property)) continue;

@@ -184,7 +184,10 @@ const compared = (one: EmailPlace, other: EmailPlace): number => {
 };
 
 const HEAD_KEYS: ReadonlySet<Criterion['by']> = new Set([
-  ...(['date', 'displayfrom', 'displayto', 'subject'] as const),
+  'date',
+  'displayfrom',
+  'displayto',
+  'subject',
 ]);
 
 const rowOf = (

@@ -16,7 +16,7 @@ import { currentVersion } from './standard.ts';
 
 /** RFC 8621 §4.1.1 */
 export const METADATA: ReadonlySet<string> = new Set([
-  ...['id', 'blobId', 'threadId', 'mailboxIds', 'keywords', 'size', 'receivedAt'],
+  ...'id blobId threadId mailboxIds keywords size receivedAt'.split(' '),
 ]);
 
 const PARALLEL = 4;

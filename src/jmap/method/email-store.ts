@@ -4,6 +4,7 @@ import type { FolderView } from '../../mailbox/view.ts';
 import { flagsOf, isKeyword } from '../wire/keywords.ts';
 import type { Args, JmapContext } from '../types.ts';
 import { isRecord } from '../wire/values.ts';
+import { isNone } from './arguments.ts';
 import { badProperties, resolvedId, SetRefusal } from './standard.ts';
 
 /** Keywords of one message. */
@@ -21,13 +22,13 @@ export function destinationOf(object: Args, context: JmapContext): Destination {
   const [view] = mailboxesOf(object['mailboxIds'], context);
   const { receivedAt } = object;
   const ms = typeof receivedAt === 'string' ? Date.parse(receivedAt) : NaN;
-  if (receivedAt != null && (Number.isNaN(ms) || ms < 0)) {
+  if (!isNone(receivedAt) && (Number.isNaN(ms) || ms < 0)) {
     badProperties(['receivedAt'], 'receivedAt is a UTCDate');
   }
   return {
     view: view as FolderView,
     keywords: keywordSet(object['keywords'] ?? {}),
-    receivedAt: receivedAt == null ? undefined : ms,
+    receivedAt: isNone(receivedAt) ? undefined : ms,
   };
 }
 

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
-import { at, onEachStore, put, query, roles } from '../testing/suite.ts';
-import type { Nodes } from '../testing/nodes.ts';
+import { describe, expect, test } from 'vitest';
+import { at, put, query, roles, useNodes } from '../testing/suite.ts';
+import { STORES, type Nodes } from '../testing/nodes.ts';
 import type { Args } from '../types.ts';
 
 const MIXED = [
@@ -62,7 +62,9 @@ const subjects = async (nodes: Nodes, args: Args): Promise<unknown> => {
   return (list as { subject: string }[]).map(({ subject }) => subject);
 };
 
-onEachStore('Emails', (nodes) => {
+describe.each(STORES)('Emails on %s', (kind) => {
+  const nodes = useNodes(kind);
+
   test('all properties of a message, as RFC 8621 §4.1 has them', async () => {
     await put(nodes(), MIXED, { letters: 'FS', date: 1_700_000_000_000 });
     const ids = await query(nodes());

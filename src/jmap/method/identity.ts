@@ -39,7 +39,7 @@ export interface Identity {
   readonly mayDelete: boolean;
 }
 const PROPERTIES: readonly string[] = [
-  ...['id', 'name', 'email', 'replyTo', 'bcc', 'textSignature', 'htmlSignature', 'mayDelete'],
+  ...'id name email replyTo bcc textSignature htmlSignature mayDelete'.split(' '),
 ];
 
 /** All of the account, those of its addresses first. @throws StoreError */

@@ -18,7 +18,7 @@ const THREAD_COUNTS: readonly string[] = ['totalThreads', 'unreadThreads'];
 
 /** RFC 8621 §2 */
 export const MAILBOX_PROPERTIES: readonly string[] = [
-  ...['id', 'name', 'parentId', 'role', 'sortOrder', 'isSubscribed', 'myRights'],
+  ...'id name parentId role sortOrder isSubscribed myRights'.split(' '),
   ...COUNTS,
 ];
 

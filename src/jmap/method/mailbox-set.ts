@@ -10,7 +10,7 @@ import { MailError, type Mail } from '../../mailbox/mail.ts';
 import type { FolderView, MailVersion } from '../../mailbox/view.ts';
 import { rightsOf, roleOf, sortOrderOf, standings, useOf } from '../wire/mailbox.ts';
 import type { Args, JmapContext } from '../types.ts';
-import { readerFor } from './arguments.ts';
+import { isNone, readerFor } from './arguments.ts';
 import { faultOf } from './faults.ts';
 import { patched } from './patch.ts';
 import { MAILBOX_PROPERTIES } from './mailbox-get.ts';
@@ -107,14 +107,14 @@ function said(object: Args, context: JmapContext): Said {
   return {
     name: name as string | undefined,
     parentId: parentOf(parentId, context),
-    role: role as string | null | undefined,
-    isSubscribed: isSubscribed as boolean | undefined,
+    role,
+    isSubscribed,
   };
 }
 
 function checkName(name: unknown, { limits }: JmapContext): void {
   if (typeof name !== 'string' || name === '') badProperties(['name'], 'A mailbox has a name');
-  const text = name as string;
+  const text = name;
   if (text.includes('/')) badProperties(['name'], 'A name has no / in it');
   if (Buffer.byteLength(text) > limits.maxSizeMailboxName) {
     badProperties(['name'], `A name has at most ${limits.maxSizeMailboxName} octets`);
@@ -141,8 +141,8 @@ function pathOf({ view, limits }: JmapContext, name: string, parentId: string | 
 async function create(context: JmapContext, object: Args): Promise<Args> {
   const given = said(object, context);
   if (given.name === undefined) return badProperties(['name'], 'A mailbox has a name');
-  const use = given.role == null ? undefined : useOf(given.role);
-  if (given.role != null && use === undefined) {
+  const use = isNone(given.role) ? undefined : useOf(given.role);
+  if (!isNone(given.role) && use === undefined) {
     badProperties(['role'], 'No mailbox can be made for this role');
   }
   const { view } = context;

@@ -1,9 +1,12 @@
-import { expect, test } from 'vitest';
-import { at, onEachStore, put, query, roles } from '../testing/suite.ts';
+import { describe, expect, test } from 'vitest';
+import { at, put, query, roles, useNodes } from '../testing/suite.ts';
+import { STORES } from '../testing/nodes.ts';
 
 const LETTER = 'Subject: one\nMessage-ID: <1@x.test>\n\nhello\n';
 
-onEachStore('Mailboxes', (nodes) => {
+describe.each(STORES)('Mailboxes on %s', (kind) => {
+  const nodes = useNodes(kind);
+
   test('a mailbox is made with its role, renamed, moved below another and destroyed', async () => {
     const made = await nodes().ask('Mailbox/set', {
       create: { a: { name: 'Drafts', role: 'drafts' }, b: { name: 'Work', isSubscribed: true } },

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
-import { at, onEachStore, put, query, roles } from '../testing/suite.ts';
-import type { Nodes } from '../testing/nodes.ts';
+import { describe, expect, test } from 'vitest';
+import { at, put, query, roles, useNodes } from '../testing/suite.ts';
+import { STORES, type Nodes } from '../testing/nodes.ts';
 import type { Args } from '../types.ts';
 
 const LETTER =
@@ -17,7 +17,9 @@ async function draft(nodes: Nodes, text = LETTER): Promise<Args> {
 const submit = (nodes: Nodes, submission: Args, more: Args = {}): Promise<Args> =>
   nodes.ask('EmailSubmission/set', { create: { s: submission }, ...more });
 
-onEachStore('Submissions', (nodes) => {
+describe.each(STORES)('Submissions on %s', (kind) => {
+  const nodes = useNodes(kind);
+
   test('a draft is sent to all that its header names, and then lies in Sent', async () => {
     const submission = await draft(nodes());
     const made = await nodes().ask('Mailbox/set', {

@@ -48,8 +48,8 @@ const KEPT_MS = 7 * 24 * 3_600_000;
 /** Digits of the time in ids, in base 36: enough for 5000 years. */
 const TIME_DIGITS = 10;
 const PROPERTIES: readonly string[] = [
-  ...['id', 'identityId', 'emailId', 'threadId', 'envelope', 'sendAt', 'undoStatus'],
-  ...['deliveryStatus', 'dsnBlobIds', 'mdnBlobIds'],
+  ...'id identityId emailId threadId envelope sendAt undoStatus'.split(' '),
+  ...'deliveryStatus dsnBlobIds mdnBlobIds'.split(' '),
 ];
 
 /** The time of an id, in milliseconds since 1970. */

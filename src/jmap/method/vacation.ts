@@ -27,7 +27,7 @@ const ID = 'singleton';
 const TEXT_MAX = 32_768;
 const SUBJECT_MAX = 500;
 const PROPERTIES: readonly string[] = [
-  ...['id', 'isEnabled', 'fromDate', 'toDate', 'subject', 'textBody', 'htmlBody'],
+  ...'id isEnabled fromDate toDate subject textBody htmlBody'.split(' '),
 ];
 
 /** @throws StoreError, DirectoryUnavailable */

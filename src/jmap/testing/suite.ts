@@ -1,21 +1,17 @@
-import { afterEach, beforeEach, describe } from 'vitest';
+import { afterEach, beforeEach } from 'vitest';
 import type { Args } from '../types.ts';
-import { openNodes, STORES, type Nodes } from './nodes.ts';
+import { openNodes, type Nodes, type STORES } from './nodes.ts';
 
-/** The same cases on each store, with two nodes that take turns. */
-export function onEachStore(what: string, cases: (nodes: () => Nodes) => void): void {
-  for (const kind of STORES) {
-    describe(`${what} on ${kind}`, () => {
-      let nodes: Nodes | undefined;
-      beforeEach(async () => {
-        nodes = await openNodes(kind);
-      });
-      afterEach(async () => {
-        await nodes?.close();
-      });
-      cases(() => nodes as Nodes);
-    });
-  }
+/** Two nodes that take turns, new for each case. */
+export function useNodes(kind: (typeof STORES)[number]): () => Nodes {
+  let nodes: Nodes | undefined;
+  beforeEach(async () => {
+    nodes = await openNodes(kind);
+  });
+  afterEach(async () => {
+    await nodes?.close();
+  });
+  return () => nodes as Nodes;
 }
 
 /** A member of an answer, in words as a client would write them: `list.0.id`. */

@@ -47,8 +47,8 @@ const WHOLE = ['hasAttachment', 'preview', 'bodyValues', 'textBody', 'htmlBody',
 export const CONTENT_DEFAULTS: readonly string[] = [...FIELD_NAMES, ...WHOLE];
 const CONTENT = new Set([...CONTENT_DEFAULTS, 'bodyStructure', 'headers']);
 const PART_DEFAULTS: readonly string[] = [
-  ...['partId', 'blobId', 'size', 'name', 'type', 'charset'],
-  ...['disposition', 'cid', 'language', 'location'],
+  ...'partId blobId size name type charset'.split(' '),
+  ...'disposition cid language location'.split(' '),
 ];
 const PART = new Set([...PART_DEFAULTS, 'subParts', 'headers']);
 

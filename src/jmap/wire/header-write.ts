@@ -54,12 +54,15 @@ function listOf<T>(value: unknown, read: (one: unknown) => T | undefined): T[] |
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
+const isNameOrNone = (name: unknown): boolean =>
+  name === undefined || name === null || typeof name === 'string';
+
 const peopleOf = (value: unknown): Person[] | undefined => listOf(value, personOf);
 
 function personOf(value: unknown): Person | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { name, email } = value as { name?: unknown; email?: unknown };
-  if (typeof email !== 'string' || (name != null && typeof name !== 'string')) return undefined;
+  if (typeof email !== 'string' || !isNameOrNone(name)) return undefined;
   return { name: typeof name === 'string' ? name : undefined, address: email };
 }
 
@@ -67,7 +70,7 @@ function groupOf(value: unknown): Group | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { name, addresses } = value as { name?: unknown; addresses?: unknown };
   const people = peopleOf(addresses);
-  if (people === undefined || (name != null && typeof name !== 'string')) return undefined;
+  if (people === undefined || !isNameOrNone(name)) return undefined;
   return { name: typeof name === 'string' ? name : undefined, people };
 }
 
