@@ -89,7 +89,10 @@ export interface WebAuthenticator {
    * All others end within `auth.web.recheck`.
    */
   passwordChanged(user: WebUser, password: string, secure: boolean): Promise<string>;
-  /** Whether this is a code of the user's second factor; each counts once. @throws DirectoryUnavailable */
+  /**
+   * Whether this is a code of the user's second factor; each counts once.
+   * @throws DirectoryUnavailable
+   */
   prove(user: WebUser, code: string, address: string): Promise<Proof>;
   /** The same for who has just turned the second factor on: sessions of before end. */
   secondFactorTurnedOn(user: WebUser, secure: boolean): Promise<string>;

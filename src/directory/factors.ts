@@ -17,7 +17,7 @@ export const RECOVERY_CODES_MAX = 16;
 /** As slapd takes it (POSIX) and as we do; a label says nothing that would break a line. */
 export const APP_PASSWORD_BYTES_MAX = 320;
 const APP_PASSWORD =
-  /^([A-Za-z0-9]{1,32}) ([A-Za-z0-9_-]{43}) ([a-z0-9]+(?:,[a-z0-9]+)*) (\d{14}(?:\.\d{1,9})?Z) (.+)$/u;
+  /^([A-Za-z0-9]{1,32}) ([A-Za-z0-9_-]{43}) ([a-z0-9]+(?:,[a-z0-9]+)*) (\d{14}[.\d]{0,10}Z) (.+)$/u;
 /** Base32 (RFC 4648 §6) of 128 to 512 bits. */
 const TOTP = /^[A-Z2-7]{26,104}$/;
 const RECOVERY = /^[A-Za-z0-9_-]{43}$/;

@@ -10,15 +10,16 @@
  *
  * `auth` lets a bind compare a password with it. `add` gives values where there are none (or makes
  * entries below a branch): the loser of two adds hears that a value exists. `put` adds and removes
- * and reads nothing (slapd's `=w`): passwords are never read. `take` reads and removes values, `drop`
- * removes them unread: whoever helps a user who lost a telephone takes the second factor away, and
- * gives nobody one.
+ * and reads nothing (slapd's `=w`): passwords are never read. `take` reads and removes values,
+ * `drop` removes them unread: whoever helps a user who lost a telephone takes the second factor
+ * away, and gives nobody one.
  *
  * `sender`: a node that is a member of cn=senders in ou=rights, where administrators put it; a node
  * that joins by itself is none. It alone reads secrets, but for those of the kinds `srs` and `web`,
  * which all nodes read: what they are good for is bounces to those who wrote through us, and
- * sessions of the webmail on any of them. Administrators may write them (`chief`) and read none: what they print, export and look at has no key in it. Who
- * administers nodes and cn=admin, slapd's rootdn, could take one all the same.
+ * sessions of the webmail on any of them. Administrators may write them (`chief`) and read none:
+ * what they print, export and look at has no key in it. Who administers nodes and cn=admin, slapd's
+ * rootdn, could take one all the same.
  *
  * Why an entry with `mwLevel` has rows of its own: whoever may set passwords could otherwise set an
  * administrator's and become one.

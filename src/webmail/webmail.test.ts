@@ -1,4 +1,4 @@
-/** Sign-in and self care over HTTP, on two nodes that requests alternate between, on both servers. */
+/** Sign-in and self care over HTTP, on two nodes that take requests in turn, on both servers. */
 import { Attribute, Change, Client } from 'ldapts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stepAt, totpCode } from '../auth/totp.ts';

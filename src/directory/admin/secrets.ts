@@ -90,7 +90,8 @@ export class Secrets {
   /**
    * A new key for the sessions of the webmail. What the one of before sealed is still opened, what
    * the one before that sealed is not. Nobody reads a key here: the entry itself is renamed.
-   * Interrupted, it leaves no current one, and nodes use the previous one; doing it again completes it.
+   * Interrupted, it leaves no current one, and nodes use the previous one; doing it again
+   * completes it.
    * @throws AdminError
    */
   async rotateWeb(random: Random): Promise<void> {
