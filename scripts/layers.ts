@@ -12,8 +12,8 @@ import { read, walk, type Finding } from './tree.ts';
 export const LAYERS: readonly (readonly string[])[] = [
   ['base'],
   ['config', 'log', 'metrics'],
-  ['net', 'http', 'dns', 'message'],
-  ['smtp', 'directory', 'volumes'],
+  ['net', 'dns', 'message'],
+  ['http', 'smtp', 'directory', 'volumes'],
   ['auth', 'mailbox', 'spool'],
   ['delivery'],
   ['mx', 'submission', 'relay', 'pop3', 'imap', 'managesieve', 'jmap'],
@@ -74,7 +74,6 @@ export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
   'src/directory/snapshot/build.ts': 'a snapshot of the directory, on a local disk',
   'src/relay/known-nodes.ts': 'who was in the farm, a cache on the local disk of the node',
   'src/roles/worker.ts': 'the state folder of the node, on a local disk',
-  'src/volumes/many-files-thread.ts': 'renames that maildir asks for and judges, many in one go',
   'src/volumes/many-files-thread.ts': 'renames that maildir asks for and judges, many in one go',
 };
 

@@ -45,8 +45,9 @@ export async function openWebApp(options: WebAppOptions): Promise<Server> {
     routerOptions: { maxParamLength: PATH_PARAM_MAX },
     genReqId: (request) => requestId(options, request),
     clientErrorHandler: refuseGarbage,
-    frameworkErrors: (error, request, reply) =>
-      answerError(options, error, request, reply.headers(HEADERS)),
+    frameworkErrors: (error, request, reply) => {
+      void answerError(options, error, request, reply.headers(HEADERS));
+    },
     serverFactory: (handler) => {
       const settings = {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -154,7 +155,8 @@ function note(known: Map<string, Set<string>>, { url, method }: RouteOptions): v
 
 /** OPTIONS says what a path takes; anything else it does not take is 405, never 404. */
 function refuseOtherMethods(app: FastifyInstance, known: Map<string, Set<string>>): void {
-  for (const [url, methods] of [...known]) {
+  const all = known.entries().toArray(); // What is added now is of no interest.
+  for (const [url, methods] of all) {
     const allow = [...methods, 'OPTIONS'].join(', ');
     const others = METHODS.filter((method) => !methods.has(method));
     if (!methods.has('OPTIONS')) {

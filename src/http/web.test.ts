@@ -41,9 +41,9 @@ const ROUTES: WebRoutes = (app, { onDrain }) => {
     });
   });
   app.get('/slow', async () => {
-    const open = new Promise<void>((resolve) => (gates.open = resolve));
+    const opening = new Promise<void>((resolve) => (gates.open = resolve));
     gates.reached();
-    await open;
+    await opening;
     return { slow: true };
   });
   app.get('/events', async (_, reply) => {
@@ -66,7 +66,7 @@ async function open(options: TestWebOptions = {}, routes = ROUTES): Promise<Test
 
 const post = (body: string | ReadableStream, type = 'application/json'): RequestInit => {
   const headers = { 'content-type': type };
-  return { method: 'POST', body, headers, duplex: 'half' } as RequestInit;
+  return { method: 'POST', body, headers, duplex: 'half' };
 };
 
 const ANSWERS: readonly [method: string, path: string, status: number][] = [
@@ -117,7 +117,7 @@ test('a bug is told by its trace id, and nothing else of it', async () => {
   expect(web.lines.at(-1)).toMatchObject({ path: '/bug', status: 500, trace: told.trace });
 });
 
-test('our own trouble is 503 with a time to come again, and no fault in the log', async () => {
+test('our own trouble is 503 with a time to come again, in words (RFC 9457), and no fault in the log', async () => {
   const web = await open();
   const reply = await fetch(`${web.base}/trouble`);
   expect(reply.headers.get('retry-after')).toBe('5');
@@ -170,7 +170,7 @@ test('the address is the client’s behind a balancer, and nobody else says who 
   expect(text).not.toContain('203.0.113.9');
 });
 
-test('over TLS browsers are told to come by TLS only', async () => {
+test('over TLS browsers are told to come by TLS only (RFC 6797)', async () => {
   const pair = selfSigned({
     names: ['localhost'],
     clock: systemClock,
@@ -186,7 +186,7 @@ test('over TLS browsers are told to come by TLS only', async () => {
   asked.destroy();
 });
 
-test('requests that come at once on a connection are answered in their order', async () => {
+test('requests that come at once are answered in their order (RFC 9112 §9.3.2)', async () => {
   const web = await open();
   const client = connectClient(web.port);
   const ask = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
@@ -304,7 +304,7 @@ test.for([undefined, 1_000])(
       );
     });
     const reply = await fetch(`${web.base}/half`);
-    await expect(reply.text()).rejects.toThrow();
+    await expect(reply.text()).rejects.toThrow('terminated');
     await expect.poll(() => web.lines.at(-1)).toMatchObject({ broken: true });
   },
 );

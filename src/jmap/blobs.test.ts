@@ -162,7 +162,9 @@ async function emailOf(node: TestJmap): Promise<{ id: string; blobId: string; pa
       },
     ],
   );
-  const [email] = got?.['list'] as [{ id: string; blobId: string; bodyStructure: Structure }];
+  const list = got?.['list'] as readonly Email[] | undefined;
+  const [email] = list ?? [];
+  if (email === undefined) return expect.fail('there is a message');
   return { ...email, parts: email.bodyStructure.subParts };
 }
 
@@ -170,8 +172,10 @@ interface Part {
   readonly blobId: string;
   readonly type: string;
 }
-interface Structure {
-  readonly subParts: Part[];
+interface Email {
+  readonly id: string;
+  readonly blobId: string;
+  readonly bodyStructure: { readonly subParts: Part[] };
 }
 
 test('[N-17] a message and its parts are read by their ids on any node, decoded', async () => {
@@ -270,6 +274,7 @@ test.each([
   expect(safeType(asked)).toBe(type);
 });
 
+/** RFC 6266, RFC 8187 */
 test.each([
   ['a b.txt', 'filename="a b.txt"; filename*=UTF-8\'\'a%20b.txt'],
   [

@@ -7,8 +7,8 @@
  *     u<id>                                    an uploaded file (`uploads.ts`)
  *
  * A client can write any id it likes. It reads its own account only, whatever the id says, and what
- * `p` names has to be a part as the message's structure has it: nobody is given a piece of a message
- * that is none of its parts, such as half of a header.
+ * `p` names has to be a part as the message's structure has it: nobody is given a piece of a
+ * message that is none of its parts, such as half of a header.
  */
 import type { MimePart } from '../message/mime/types.ts';
 import { transferDecoder } from '../message/mime/transfer.ts';

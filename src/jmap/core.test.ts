@@ -37,7 +37,7 @@ test('the session says where everything is, and changes its state with what it s
   const { body } = await jmap.api({ using: CORE, methodCalls: [] });
   expect(body).toEqual({ methodResponses: [], sessionState: session['state'] });
   const other = await start({ values: { 'jmap.get.objects': 501 } });
-  const [answer] = await Promise.all([other.api({ using: CORE, methodCalls: [] })]);
+  const answer = await other.api({ using: CORE, methodCalls: [] });
   expect(answer.body['sessionState']).not.toBe(session['state']);
 });
 
@@ -77,7 +77,7 @@ test('a page of a browser gets no window for a password, but a cookie that ends 
   expect(reply.headers.get('set-cookie')).toBe('a=; Max-Age=0');
 });
 
-/** RFC 8620 §3.6.1 */
+/** RFC 8620 §3.6.1, RFC 7493 */
 const REQUESTS: readonly [what: string, body: object | string | Uint8Array, type: string][] = [
   ['not JSON', '{', 'notJSON'],
   ['nothing', '', 'notJSON'],

@@ -81,8 +81,10 @@ async function listen(node: TestJmap, query = '', lastId?: string): Promise<List
   };
 }
 
-const statesIn = (event: Event | undefined, node: TestJmap): Record<string, string> =>
-  (event?.data['changed'] as Record<string, Record<string, string>>)[node.account.id] ?? {};
+function statesIn(event: Event | undefined, node: TestJmap): Record<string, string> {
+  const changed = event?.data['changed'] as Record<string, Record<string, string>> | undefined;
+  return changed?.[node.account.id] ?? {};
+}
 
 test('[N-17] what one node changed is told by the stream of another', async () => {
   const { one, two, under } = await twoNodes();

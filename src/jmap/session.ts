@@ -20,8 +20,8 @@ const PATHS = {
 
 /** The object of /.well-known/jmap. @param base such as `https://mail.example.org` */
 export function sessionObject(facts: SessionFacts, base: string): object {
-  const urls = Object.entries(PATHS).map(([name, path]) => [name, `${base}${path}`]);
-  return { ...whatHolds(facts), ...Object.fromEntries(urls), state: sessionState(facts) };
+  const urls = Object.entries(PATHS).map(([name, path]) => [name, `${base}${path}`] as const);
+  return { ...whatHolds(facts), ...Object.fromEntries<string>(urls), state: sessionState(facts) };
 }
 
 /** Changes when what the session says does, whatever name the user came by. */

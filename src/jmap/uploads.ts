@@ -1,16 +1,16 @@
 /**
  * Uploaded files (RFC 8620 §6.1): facts of the user, so that whatever node is asked next has them.
  *
- * A file is kept in pieces `<id>.<n>` of a mebibyte and, last of all, `<id>.is`, which says how many
- * there are: without it there is no such blob, so what a node left when it died half-way is never
- * read. An id begins with the second it was made in: a listing of names says what is too old, and
- * how much there is.
+ * A file is kept in pieces `<id>.<n>` of a mebibyte and, last of all, `<id>.is`, which says how
+ * many there are: without it there is no such blob, so what a node left when it died half-way is
+ * never read. An id begins with the second it was made in: a listing of names says what is too old,
+ * and how much there is.
  *
  * Who removes what is too old: the node that takes the next upload of the user, or begins a session
  * for one, at most once an hour in a worker. `<id>.is` goes first. Two nodes that remove the same
  * disturb nobody; a reader in the middle of a file that is removed a day after it came sees it
- * break off. Beyond the limit of what a user may keep, uploads are refused; two nodes that take some
- * at once overshoot by what they take at once.
+ * break off. Beyond the limit of what a user may keep, uploads are refused; two nodes that take
+ * some at once overshoot by what they take at once.
  *
  * Not counted for the quota: they are gone in a day, or counted in the message that they became.
  */

@@ -94,7 +94,8 @@ test('[N-17] changes since a state of one node are told by the other', async () 
     await send(farm.ports.lmtp, [ALICE], `Subject: round ${round}\r\n\r\nx\r\n`);
     const [changes] = await call(['Email/changes', { sinceState: state }]);
     expect(changes?.[0]).toBe('Email/changes');
-    for (const id of changes?.[1]['created'] as readonly string[]) known.add(id);
+    const created = changes?.[1]['created'] as readonly string[] | undefined;
+    for (const id of created ?? []) known.add(id);
     state = String(changes?.[1]['newState']);
     expect(new Set(await query())).toEqual(known);
   }

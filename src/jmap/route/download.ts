@@ -39,8 +39,22 @@ export function downloadRoute(app: FastifyInstance, shared: JmapShared): void {
 }
 
 /** What no browser runs or interprets, wherever it is put. Text is shown as it is. */
-const SAFE =
-  /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp|heic)|audio\/[a-z0-9.+-]+|video\/[a-z0-9.+-]+|text\/(?:plain|csv|calendar|vcard)|message\/rfc822|application\/(?:pdf|zip|gzip|json|rtf|msword|vnd\.[a-z0-9.+-]+|x-7z-compressed|pgp-[a-z]+|pkcs7-[a-z]+))$/;
+const SAFE_SUBTYPES: Readonly<Record<string, RegExp>> = {
+  image: /^(?:png|jpeg|gif|webp|avif|bmp|heic)$/,
+  audio: /^[a-z0-9.+-]+$/,
+  video: /^[a-z0-9.+-]+$/,
+  text: /^(?:plain|csv|calendar|vcard)$/,
+  message: /^rfc822$/,
+  application: new RegExp(
+    '^(?:pdf|zip|gzip|json|rtf|msword|vnd\\.[a-z0-9.+-]+|x-7z-compressed|pgp-[a-z]+|pkcs7-[a-z]+)$',
+  ),
+};
+
+function isSafe(type: string): boolean {
+  const [top = '', subtype = ''] = type.split('/', 2);
+  if (ACTIVE.test(type.replace('openxmlformats', ''))) return false;
+  return Object.hasOwn(SAFE_SUBTYPES, top) && SAFE_SUBTYPES[top]?.test(subtype) === true;
+}
 
 /** Active, though its name begins like that of a safe one. */
 const ACTIVE = /xml|html|script|flash|xul|mathml|vnd\.wap|vnd\.mozilla/;
@@ -49,9 +63,7 @@ const ACTIVE = /xml|html|script|flash|xul|mathml|vnd\.wap|vnd\.mozilla/;
 export function safeType(asked: string): string {
   const [type = '', ...parameters] = asked.toLowerCase().split(';');
   const known = type.trim();
-  if (!SAFE.test(known) || ACTIVE.test(known.replace('openxmlformats', ''))) {
-    return 'application/octet-stream';
-  }
+  if (!isSafe(known)) return 'application/octet-stream';
   const charset = parameters.map((one) => CHARSET.exec(one.trim())?.[1]).find(Boolean);
   return charset !== undefined && known.startsWith('text/')
     ? `${known}; charset=${charset}`
@@ -71,15 +83,17 @@ const percent = (text: string): string =>
   encodeURIComponent(text).replaceAll(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 
 /** Controls, marks that turn the direction of writing (a name that reads `gpj.exe`), paths. */
-const UNFIT =
-  // eslint-disable-next-line no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff/\\:*?"<>|]/g;
+const UNFIT = new RegExp(
+  '[\\u0000-\\u001f\\u007f-\\u009f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069' +
+    '\\ufeff\\ufffe\\uffff/\\\\:*?"<>|]',
+  'g',
+);
 
 function fileName(name: string): string {
   const clean = name.toWellFormed().replaceAll(UNFIT, '_').trim();
   const bare = clean.replace(/^[.\s]+/, '').replace(/[.\s]+$/, '');
   if (bare === '') return 'file';
-  const characters = [...bare];
+  const characters = Array.from(bare);
   if (characters.length <= FILE_NAME_MAX) return bare;
   // The end says what kind of file it is.
   const end = /\.[A-Za-z0-9]{1,10}$/.exec(bare)?.[0] ?? '';

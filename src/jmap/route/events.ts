@@ -3,8 +3,8 @@
  *
  * Invariant: a client whose stream is open learns of every state that this node learns of, or of a
  * later one. The stream begins to listen before it looks, so nothing falls between; the first event
- * tells the state of that moment unless Last-Event-ID says that the client has it. An id is a digest
- * of the states: any node can compare it, however many folders there are.
+ * tells the state of that moment unless Last-Event-ID says that the client has it. An id is a
+ * digest of the states: any node can compare it, however many folders there are.
  *
  * A stream is one request, and the sign-in it began with may end meanwhile: that is asked again now
  * and then. A reader that takes nothing from one ping to the next is closed.

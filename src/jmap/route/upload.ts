@@ -26,7 +26,8 @@ export function uploadRoute(app: FastifyInstance, shared: JmapShared): void {
       const { mail } = await shared.views.of(account);
       const kept = await shared.uploads.keep(mail.facts, bodyOf(request), typeOf(request));
       uploadsTotal.inc('kept');
-      return reply.code(201).send({ accountId: account.id, ...kept } satisfies Answer);
+      reply.code(201);
+      return { accountId: account.id, ...kept } satisfies Answer;
     } catch (error) {
       if (!(error instanceof BlobError)) uploadsTotal.inc('failed');
       throw error instanceof BlobError ? refusal(problemOfBlob(error)) : error;
