@@ -158,8 +158,8 @@ export async function renameExact(nfs: Nfs, from: string, to: string): Promise<'
 }
 
 /**
- * `renameExact` of many, in order, until one fails otherwise than by being lost; that failure is the
- * last result. In one go where the file system can.
+ * `renameExact` of many, in order, until one fails otherwise than by being lost; that failure is
+ * the last result. In one go where the file system can.
  */
 export async function renameAllExact(
   nfs: Nfs,

@@ -1,7 +1,7 @@
 /**
- * THREAD (RFC 5256 §3): functions of what is known of messages, made in turns. Iterative where the depth of
- * a thread counts: a thread may be as deep as a folder is long, and whoever writes one out must
- * not use the stack either.
+ * THREAD (RFC 5256 §3): functions of what is known of messages, made in turns. Iterative where the
+ * depth of a thread counts: a thread may be as deep as a folder is long, and whoever writes one out
+ * must not use the stack either.
  */
 import { idsOf } from '../message/mime/envelope.ts';
 import { fold } from './search-fold.ts';
