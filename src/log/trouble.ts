@@ -1,6 +1,6 @@
 import type { Logger } from './types.ts';
 
-/** A trouble that is met at each try: it is said once, again when it is another one, and its end. */
+/** A trouble met at each try: said once, again when it is another one, and when it is over. */
 export class Trouble {
   readonly #logger: Logger;
   readonly #what: string;
