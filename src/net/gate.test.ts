@@ -124,6 +124,11 @@ const REFUSALS: readonly [style: GateListener['refusal'], line: string][] = [
   ['smtp', '421 4.3.2 Too many connections, try again later\r\n'],
   ['pop3', '-ERR [SYS/TEMP] Too many connections, try again later\r\n'],
   ['imap', '* BYE [UNAVAILABLE] Too many connections, try again later\r\n'],
+  [
+    'http',
+    'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n' +
+      'Content-Length: 0\r\n\r\n',
+  ],
   ['silent', ''],
 ];
 
