@@ -15,9 +15,9 @@ import { byFolder } from './email-filter.ts';
 import { currentVersion } from './standard.ts';
 
 /** RFC 8621 §4.1.1 */
-export const METADATA: ReadonlySet<string> = new Set([
-  ...'id blobId threadId mailboxIds keywords size receivedAt'.split(' '),
-]);
+export const METADATA: ReadonlySet<string> = new Set(
+  'id blobId threadId mailboxIds keywords size receivedAt'.split(' '),
+);
 
 const PARALLEL = 4;
 

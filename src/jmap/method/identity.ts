@@ -38,9 +38,8 @@ export interface Identity {
   readonly htmlSignature: string;
   readonly mayDelete: boolean;
 }
-const PROPERTIES: readonly string[] = [
-  ...'id name email replyTo bcc textSignature htmlSignature mayDelete'.split(' '),
-];
+const PROPERTIES: readonly string[] =
+  'id name email replyTo bcc textSignature htmlSignature mayDelete'.split(' ');
 
 /** All of the account, those of its addresses first. @throws StoreError */
 export async function identitiesOf(context: JmapContext): Promise<ReadonlyMap<string, Identity>> {

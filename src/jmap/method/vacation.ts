@@ -26,9 +26,8 @@ const OFF = 'off';
 const ID = 'singleton';
 const TEXT_MAX = 32_768;
 const SUBJECT_MAX = 500;
-const PROPERTIES: readonly string[] = [
-  ...'id isEnabled fromDate toDate subject textBody htmlBody'.split(' '),
-];
+const PROPERTIES: readonly string[] =
+  'id isEnabled fromDate toDate subject textBody htmlBody'.split(' ');
 
 /** @throws StoreError, DirectoryUnavailable */
 async function current(context: JmapContext): Promise<Args> {
