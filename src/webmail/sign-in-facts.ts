@@ -8,8 +8,8 @@
  * That a code opens the door once, although several nodes may be asked for it at the same time,
  * with no lock and no name that only one can make: whoever wants to use it puts a fact of its own,
  * then lists. Who sees another fact of the same step has lost. A wins only if its listing was
- * without B's fact; so B's fact came after that listing, and B's listing, later still, shows A's. Of two at
- * the very same moment both may lose, and the user waits for the next code.
+ * without B's fact; so B's fact came after that listing, and B's listing, later still, shows A's.
+ * Of two at the very same moment both may lose, and the user waits for the next code.
  *
  * Facts of codes go when nobody could use such a code any more; of sign-ins, when there are more
  * than anybody looks through, the oldest first (a session in use that lost its fact so ends).
