@@ -2,7 +2,6 @@
 export const KEYS = {
   'keys.title': 'Keyboard shortcuts',
   'keys.on': 'Single keys are commands',
-  'keys.then': '{first} then {second}',
   'keys.or': 'or',
   'keys.group.list': 'In the list',
   'keys.group.mail': 'With mail',
@@ -57,5 +56,4 @@ export const KEYS = {
   },
   'signIn.unavailable':
     'The service cannot answer now. Your password was not refused: try again soon.',
-  'signIn.otherUser': 'Use another account',
 } as const;

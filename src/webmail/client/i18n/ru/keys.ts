@@ -4,7 +4,6 @@ import type { Translation } from '../translation.ts';
 export const KEYS = {
   'keys.title': 'Сочетания клавиш',
   'keys.on': 'Одиночные клавиши — команды',
-  'keys.then': '{first}, затем {second}',
   'keys.or': 'или',
   'keys.group.list': 'В списке',
   'keys.group.mail': 'С письмами',
@@ -61,5 +60,4 @@ export const KEYS = {
   },
   'signIn.unavailable':
     'Служба сейчас не может ответить. Пароль не отвергнут: попробуйте немного позже.',
-  'signIn.otherUser': 'Другая учётная запись',
 } as const satisfies Translation<typeof ENGLISH>;
