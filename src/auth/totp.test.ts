@@ -69,3 +69,8 @@ test('secrets and codes are long enough, and what people type of them is found',
       '&issuer=Mail%20%26%20more&algorithm=SHA1&digits=6&period=30',
   );
 });
+
+test('codes by their number (RFC 4226 appendix D)', () => {
+  const codes = Array.from({ length: 10 }, (_, at) => totpCode(SECRET, at)).join(' ');
+  expect(codes).toBe('755224 287082 359152 969429 338314 254676 287922 162583 399871 520489');
+});
