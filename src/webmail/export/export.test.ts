@@ -92,6 +92,30 @@ test.each(LONG)(
   120_000,
 );
 
+test('who goes away in the middle of a large message leaves nothing behind that reads on', async () => {
+  let asked = 0;
+  let ended = false;
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        asked += 1;
+        yield Buffer.from(Array.from({ length: 65_536 }, (_, at) => (at * asked) % 251));
+      }
+    } finally {
+      ended = true;
+    }
+  }
+  let octets = 0;
+  for await (const piece of zip(each([{ name: 'a', at: AT, content: endless() }]))) {
+    octets += piece.length;
+    if (octets > 200_000) break;
+  }
+  await expect.poll(() => ended).toBe(true);
+  const before = asked;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(asked).toBe(before);
+});
+
 test('what fails within an entry breaks the archive off', async () => {
   async function* broken(): AsyncGenerator<Uint8Array> {
     yield Buffer.alloc(100_000, 'x');

@@ -4,7 +4,6 @@
  * entry follow it (general purpose bit 3), for they are not known before. What stays in memory is
  * the directory at the end: some 100 octets for each entry.
  */
-import { once } from 'node:events';
 import { crc32, createDeflateRaw, deflateRawSync } from 'node:zlib';
 
 export interface ZipEntry {
@@ -114,12 +113,13 @@ async function feed(
   packer: ReturnType<typeof createDeflateRaw>,
   sums: { crc: number; octets: number },
 ): Promise<void> {
+  const closed = new Promise<void>((resolve) => packer.once('close', resolve));
   for await (const piece of content) {
     if (packer.destroyed) return;
     sums.crc = crc32(piece, sums.crc);
     sums.octets += piece.length;
-    if (packer.write(Buffer.from(piece))) continue;
-    await Promise.race([once(packer, 'drain'), once(packer, 'close')]);
+    const taken = new Promise<void>((resolve) => packer.write(piece, () => resolve()));
+    await Promise.race([taken, closed]);
   }
   packer.end();
 }
