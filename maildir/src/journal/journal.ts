@@ -65,7 +65,8 @@ import { renameFolder, seedPlace } from './whole.ts';
  * commit, and its fsyncs.
  *
  * expunge: commit, unlink, commit that they are cleared. add: rename into cur/, then commit.
- * copy: link into the other folder's cur/, then commit there. move: copy, then expunge here.
+ * copy: link into the other folder's cur/, then commit there. move: the same under a key that keeps
+ * the message's identity (names.ts), then expunge here.
  * A begin: UIDVALIDITY taken from INBOX's journal (a commit there), then the begin is linked.
  *
  * ## Invariants
@@ -126,10 +127,10 @@ import { renameFolder, seedPlace } from './whole.ts';
  * expunge-commit: our own expunge is committed before the unlink, so nobody numbers or proves it.
  * clear: the file of an expunged key that is not cleared is removed by whoever sees it; a cleared
  *   key that comes back is a new message with a new UID. A restored letter is never removed.
- *
  * numbered-once: an add that lost its number looks whether others have numbered its message and
  *   expunged it since, in what it reads of the log, or by the file where a start hides that
  *   (arriving.ts). Numbered again, a client would be shown for 10 s what it has expunged.
+ *
  * MODSEQ is one more than the last, and at least our clock's milliseconds in a commit that is
  * fsynced. One of flags may be lost with the power; its MODSEQ, told to a client, must not return
  * for another change, whatever the next host's clock says: it is exactly one more, and a torn
@@ -150,10 +151,10 @@ import { renameFolder, seedPlace } from './whole.ts';
  *
  * - Whoever deletes the newest commits and their witnesses too, leaves no trace of them. All of
  *   mailfarm/ in INBOX and folder, made, deleted and made again within one second: the same.
- * - A copy that gets the very inodes of the original (an image of the volume) is the original.
  * - Two that begin a journal at once where there is none, one of them put aside for a second between
  *   its look and its link: the later begin wins, and who was told the earlier UIDVALIDITY is told a
  *   second one. No number means two messages; clients fetch the folder twice.
+ * - A copy that gets the very inodes of the original (an image of the volume) is the original.
  * - A letter changed there and back between two listings is never seen; it has changed nothing.
  *
  * ## Rejected
