@@ -5,8 +5,8 @@ import { findUid, indexFrom } from './shared-folder.ts';
 import type { EmailPlace, FolderView } from './view.ts';
 
 /**
- * Where emails are, by id, for all versions of a view. Made at the first look, then it takes what is
- * new: a UID of a journal means one message for ever, so nothing that is in it gets
+ * Where emails are, by id, for all versions of a view. Made at the first look, then it takes what
+ * is new: a UID of a journal means one message for ever, so nothing that is in it gets
  * wrong, and whether a message is still there the version's own state says. What is gone stays
  * until it is half of all: then the view begins another one.
  */

@@ -15,8 +15,8 @@ import type { Journal, Place } from './place.ts';
  *  - numbered and expunged, its file still to be cleared: the book knows that UID too.
  *  - numbered, expunged, cleared: the book has forgotten it, so each commit read is asked (`read`).
  *  - the same, and a start was read instead of those commits (`skipped`): files are asked. A key is
- *    cleared when its file is gone, so a file that is there is not numbered up to where we have read;
- *    and one that is not there was numbered and expunged, or some other program took it away.
+ *    cleared when its file is gone, so a file that is there is not numbered up to where we have
+ *    read; and one that is not there was numbered and expunged, or some other program took it away.
  * Another that numbers it after we have read makes us lose again.
  */
 export class Arriving {

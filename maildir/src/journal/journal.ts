@@ -151,9 +151,9 @@ import { renameFolder, seedPlace } from './whole.ts';
  *
  * - Whoever deletes the newest commits and their witnesses too, leaves no trace of them. All of
  *   mailfarm/ in INBOX and folder, made, deleted and made again within one second: the same.
- * - Two that begin a journal at once where there is none, one of them put aside for a second between
- *   its look and its link: the later begin wins, and who was told the earlier UIDVALIDITY is told a
- *   second one. No number means two messages; clients fetch the folder twice.
+ * - Two that begin a journal at once where there is none, one of them put aside for a second
+ *   between its look and its link: the later begin wins, and who was told the earlier UIDVALIDITY
+ *   is told a second one. No number means two messages; clients fetch the folder twice.
  * - A copy that gets the very inodes of the original (an image of the volume) is the original.
  * - A letter changed there and back between two listings is never seen; it has changed nothing.
  *

@@ -74,7 +74,10 @@ export async function storeAll(
   return outcomes.map(({ modified, gone }) => ({ state, modified, gone }));
 }
 
-/** Another's expunge may come between a rename and its commit: then the message is gone all the same. */
+/**
+ * Another's expunge may come between a rename and its commit: then the message is gone all the
+ * same.
+ */
 function addExpunged(
   { book }: Place,
   changes: readonly FlagChange[],

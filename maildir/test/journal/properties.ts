@@ -246,7 +246,9 @@ function checkGone(operations: readonly Operation[], last: FolderState): void {
   if (back !== undefined) fail(`${back.key} was expunged and is back as UID ${back.uid}`);
 }
 
-/** Whoever changes flags is told of each message: its state, or that it was left alone, or is gone. */
+/**
+ * Whoever changes flags is told of each message: its state, or that it was left alone, or is gone.
+ */
 function checkStored(operations: readonly Operation[]): void {
   for (const { host, asked, value, state } of operations) {
     if (asked.what !== 'store' || value === undefined || state === undefined) continue;
