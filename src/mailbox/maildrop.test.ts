@@ -16,8 +16,8 @@ function dropOf(second: () => Promise<void>) {
     read: async ({ into, offset, entry, length }: Read) => {
       if (into) asked.push(into);
       if (offset === length) await second();
-      const bytes = (into ?? Buffer.alloc(length)).fill(0x78);
-      return { bytes, entry, end: offset + length === OCTETS };
+      const bytes = (into ?? Buffer.alloc(length)).fill(0x78).subarray(0, OCTETS - offset);
+      return { bytes, entry, end: offset + length >= OCTETS };
     },
   } as unknown as Volume;
   const drop = new MaildirMaildrop({
