@@ -6,9 +6,9 @@ import type { EmailPlace, FolderView } from './view.ts';
 
 /**
  * Where emails are, by id, for all versions of a view. Made at the first look, then it takes what
- * is new: a UID of a journal means one message for ever, so nothing that is in it gets
- * wrong, and whether a message is still there the version's own state says. What is gone stays
- * until it is half of all: then the view begins another one.
+ * is new: a UID of a journal means one message for ever, so nothing that is in it gets wrong, and
+ * whether a message is still there the version's own state says. What is gone stays until it is
+ * half of all: then the view begins another one.
  */
 const SLOT = 2 ** 32;
 const GARBAGE_MIN = 10_000;
