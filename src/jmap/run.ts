@@ -2,7 +2,7 @@ import type { JmapContext, MethodRow, Response } from './types.ts';
 import { MethodError, type Args } from './types.ts';
 import { callsTotal } from './metrics.ts';
 import { methodErrorOf } from './trouble.ts';
-import { resolveReferences } from './wire/references.ts';
+import { resolveReferences, type ReferenceBudget } from './wire/references.ts';
 import { RequestError, type Invocation, type JmapRequest } from './wire/request.ts';
 
 /** What calls are looked up in, and what a client may say that it uses. */
@@ -27,8 +27,9 @@ export async function runRequest(
     throw new RequestError('unknownCapability', `There is no ${JSON.stringify(unknown)} here`);
   }
   const responses: Invocation[] = [];
+  const budget = { left: context.limits.maxSizeRequest };
   for (const call of calls) {
-    const results = await runCall(call, { using, responses, context, methods });
+    const results = await runCall(call, { using, responses, budget, context, methods });
     for (const { name, args } of results) responses.push({ name, args, callId: call.callId });
   }
   return responses;
@@ -37,19 +38,20 @@ export async function runRequest(
 interface Running {
   readonly using: readonly string[];
   readonly responses: readonly Invocation[];
+  readonly budget: ReferenceBudget;
   readonly context: JmapContext;
   readonly methods: ReadonlyMap<string, MethodRow>;
 }
 
 async function runCall(call: Invocation, running: Running): Promise<readonly Response[]> {
-  const { context, methods, using, responses } = running;
+  const { context, methods, using, responses, budget } = running;
   try {
     const row = methods.get(call.name);
     if (row === undefined || !using.includes(row.capability)) {
       const name = JSON.stringify(call.name.slice(0, NAME_SHOWN));
       throw new MethodError('unknownMethod', `${name} is no method of what the request uses`);
     }
-    const args = resolveReferences(call.args, responses);
+    const args = resolveReferences(call.args, responses, budget);
     checkAccount(call.name, args, context);
     const result = await row.run(args, context);
     callsTotal.inc('ok');

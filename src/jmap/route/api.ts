@@ -1,4 +1,5 @@
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
+import type { WebUser } from '../../auth/web-types.ts';
 import { WebProblem } from '../../http/web-types.ts';
 import { METHODS } from '../methods.ts';
 import { runRequest } from '../run.ts';
@@ -21,33 +22,73 @@ export function apiRoute(app: FastifyInstance, shared: JmapShared): void {
   });
   app.post('/jmap/api', {
     onRequest: async (request, reply) => {
-      // Before its body is read: who may not ask costs no memory.
-      users.set(request, await shared.userOf(request, reply));
+      // Before its body is read: who may not ask, or asks too much at once, costs no memory.
+      const user = await shared.userOf(request, reply);
+      const { id } = user.account;
+      if (!running.enter(id, limits.maxConcurrentRequests)) throw tooMany();
+      const asking = new Asking(user, () => running.leave(id));
+      if (reply.raw.destroyed) return asking.closed();
+      reply.raw.once('close', () => asking.closed());
+      asked.set(request, asking);
     },
     handler: async (request) => {
-      const user = users.get(request);
-      if (user === undefined) throw new Error('a request that nobody made');
-      const { account, login } = user;
-      if (!running.enter(account.id, limits.maxConcurrentRequests)) throw tooMany();
-      try {
-        const asked = read(request.body, limits.maxCallsInRequest);
-        const view = await shared.views.of(account);
-        const context = shared.contextOf(user, view, request);
-        for (const [creationId, id] of asked.createdIds ?? []) {
-          context.createdIds.set(creationId, id);
-        }
-        const responses = await runRequest(asked, context, OFFERED);
-        return {
-          methodResponses: responses.map(({ name, args, callId }) => [name, args, callId]),
-          ...(asked.createdIds && { createdIds: Object.fromEntries(context.createdIds) }),
-          sessionState: sessionState({ account, login, limits }),
-        };
-      } finally {
-        running.leave(account.id);
-      }
+      const asking = asked.get(request);
+      if (asking === undefined) throw new Error('a request that nobody made');
+      return await asking.work((user) => answerOf(shared, user, request));
     },
   });
-  const users = new WeakMap<object, Awaited<ReturnType<JmapShared['userOf']>>>();
+  const asked = new WeakMap<object, Asking>();
+}
+
+/**
+ * A request under way: from before its body is read until it has been worked off and its answer was
+ * taken. Who closes the connection does not end the work, and who does not read keeps the answer.
+ */
+class Asking {
+  readonly #user: WebUser;
+  readonly #leave: () => void;
+  #isClosed = false;
+  #isWorking = false;
+
+  constructor(user: WebUser, leave: () => void) {
+    this.#user = user;
+    this.#leave = leave;
+  }
+
+  /** Nobody sends or reads any more. */
+  closed(): void {
+    this.#isClosed = true;
+    if (!this.#isWorking) this.#leave();
+  }
+
+  async work<T>(work: (user: WebUser) => Promise<T>): Promise<T> {
+    this.#isWorking = true;
+    try {
+      return await work(this.#user);
+    } finally {
+      this.#isWorking = false;
+      if (this.#isClosed) this.#leave();
+    }
+  }
+}
+
+async function answerOf(
+  shared: JmapShared,
+  user: WebUser,
+  request: FastifyRequest,
+): Promise<object> {
+  const { account, login } = user;
+  const { limits } = shared;
+  const asked = read(request.body, limits.maxCallsInRequest);
+  const view = await shared.views.of(account);
+  const context = shared.contextOf(user, view, request);
+  for (const [creationId, id] of asked.createdIds ?? []) context.createdIds.set(creationId, id);
+  const responses = await runRequest(asked, context, OFFERED);
+  return {
+    methodResponses: responses.map(({ name, args, callId }) => [name, args, callId]),
+    ...(asked.createdIds && { createdIds: Object.fromEntries(context.createdIds) }),
+    sessionState: sessionState({ account, login, limits }),
+  };
 }
 
 function read(body: unknown, maxCalls: number): JmapRequest {

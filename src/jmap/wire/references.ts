@@ -1,6 +1,9 @@
 /**
  * Arguments that are taken from the response of an earlier call (RFC 8620 §3.7): `#name` with a
  * JSON Pointer (RFC 6901) in which `*` stands for all items of a list.
+ *
+ * What references give counts as if the client had sent it: a call that repeats the response of the
+ * one before it twice, sixty calls in a row, is a few kilobytes that would be written out as 2^60.
  */
 import { MethodError, type Args } from '../types.ts';
 import type { Invocation } from './request.ts';
@@ -8,9 +11,20 @@ import { isRecord } from './values.ts';
 
 /** Values that one pointer may give; each `*` multiplies. */
 const VALUES_MAX = 100_000;
+/** Of a value in JSON beside its text: quotes, a comma. */
+const VALUE_OCTETS = 4;
 
-/** @throws MethodError invalidArguments, invalidResultReference */
-export function resolveReferences(args: Args, responses: readonly Invocation[]): Args {
+/** What the references of a request may give yet: about octets of JSON. */
+export interface ReferenceBudget {
+  left: number;
+}
+
+/** @throws MethodError invalidArguments, invalidResultReference, requestTooLarge */
+export function resolveReferences(
+  args: Args,
+  responses: readonly Invocation[],
+  budget: ReferenceBudget,
+): Args {
   if (!Object.keys(args).some((name) => name.startsWith('#'))) return args;
   const resolved: [string, unknown][] = [];
   for (const [name, value] of Object.entries(args)) {
@@ -19,7 +33,9 @@ export function resolveReferences(args: Args, responses: readonly Invocation[]):
     } else if (Object.hasOwn(args, name.slice(1))) {
       throw new MethodError('invalidArguments', `${name.slice(1)} is given twice`);
     } else {
-      resolved.push([name.slice(1), resolve(value, responses)]);
+      const found = resolve(value, responses);
+      spend(found, budget);
+      resolved.push([name.slice(1), found]);
     }
   }
   return Object.fromEntries(resolved);
@@ -55,6 +71,25 @@ function follow(value: unknown, steps: readonly string[]): unknown {
   }
   if (isRecord(value) && Object.hasOwn(value, step)) return follow(value[step], rest);
   throw bad(`path leads nowhere at ${step}`);
+}
+
+/** Looks at no more of a value than may be spent. @throws MethodError requestTooLarge */
+function spend(value: unknown, budget: ReferenceBudget): void {
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const one = open.pop();
+    budget.left -= VALUE_OCTETS + (typeof one === 'string' ? one.length : 0);
+    if (budget.left < 0) {
+      throw new MethodError('requestTooLarge', 'Results that are referred to are too large');
+    }
+    if (Array.isArray(one)) for (const item of one as readonly unknown[]) open.push(item);
+    else if (isRecord(one)) {
+      for (const [name, item] of Object.entries(one)) {
+        budget.left -= name.length;
+        open.push(item);
+      }
+    }
+  }
 }
 
 const bad = (text: string): MethodError => new MethodError('invalidResultReference', text);
