@@ -38,6 +38,15 @@ export const JMAP_OPTIONS = {
     max: 100_000,
     doc: 'Objects that one call may make, change or destroy (maxObjectsInSet).',
   },
+  'jmap.search.time': {
+    kind: 'duration',
+    default: 4_000,
+    min: 100,
+    max: 60_000,
+    doc:
+      'After this time a search (Email/query) answers what it has found among the newest mail, and ' +
+      'says that there may be more. What is left is read meanwhile for whoever asks again.',
+  },
   'jmap.upload.size': {
     kind: 'bytes',
     default: 52_428_800,

@@ -104,4 +104,5 @@ const limitsOf = ({ values, messageMax }: JmapOptions): JmapLimits => ({
   maxSizeMessage: messageMax,
   maxMailboxDepth: 20,
   maxSizeMailboxName: 200,
+  searchMs: values['jmap.search.time'],
 });

@@ -74,6 +74,8 @@ export interface JmapLimits {
   readonly maxMailboxDepth: number;
   /** Octets of UTF-8. */
   readonly maxSizeMailboxName: number;
+  /** Of one Email/query, in milliseconds: then it tells what it has found so far. */
+  readonly searchMs: number;
 }
 
 /** Method-level errors (RFC 8620 §3.6.2, §5; RFC 8621). */

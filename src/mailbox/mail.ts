@@ -2,6 +2,7 @@ import type { Account } from '../directory/types.ts';
 import type { Added, Copied, FlagChange, FolderState, Numbered, Stored } from '#maildir';
 import type { Query } from './query.ts';
 import type { Ahead, AheadRequest } from './read-ahead.ts';
+import type { Stretch } from './search.ts';
 import type { HeadSummary, Summary } from './summary.ts';
 import type { UserFacts } from './user-facts.ts';
 
@@ -146,6 +147,11 @@ export interface Folder {
   summaries(messages: readonly Numbered[], need: 'all'): AsyncIterable<Summary | undefined>;
   /** UIDs that match, ascending, of the state given. @throws MailError 'too-costly' */
   search(query: Query, state: FolderState): Promise<readonly number[]>;
+  /**
+   * The same from the newest message on, until that is done or it is `until` (milliseconds of the
+   * clock); what is left then goes on being found out for whoever asks again.
+   */
+  searchNewest(query: Query, state: FolderState, until: number): AsyncGenerator<Stretch>;
   close(): void;
 }
 

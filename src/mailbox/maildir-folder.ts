@@ -11,6 +11,7 @@ import type { Query } from './query.ts';
 import { readAhead, type Ahead, type AheadRequest } from './read-ahead.ts';
 import { READ_CHUNK_BYTES, readWire, shortFile } from './reader.ts';
 import { EMPTY, pick, type Placed, type SharedFolder } from './shared-folder.ts';
+import type { SearchSource, Stretch } from './search.ts';
 import { sizeMessage } from './sizing.ts';
 import type { Begins, MessageSource } from './summaries.ts';
 import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
@@ -169,12 +170,15 @@ export class MaildirFolder implements Folder {
   async search(query: Query, state: FolderState): Promise<readonly number[]> {
     const placed = await this.#parts.shared.placed();
     if (placed === undefined) return [];
-    const source = {
-      ...this.#source(placed),
-      octets: (message: Numbered) => this.octets(message),
-      date: (message: Numbered) => this.date(message),
-    };
-    return this.#parts.context.searches.run(source, query, state);
+    return this.#parts.context.searches.run(this.#searched(placed), query, state);
+  }
+
+  async *searchNewest(query: Query, state: FolderState, until: number): AsyncGenerator<Stretch> {
+    const placed = await this.#parts.shared.placed();
+    if (placed === undefined) yield { uids: [], left: 0 };
+    else {
+      yield* this.#parts.context.searches.newest(this.#searched(placed), query, state, until);
+    }
   }
 
   close(): void {
@@ -223,6 +227,14 @@ export class MaildirFolder implements Folder {
     const placed = await this.#parts.shared.placed();
     if (placed === undefined) return;
     yield* this.#parts.context.summaries.lists(this.#source(placed), messages, need);
+  }
+
+  #searched(placed: Placed): SearchSource {
+    return {
+      ...this.#source(placed),
+      octets: (message) => this.octets(message),
+      date: (message) => this.date(message),
+    };
   }
 
   /** Messages as whoever looks into them needs them. */

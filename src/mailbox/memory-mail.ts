@@ -17,7 +17,7 @@ import {
 import { wireOctetsOf, type MemoryFolderData, type MemoryMailbox } from './memory-mailbox.ts';
 import type { Query } from './query.ts';
 import { writeRemoved } from './removed-folders.ts';
-import type { SearchSource } from './search.ts';
+import type { SearchSource, Stretch } from './search.ts';
 import { checkUse, usesOf } from './special-use.ts';
 import { StoredForm } from './stored-form.ts';
 import type { HeadSummary, Summary, SummaryNeed } from './summary.ts';
@@ -349,6 +349,10 @@ class MemoryFolder implements Folder {
 
   async search(query: Query, state: FolderState): Promise<readonly number[]> {
     return this.#parts.mailbox.searches.run(this.#source(), query, state);
+  }
+
+  searchNewest(query: Query, state: FolderState, until: number): AsyncGenerator<Stretch> {
+    return this.#parts.mailbox.searches.newest(this.#source(), query, state, until);
   }
 
   close(): void {

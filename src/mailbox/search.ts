@@ -12,11 +12,15 @@
  *
  * A search that needs to read more than `mailbox.search.octets.max`, or takes longer than
  * `mailbox.search.time.max`, ends as 'too-costly': part of an answer would look like all of it.
+ *
+ * Who can say that it is a part (JMAP) searches `newest` first, a stretch of the folder after the
+ * other until time is up. Then what is left goes on being read, for nobody, within the same limits
+ * and one folder of the process at a time: whoever asks again finds heads and signatures there.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { FolderState } from '#maildir';
+import type { FolderState, Numbered } from '#maildir';
 import { nameOctets, nameWireOctets } from '#maildir';
 import { MailError } from './mail.ts';
 import type { Query } from './query.ts';
@@ -46,6 +50,17 @@ export interface SearchParts {
   readonly limits: { readonly octets: number; readonly ms: number };
 }
 
+/** Part of a folder that was searched; the first ends with its newest message. */
+export interface Stretch {
+  /** UIDs that match, ascending. */
+  readonly uids: readonly number[];
+  /** So many of the folder's messages, all older, are left to be searched. */
+  readonly left: number;
+}
+
+/** Messages of the first stretch, and of the longest. */
+const STRETCH_MIN = 256;
+const STRETCH_MAX = 2048;
 /** Keys, each looked at for one message, between two looks at the clock: some milliseconds. */
 const KEYS_AT_ONCE = 4000;
 /** What decoding a part costs in keys, its text aside. */
@@ -61,6 +76,7 @@ const MANY = 50;
 export class Searches {
   readonly #parts: SearchParts;
   readonly #drawers: Drawers;
+  #isGoingOn = false;
 
   constructor(parts: SearchParts) {
     this.#parts = parts;
@@ -70,13 +86,80 @@ export class Searches {
 
   /** UIDs that match, ascending. @throws MailError 'too-costly', StoreError */
   async run(source: SearchSource, query: Query, state: FolderState): Promise<readonly number[]> {
-    return new Search(this.#parts, source, query, this.#drawers.of(source)).run(state);
+    return await this.#search(source, query, Infinity).run(state.messages);
+  }
+
+  /**
+   * The newest messages first. Ends early, with messages left, when it is `until`, in milliseconds
+   * of the clock. @throws StoreError
+   */
+  async *newest(
+    source: SearchSource,
+    query: Query,
+    { messages }: FolderState,
+    until: number,
+  ): AsyncGenerator<Stretch> {
+    let left = messages.length;
+    for await (const stretch of this.#stretches(source, query, messages, until)) {
+      ({ left } = stretch);
+      yield stretch;
+    }
+    if (left > 0) this.#goOn(source, query, messages.slice(0, left));
+  }
+
+  async *#stretches(
+    source: SearchSource,
+    query: Query,
+    messages: readonly Numbered[],
+    until: number,
+  ): AsyncGenerator<Stretch> {
+    const search = this.#search(source, query, until);
+    let length = search.isCheap ? messages.length : STRETCH_MIN;
+    let left = messages.length;
+    do {
+      const from = Math.max(0, left - length);
+      if (left > 0 && search.isOver && !search.isCheap) return;
+      try {
+        yield { uids: await search.run(messages.slice(from, left)), left: from };
+      } catch (error) {
+        if (error instanceof MailError && error.kind === 'too-costly') return;
+        throw error;
+      }
+      left = from;
+      length = Math.min(2 * length, Math.max(length, STRETCH_MAX));
+    } while (left > 0);
+  }
+
+  /** Finds out what the rest of a folder says; trouble is told to whoever searches next. */
+  #goOn(source: SearchSource, query: Query, messages: readonly Numbered[]): void {
+    if (this.#isGoingOn) return;
+    this.#isGoingOn = true;
+    const work = async (): Promise<void> => {
+      for await (const _ of this.#stretches(source, query, messages, Infinity))
+        await setImmediate();
+    };
+    void work()
+      .catch(() => {})
+      .finally(() => (this.#isGoingOn = false));
+  }
+
+  #search(source: SearchSource, query: Query, until: number): Search {
+    const signatures = this.#drawers.of(source);
+    return new Search({ ...this.#parts, source, query, signatures, until });
   }
 
   /** When all signatures have been written, or were given up. */
   settled(): Promise<void> {
     return this.#drawers.settled();
   }
+}
+
+interface Asked extends SearchParts {
+  readonly source: SearchSource;
+  readonly query: Query;
+  readonly signatures: SummaryDrawer;
+  /** The limit of time holds all the same. */
+  readonly until: number;
 }
 
 class Search implements ReadBudget {
@@ -86,22 +169,34 @@ class Search implements ReadBudget {
   readonly #signatures: SummaryDrawer;
   readonly #needs: Needs;
   readonly #until: number;
-  readonly #found: number[] = [];
+  #found: number[] = [];
   #octetsLeft: number;
   #keys = 0; // Looked at since others had their turn.
 
-  constructor(parts: SearchParts, source: SearchSource, query: Query, signatures: SummaryDrawer) {
+  constructor({ source, query, signatures, until, ...parts }: Asked) {
     this.#parts = parts;
     this.#source = source;
     this.#query = query;
     this.#signatures = signatures;
     this.#needs = needsOf(query);
-    this.#until = parts.clock.now() + parts.limits.ms;
+    this.#until = Math.min(until, parts.clock.now() + parts.limits.ms);
     this.#octetsLeft = parts.limits.octets;
   }
 
-  async run(state: FolderState): Promise<readonly number[]> {
-    let open = await this.#byState(state);
+  /** Whether nothing but names and flags is looked at. */
+  get isCheap(): boolean {
+    const { head, facts, fields, texts } = this.#needs;
+    return !head && !facts && !fields && texts.length === 0;
+  }
+
+  get isOver(): boolean {
+    return this.#parts.clock.now() >= this.#until;
+  }
+
+  /** UIDs that match, ascending. The limits are for all that one search runs over. */
+  async run(messages: readonly Numbered[]): Promise<readonly number[]> {
+    this.#found = [];
+    let open = await this.#byState(messages);
     if (this.#needs.head && open.length > 0) open = await this.#byHead(open);
     if (this.#needs.facts && open.length > 0) open = await this.#byFacts(open);
     const { head, fields } = this.#needs;
@@ -136,7 +231,7 @@ class Search implements ReadBudget {
     return answer === undefined;
   }
 
-  async #byState({ messages }: FolderState): Promise<Knowledge[]> {
+  async #byState(messages: readonly Numbered[]): Promise<Knowledge[]> {
     const open: Knowledge[] = [];
     for (const message of messages) {
       const known: Knowledge = {

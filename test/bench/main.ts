@@ -17,6 +17,7 @@ import { benchLarge } from './large.ts';
 import { benchLeaving } from './leaving.ts';
 import { benchPop3 } from './pop3.ts';
 import { benchStart } from './start.ts';
+import { benchWeb } from './web.ts';
 
 const SECTIONS = {
   delivery: benchDelivery,
@@ -28,6 +29,7 @@ const SECTIONS = {
   start: benchStart,
   directory: benchDirectory,
   bulkhead: benchBulkhead,
+  web: benchWeb,
 } as const;
 
 const { values, positionals } = parseArgs({

@@ -11,6 +11,7 @@
 import { emailIdOf } from '../../mailbox/email-id.ts';
 import type { Changed, MailVersion } from '../../mailbox/view.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
+import { utcDate } from '../wire/header.ts';
 import { invalid, readerFor, type Reader } from './arguments.ts';
 import { asks, readFilter } from './email-filter.ts';
 import { dependsOnThreads, readSort } from './email-order.ts';
@@ -28,6 +29,15 @@ const askedFrom = (reader: Reader): Asked => ({
 const isCalculable = ({ filter, criteria }: Asked): boolean =>
   !asks(filter, 'thread') && !dependsOnThreads(criteria);
 
+/** Properties of our own (README): this is what was found in time, there may be more. */
+const incomplete = ({ searchedBackTo }: Result): Args =>
+  searchedBackTo === undefined
+    ? {}
+    : {
+        'mailfarm:incomplete': true,
+        'mailfarm:searchedBackTo': searchedBackTo > 0 ? utcDate(searchedBackTo) : null,
+      };
+
 /** RFC 8621 §4.4 */
 export async function emailQuery(args: Args, context: JmapContext): Promise<Args> {
   const reader = readerFor(args, context);
@@ -39,8 +49,9 @@ export async function emailQuery(args: Args, context: JmapContext): Promise<Args
   return {
     accountId: context.account.id,
     queryState: version.emailState,
-    canCalculateChanges: isCalculable(asked),
+    canCalculateChanges: isCalculable(asked) && result.searchedBackTo === undefined,
     ...(await pageOf(result, page, context)),
+    ...incomplete(result),
   };
 }
 
@@ -59,6 +70,9 @@ export async function emailQueryChanges(args: Args, context: JmapContext): Promi
     throw new MethodError('cannotCalculateChanges', 'Ask for the result anew');
   }
   const result = await resultOf(context, version, asked);
+  if (result.searchedBackTo !== undefined) {
+    throw new MethodError('cannotCalculateChanges', 'Searching took too long: ask for it anew');
+  }
   const { removed, added } = asked.collapse
     ? await collapsedChanges(context, version, { changed, result })
     : plainChanges(version, changed, result);

@@ -20,6 +20,7 @@ import {
   type SubmissionAddress,
   type SubmitReply,
 } from '../types.ts';
+import { methodErrorOf } from '../trouble.ts';
 import { isRecord } from '../wire/values.ts';
 import { invalid, Reader, readerFor } from './arguments.ts';
 import { readRange, summariesOf } from './email-read.ts';
@@ -207,26 +208,45 @@ export async function submissionSet(
     const one = before.get(id);
     if (one === undefined) outcome.notDestroyed.set(id, { type: 'notFound' });
     else {
-      await context.view.mail.facts.remove(DRAWER, id);
-      emails.set(id, one['emailId'] as string);
-      outcome.destroyed.push(id);
+      try {
+        await context.view.mail.facts.remove(DRAWER, id);
+        emails.set(id, one['emailId'] as string);
+        outcome.destroyed.push(id);
+      } catch (error) {
+        outcome.notDestroyed.set(id, faultOf(error));
+      }
     }
   }
-  const newState = stateNow(await sentOf(context));
+  const newState = await stateAfter(context, oldState);
   const answer = outcome.answer({ accountId: context.account.id, oldState, newState });
   if (onUpdate.size === 0 && onDestroy.length === 0) return answer;
-  const more = await emailSet(
-    {
-      accountId: context.account.id,
-      update: byEmail(onUpdate, emails),
-      destroy: onDestroy.flatMap((id) => emails.get(id) ?? []),
-    },
-    context,
-  );
-  return [
-    { name: 'EmailSubmission/set', args: answer },
-    { name: 'Email/set', args: more },
-  ];
+  const changes = {
+    accountId: context.account.id,
+    update: byEmail(onUpdate, emails),
+    destroy: onDestroy.flatMap((id) => emails.get(id) ?? []),
+  };
+  return [{ name: 'EmailSubmission/set', args: answer }, await changedEmails(changes, context)];
+}
+
+/** What was sent stays sent, whatever becomes of the emails afterwards (§7.5). */
+async function changedEmails(changes: Args, context: JmapContext): Promise<Response> {
+  try {
+    return { name: 'Email/set', args: await emailSet(changes, context) };
+  } catch (error) {
+    const known = methodErrorOf(error);
+    if (known === undefined) throw error;
+    return { name: 'error', args: { type: known.type, description: known.message } };
+  }
+}
+
+/** The old one where nobody can tell: then the client asks again, and nothing is lost. */
+async function stateAfter(context: JmapContext, oldState: string): Promise<string> {
+  try {
+    return stateNow(await sentOf(context));
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return oldState;
+  }
 }
 
 const byEmail = (patches: ReadonlyMap<string, Args>, emails: ReadonlyMap<string, string>): Args =>
@@ -253,6 +273,8 @@ async function sent(
   if (octets > maxSizeMessage) throw new SetRefusal({ type: 'tooLarge', maxSize: maxSizeMessage });
   const { folder } = place.in;
   const { account, trace, address, submitter } = context;
+  // Before it is sent: what fails after that must not say that it was not.
+  const [threadId] = await context.view.threadIds([place]);
   const verdict = await submitter.submit({
     account,
     ...envelope,
@@ -264,7 +286,6 @@ async function sent(
     throw new SetRefusal({ type: 'serverUnavailable', description: verdict.text });
   }
   if (verdict.kind === 'refused') throw new SetRefusal(verdict.error);
-  const [threadId] = await context.view.threadIds([place]);
   return await remembered(context, {
     identityId: identity.id,
     emailId,

@@ -40,6 +40,7 @@ export const LIMITS: JmapLimits = {
   maxSizeMessage: 2_000_000,
   maxMailboxDepth: 5,
   maxSizeMailboxName: 100,
+  searchMs: 5_000,
 };
 
 const UPLOADS = { size: 1_000_000, total: 10_000_000, keepMs: 86_400_000 };
@@ -78,10 +79,10 @@ interface Opened {
   close(): Promise<void>;
 }
 
-async function opened(kind: (typeof STORES)[number]): Promise<Opened> {
+async function opened(kind: (typeof STORES)[number], clock: Clock): Promise<Opened> {
   if (kind === 'memory') {
     const account = memoryAccount({ login: 'alice@example.test', addresses: ['al@example.test'] });
-    const store = new MemoryStore();
+    const store = new MemoryStore(clock);
     const mail = await store.openMail(account);
     return { account, stores: [store, store], mail, close: async () => {} };
   }
@@ -94,7 +95,7 @@ export async function openNodes(
   kind: (typeof STORES)[number],
   clock: Clock = systemClock,
 ): Promise<Nodes> {
-  const { account, stores, mail, close } = await opened(kind);
+  const { account, stores, mail, close } = await opened(kind, clock);
   const views = stores.map((store) => new OpenMailViews({ store, clock }));
   const uploads = new Uploads({ clock, random: systemRandom, limits: UPLOADS });
   const sent: Sent[] = [];
