@@ -17,6 +17,7 @@ import type { Logger } from '../log/types.ts';
 import type { MailStore } from '../mailbox/types.ts';
 import { authRoutes } from './auth-routes.ts';
 import { exportRoutes } from './export/routes.ts';
+import { messageFrameRoute } from './message-frame.ts';
 import { ownAffairs } from './own-affairs.ts';
 import { OwnDirectory, type OwnDirectoryParts } from './own-directory.ts';
 import { ownFactorRoutes } from './own-factors.ts';
@@ -74,6 +75,7 @@ export function openWebmail(options: WebmailOptions): Webmail {
       selfCareRoutes(app, parts);
       ownFactorRoutes(app, parts);
       exportRoutes(app, parts);
+      messageFrameRoute(app);
       await setUpRoutes(app, { directory, setUp });
     },
   };

@@ -112,6 +112,14 @@ export const MAIL = {
   'message.empty': 'Choose a message to read it here',
   'message.noText': 'This message has no text',
   'message.truncated': 'This is only the beginning of a long message',
+  'message.frame': 'Text of the message',
+  'message.quoted': 'Quoted text',
+  'message.goesTo': 'goes to {host}',
+  'message.remote': {
+    one: '{count} picture is elsewhere. Whoever sent it would learn that you read this.',
+    other: '{count} pictures are elsewhere. Whoever sent them would learn that you read this.',
+  },
+  'message.showRemote': 'Show pictures',
   'message.unfold': 'Show message of {name}',
   'message.fold': 'Hide message of {name}',
 

@@ -1,0 +1,47 @@
+/** A message in its frame: filled from outside, measured from outside, never running anything. */
+import type { CleanMail } from './clean.ts';
+
+/** Where the frame's empty page is, and what a page in it may not do whatever its policy says. */
+export const FRAME = {
+  src: '/message-frame',
+  // `allow-same-origin` lets us in, to fill and to measure; nothing in there can get out, because
+  // nothing in there runs: there is no `allow-scripts`, and with both there would be no frame.
+  sandbox: 'allow-same-origin allow-popups allow-popups-to-escape-sandbox',
+} as const;
+
+/** Pixels; what is longer is scrolled within the frame. */
+export const HEIGHT_MAX = 30_000;
+
+/** Attributes of a message's `body` that its frame's gets. */
+const BODY_ATTRIBUTES = ['style', 'class', 'dir', 'lang', 'bgcolor', 'text', 'link'] as const;
+
+/** Puts a message in the place of what was there. */
+export function fillFrame(page: Document, mail: CleanMail): void {
+  page.documentElement.toggleAttribute('data-adapts', mail.adapts);
+  for (const style of page.head.querySelectorAll('style[data-of-message]')) style.remove();
+  for (const style of mail.styles) {
+    style.setAttribute('data-of-message', '');
+    page.head.append(style);
+  }
+  for (const name of BODY_ATTRIBUTES) {
+    const value = mail.body.getAttribute(name);
+    if (value === null) page.body.removeAttribute(name);
+    else page.body.setAttribute(name, value);
+  }
+  page.body.replaceChildren(...mail.body.childNodes);
+}
+
+/** Keeps the frame as high as what is in it. @returns what ends that */
+export function followHeight(frame: HTMLIFrameElement, page: Document): () => void {
+  const measure = (): void => {
+    const { documentElement, body } = page;
+    const wanted = Math.max(documentElement.offsetHeight, body.offsetHeight, body.scrollHeight);
+    const height = Math.min(Math.ceil(wanted), HEIGHT_MAX);
+    page.documentElement.style.overflowY = wanted > HEIGHT_MAX ? 'auto' : '';
+    if (frame.offsetHeight !== height) frame.style.blockSize = `${height}px`;
+  };
+  const observer = new ResizeObserver(measure);
+  observer.observe(page.body);
+  measure();
+  return () => observer.disconnect();
+}
