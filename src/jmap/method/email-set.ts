@@ -11,7 +11,7 @@
  */
 import type { EmailPlace, MailVersion } from '../../mailbox/view.ts';
 import { flagsOf, keywordsOf } from '../wire/keywords.ts';
-import { MethodError, type Args, type JmapContext } from '../types.ts';
+import { MethodError, type Args, type JmapContext, type SetError } from '../types.ts';
 import { isRecord } from '../wire/values.ts';
 import { invalid, readerFor } from './arguments.ts';
 import { composedEmail } from './email-compose.ts';
@@ -122,10 +122,24 @@ async function updateAll(
   }));
   for (const round of ['first', 'again'] as const) {
     if (open.length === 0) return;
-    if (round === 'again') await context.view.refresh();
+    const fault = round === 'again' ? await lookedAgain(context) : undefined;
+    if (fault !== undefined) {
+      for (const { given } of open) outcome.notUpdated.set(given, fault);
+      return;
+    }
     open = await updateNow(context, outcome, open);
   }
   for (const { given } of open) outcome.notUpdated.set(given, { type: 'notFound' });
+}
+
+/** What was done before stays done and is told: trouble now concerns what is left alone. */
+async function lookedAgain({ view }: JmapContext): Promise<SetError | undefined> {
+  try {
+    await view.refresh();
+    return undefined;
+  } catch (error) {
+    return faultOf(error);
+  }
 }
 
 /** @returns what was not where it was thought to be */
@@ -284,12 +298,16 @@ async function destroyAll(
   outcome: SetOutcome,
   ids: readonly string[],
 ): Promise<void> {
-  const { view } = context;
   const destroyed = new Set<string>();
   let open = ids;
   for (const round of ['first', 'again'] as const) {
     if (open.length === 0) break;
-    if (round === 'again') await view.refresh();
+    const fault = round === 'again' ? await lookedAgain(context) : undefined;
+    if (fault !== undefined) {
+      for (const id of open) outcome.notDestroyed.set(id, fault);
+      open = [];
+      break;
+    }
     open = await destroyNow(context, outcome, open);
     // One that another session moved meanwhile is still there.
     for (const id of ids)
