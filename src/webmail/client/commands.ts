@@ -1,6 +1,6 @@
 import type { Key } from './i18n/text.ts';
 import type { Role } from './jmap/types.ts';
-import type { App } from './model/app.ts';
+import type { AnswerKind, App } from './model/app.ts';
 
 export interface Command {
   /** As `keyName` writes them; two with a blank between are pressed one after the other. */
@@ -45,6 +45,14 @@ function close(app: App): void {
   else app.close();
   app.touch();
 }
+
+const answer =
+  (kind: AnswerKind) =>
+  (app: App): void => {
+    const shown = app.conversation?.emails.at(-1)?.id;
+    const email = shown === undefined ? undefined : app.emails.full(shown);
+    if (email) app.composer(kind, email);
+  };
 
 function star(app: App): void {
   const email = meant(app);
@@ -148,6 +156,15 @@ export const COMMANDS = {
     group: 'mail',
     run: (app) => app.notices.undo(),
   },
+  compose: {
+    keys: ['c'],
+    label: 'command.compose',
+    group: 'mail',
+    run: (app) => app.composer('new'),
+  },
+  reply: { keys: ['r'], label: 'command.reply', group: 'mail', run: answer('reply') },
+  replyAll: { keys: ['a'], label: 'command.replyAll', group: 'mail', run: answer('replyAll') },
+  forward: { keys: ['f'], label: 'command.forward', group: 'mail', run: answer('forward') },
   goInbox: { keys: ['g i'], label: 'command.goInbox', group: 'go', run: goTo('inbox') },
   goDrafts: { keys: ['g d'], label: 'command.goDrafts', group: 'go', run: goTo('drafts') },
   goSent: { keys: ['g t'], label: 'command.goSent', group: 'go', run: goTo('sent') },

@@ -1,6 +1,7 @@
 import { render } from 'preact';
 
 import { browserClock } from './clock.ts';
+import { browserUpload } from './compose/browser-upload.ts';
 import { listen } from './keyboard.ts';
 import { App } from './model/app.ts';
 import type { Browser } from './model/parts.ts';
@@ -26,6 +27,7 @@ function pageId(): string {
 const browser: Browser = {
   fetch: (url, init) => fetch(url, init),
   clock: browserClock,
+  upload: browserUpload,
   storage: localStorage,
   openStream: (url) => new EventSource(url),
   languages: navigator.languages,
@@ -47,6 +49,11 @@ addEventListener('popstate', () => app.followAddress());
 addEventListener('online', () => app.connection.wake());
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') app.news();
+  else app.letters.flush();
+});
+addEventListener('pagehide', () => app.letters.flush());
+addEventListener('beforeunload', (event) => {
+  if (app.letters.isBusy) event.preventDefault();
 });
 listen(app, window);
 const root = document.querySelector('#root');

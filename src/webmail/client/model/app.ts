@@ -3,6 +3,8 @@
  * look at it when it says that it has changed.
  */
 import { signIn, signOut, type Credentials, type SignInResult } from '../auth.ts';
+import { Composer } from '../compose/composer.ts';
+import type { LetterKind } from '../compose/letter.ts';
 import { Formats } from '../i18n/dates.ts';
 import { LANGUAGES, preferredLanguage, Text } from '../i18n/text.ts';
 import { Batch } from '../jmap/batch.ts';
@@ -48,6 +50,8 @@ export class App extends Observable {
   readonly selection = new Selection();
   readonly emails: Emails;
   readonly deeds: Deeds;
+  /** What is written. */
+  readonly letters: Composer;
   #actions: Actions | undefined;
   #sync: Sync | undefined;
   #push: Push | undefined;
@@ -61,8 +65,6 @@ export class App extends Observable {
   /** Position of the row that keys mean. */
   cursor = 0;
   sheet: Sheet | undefined;
-  /** Opens what the user writes in; undefined while that part of the client is not there. */
-  composer: ((kind: AnswerKind | 'new', email?: FullEmail) => void) | undefined;
   /** Whether the folders stand over the list, on a narrow screen. */
   foldersOpen = false;
 
@@ -74,6 +76,8 @@ export class App extends Observable {
     this.connection = new Connection({ fetch: browser.fetch, clock: browser.clock });
     this.emails = new Emails(() => this.#actions?.overlays() ?? []);
     this.deeds = new Deeds(this);
+    this.letters = new Composer(this);
+    this.letters.subscribe(() => this.changed());
     this.route = parseRoute(browser.address.get());
     this.connection.subscribe(() => this.changed());
     this.notices.subscribe(() => this.changed());
@@ -88,6 +92,11 @@ export class App extends Observable {
   get login(): string {
     return this.browser.storage.getItem(LOGIN_STORED_AS) ?? '';
   }
+
+  /** Opens a letter to write in. */
+  readonly composer = (kind: LetterKind, email?: FullEmail): void => {
+    void this.letters.open(kind, email);
+  };
 
   get isReady(): boolean {
     return this.folders.all.length > 0;
@@ -293,7 +302,7 @@ export class App extends Observable {
       onFolders: (folders) => this.setFolders(folders),
       onNews: () => this.changed(),
     });
-    void this.#first(this.#sync);
+    void this.#first(this.#sync).then(() => this.letters.begin());
     this.#push = new Push(connection.session.eventSourceUrl, {
       clock,
       open: browser.openStream,

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Upload } from '../compose/uploads.ts';
 import type { EventStream } from '../jmap/push.ts';
 import type { PlainStorage } from './queue-store.ts';
 
@@ -6,6 +7,7 @@ import type { PlainStorage } from './queue-store.ts';
 export interface Browser {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   readonly clock: Clock;
+  readonly upload: Upload;
   readonly storage: PlainStorage;
   readonly openStream: (url: string) => EventStream;
   /** Languages that the user wants, the best first. */

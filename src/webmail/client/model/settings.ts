@@ -9,6 +9,8 @@ export interface Choices {
   readonly density: 'compact' | 'roomy';
   /** Rows are conversations. */
   readonly threads: boolean;
+  /** Letters are begun as plain text. */
+  readonly plain: boolean;
   /** Single keys are commands (WCAG 2.2, 2.1.4: they can be switched off). */
   readonly shortcuts: boolean;
   /** `auto`: as the language is written. */
@@ -20,6 +22,7 @@ const DEFAULTS: Choices = {
   theme: 'auto',
   density: 'compact',
   threads: true,
+  plain: false,
   shortcuts: true,
   direction: 'auto',
 };
@@ -29,6 +32,7 @@ const ALLOWED: { readonly [K in keyof Choices]: (value: unknown) => boolean } = 
   theme: (value) => value === 'auto' || value === 'light' || value === 'dark',
   density: (value) => value === 'compact' || value === 'roomy',
   threads: (value) => typeof value === 'boolean',
+  plain: (value) => typeof value === 'boolean',
   shortcuts: (value) => typeof value === 'boolean',
   direction: (value) => value === 'auto' || value === 'ltr' || value === 'rtl',
 };

@@ -25,6 +25,21 @@ export class FakeJmap {
   /** An answer is lost after the work was done, that many times. */
   loseAnswers = 0;
   refuseSet: ((id: string) => string | undefined) | undefined;
+  refuseSubmit: string | undefined;
+  identities: readonly unknown[] = [
+    {
+      id: 'i1',
+      name: 'Alice',
+      email: 'alice@example.test',
+      replyTo: null,
+      bcc: null,
+      textSignature: '',
+      htmlSignature: '',
+      mayDelete: false,
+    },
+  ];
+  /** Emails that were sent, in order. */
+  readonly submitted: string[] = [];
   /** States before this are told `cannotCalculateChanges`. */
   firstState = 0;
   readonly #steps: Step[] = [];
@@ -106,6 +121,13 @@ export class FakeJmap {
     return Response.json({ methodResponses: done, sessionState: '0' });
   };
 
+  /** Each file is the blob of its name. */
+  readonly upload = async (_: string, file: Blob): Promise<{ status: number; text: string }> => {
+    await Promise.resolve();
+    const blobId = `u-${file instanceof File ? file.name : 'file'}`;
+    return { status: 201, text: JSON.stringify({ blobId, size: file.size }) };
+  };
+
   #answer([name, given, id]: Invocation, done: readonly Invocation[]): Invocation {
     const args: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(given)) {
@@ -138,6 +160,15 @@ export class FakeJmap {
         return this.#set(args);
       case 'Mailbox/set':
         return this.#setMailbox(args);
+      case 'Identity/get':
+        return { state: '0', list: this.identities, notFound: [] };
+      case 'EmailSubmission/set':
+        return this.#submit(args);
+      case 'EmailSubmission/query': {
+        const { emailIds = [] } = args['filter'] as { emailIds?: string[] };
+        const ids = this.submitted.filter((id) => emailIds.includes(id));
+        return { queryState: '0', position: 0, ids };
+      }
       default:
         return { error: 'unknownMethod' };
     }
@@ -192,10 +223,15 @@ export class FakeJmap {
   }
 
   #find(args: Args): string[] {
-    const { inMailbox, text } = (args['filter'] ?? {}) as { inMailbox?: string; text?: string };
+    const { inMailbox, text, header } = (args['filter'] ?? {}) as {
+      inMailbox?: string;
+      text?: string;
+      header?: readonly [string, string];
+    };
     const seen = new Set<string>();
     return [...this.emails.values()]
       .filter((email) => inMailbox === undefined || email.mailboxIds[inMailbox])
+      .filter((email) => header === undefined || email.messageId?.includes(header[1]))
       .filter((email) => text === undefined || email.subject?.includes(text))
       .toSorted((a, b) => (a.receivedAt < b.receivedAt ? 1 : -1))
       .filter(({ threadId }) => {
@@ -228,6 +264,10 @@ export class FakeJmap {
   }
 
   #set(args: Args): Answer {
+    const created: Record<string, { id: string }> = {};
+    for (const [key, email] of Object.entries((args['create'] ?? {}) as Record<string, Args>)) {
+      created[key] = { id: this.add(email) };
+    }
     const notUpdated: Record<string, unknown> = {};
     const refuse = (id: string): boolean => {
       const type = this.refuseSet?.(id) ?? (this.emails.has(id) ? undefined : 'notFound');
@@ -238,7 +278,7 @@ export class FakeJmap {
       if (!refuse(id)) this.change(id, this.#patched(id, patch));
     }
     for (const id of (args['destroy'] ?? []) as string[]) if (!refuse(id)) this.destroy(id);
-    return { oldState: null, newState: this.#state('e'), notUpdated };
+    return { oldState: null, newState: this.#state('e'), created, notUpdated };
   }
 
   #patched(id: string, patch: Args): Partial<FullEmail> {
@@ -251,6 +291,17 @@ export class FakeJmap {
     }
     const mailboxIds = patch['mailboxIds'] as Flags | undefined;
     return { keywords, ...(mailboxIds && { mailboxIds }) };
+  }
+
+  #submit(args: Args): Answer {
+    const { s } = (args['create'] ?? {}) as { s?: { emailId: string } };
+    const description = this.refuseSubmit;
+    if (description !== undefined) return { notCreated: { s: { type: 'forbidden', description } } };
+    const emailId = s?.emailId ?? '';
+    this.submitted.push(emailId);
+    const filed = (args['onSuccessUpdateEmail'] ?? {}) as Record<string, Args>;
+    this.#set({ update: { [emailId]: filed['#s'] } });
+    return { oldState: null, newState: '1', created: { s: { id: 's1' } } };
   }
 
   #setMailbox(args: Args): Answer {

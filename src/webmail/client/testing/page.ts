@@ -57,6 +57,7 @@ export function testPage(options: PageOptions = {}): TestPage {
   const browser: Browser = {
     fetch: server.fetch,
     clock,
+    upload: server.upload,
     storage,
     openStream: () => ({
       readyState: 1,

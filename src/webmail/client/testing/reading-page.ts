@@ -48,7 +48,8 @@ async function showAll(htmls: readonly string[], walls: Walls): Promise<readonly
 /** What the page is beside its frames, and where those are. */
 function outside(): { readonly page: string; readonly places: readonly string[] } {
   const frames = [...document.querySelectorAll('iframe')];
-  const places = frames.map((frame) => frame.contentWindow?.location.href ?? 'elsewhere');
+  // Of another site's page the place cannot be asked, and there is no document.
+  const places = frames.map((frame) => frame.contentDocument?.location.href ?? 'elsewhere');
   const copy = document.documentElement.cloneNode(true) as Element;
   for (const frame of copy.querySelectorAll('iframe')) frame.remove();
   return { page: `${location.href} ${document.title} ${copy.outerHTML}`, places };

@@ -32,6 +32,17 @@ export function FolderPane() {
         document.querySelector<HTMLElement>('.folders-button')?.focus();
       }}
     >
+      <button
+        type="button"
+        class="button button-main compose-button"
+        onClick={() => {
+          app.toggleFolders(false);
+          app.composer('new');
+        }}
+      >
+        <Icon name="compose" />
+        {text.say('do.compose')}
+      </button>
       <ul class="folders">
         {app.folders.tree(closed, text.language).map((node) => (
           <FolderItem

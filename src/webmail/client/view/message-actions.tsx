@@ -9,12 +9,21 @@ const ANSWERS: readonly { readonly kind: AnswerKind; readonly icon: IconName }[]
   { kind: 'forward', icon: 'forward' },
 ];
 
-/** What the reader writes next; nothing while there is no composer (`App.composer`). */
+/** What the reader writes next. */
 export function MessageActions({ email }: { email: FullEmail }) {
   const app = useApp();
   const text = useText();
   const { composer } = app;
-  if (!composer) return null;
+  if (email.keywords['$draft'] === true) {
+    return (
+      <div class="message-actions">
+        <button type="button" class="button button-main" onClick={() => composer('edit', email)}>
+          <Icon name="compose" />
+          {text.say('compose.edit')}
+        </button>
+      </div>
+    );
+  }
   const others = (email.to?.length ?? 0) + (email.cc?.length ?? 0);
   return (
     <div class="message-actions">

@@ -1,4 +1,5 @@
 import { useApp, useText } from './context.ts';
+import { ComposePane } from './compose-pane.tsx';
 import { ConversationPane } from './conversation-pane.tsx';
 import { FolderPane } from './folder-pane.tsx';
 import { LinkBanner } from './link-banner.tsx';
@@ -35,6 +36,7 @@ export function Shell() {
           </>
         )}
       </div>
+      <ComposePane />
       <NoticeBar />
       <Sheets />
     </div>

@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest';
+
+import { testPage, type PageOptions, type TestPage } from '../testing/page.ts';
+import { SEND_AFTER_MS } from './composer.ts';
+
+const ADA = { name: 'Ada', email: 'ada@example.test' };
+
+async function opened(options: PageOptions = {}): Promise<TestPage> {
+  const page = testPage(options);
+  page.server.add();
+  await page.app.start();
+  await page.clock.pass(200);
+  return page;
+}
+
+const inFolder = ({ server }: TestPage, folder: string) =>
+  [...server.emails.values()].filter((email) => email.mailboxIds[folder]);
+
+async function typed(page: TestPage, subject = 'Hello'): Promise<void> {
+  await page.app.letters.open('new');
+  page.app.letters.edit({ to: [ADA], subject, body: '<div>Words</div>' });
+}
+
+describe('[P-04] a draft', () => {
+  it('is saved while it is typed, and is one however often', async () => {
+    const page = await opened();
+    await typed(page);
+    for (const subject of ['A', 'B', 'C']) {
+      page.app.letters.edit({ subject });
+      await page.clock.pass(3000);
+      expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual([subject]);
+      expect(page.app.letters.status).toBe('saved');
+    }
+  });
+
+  it('is not made of an empty letter', async () => {
+    const page = await opened();
+    await page.app.letters.open('new');
+    page.app.letters.edit({ body: '<div> <br></div>' });
+    await page.clock.pass(3000);
+    await page.app.letters.close();
+    expect(inFolder(page, 'drafts')).toEqual([]);
+  });
+
+  it('is one when the answer to a save was lost', async () => {
+    const page = await opened();
+    await typed(page);
+    page.server.loseAnswers = 1;
+    await page.clock.pass(3000);
+    expect(inFolder(page, 'drafts')).toHaveLength(1);
+    page.app.letters.edit({ subject: 'Later' });
+    await page.clock.pass(3000);
+    expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual(['Later']);
+  });
+
+  it('comes after the save of a node that died before it answered', async () => {
+    const page = await opened();
+    await typed(page, 'One');
+    await page.clock.pass(3000);
+    // The former state goes only when the new one is known to be there.
+    page.server.fault = (_, calls) => {
+      if (calls.some(([name, args]) => name === 'Email/set' && 'create' in args)) {
+        throw new TypeError('network error');
+      }
+      return undefined;
+    };
+    page.app.letters.edit({ subject: 'Two' });
+    await page.clock.pass(5000);
+    expect(page.app.letters.status).toBe('failed');
+    expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual(['One']);
+    page.server.fault = () => undefined;
+    await page.clock.pass(20_000);
+    expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual(['Two']);
+  });
+
+  it('of a page that was closed is taken up by the next, and leaves no second', async () => {
+    const page = await opened();
+    await typed(page, 'Before');
+    await page.clock.pass(3000);
+    page.app.letters.edit({ subject: 'After' });
+    page.app.end();
+    const { server, storage, clock } = page;
+    const next = testPage({ server, storage, clock });
+    await next.app.start();
+    await clock.pass(5000);
+    expect(next.app.letters.letter?.subject).toBe('After');
+    expect(inFolder(next, 'drafts').map((one) => one.subject)).toEqual(['After']);
+  });
+
+  it('is typed on while the session has ended, and saved after the sign-in', async () => {
+    const page = await opened();
+    await typed(page);
+    page.server.fault = () => new Response('{}', { status: 401 });
+    await page.clock.pass(3000);
+    expect(page.app.connection.link.kind).toBe('signed-out');
+    page.app.letters.edit({ subject: 'Typed meanwhile' });
+    page.server.fault = () => undefined;
+    page.app.connection.wake();
+    await page.clock.pass(6000);
+    expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual(['Typed meanwhile']);
+  });
+
+  it('is destroyed when it is discarded, and not when that is undone', async () => {
+    const page = await opened();
+    await typed(page);
+    await page.clock.pass(3000);
+    page.app.letters.discard();
+    page.app.notices.undo();
+    await page.clock.pass(30_000);
+    expect(inFolder(page, 'drafts')).toHaveLength(1);
+    page.app.letters.discard();
+    await page.clock.pass(30_000);
+    expect(inFolder(page, 'drafts')).toEqual([]);
+  });
+});
+
+describe('[P-04] a letter that is sent', () => {
+  it('waits for Undo, then goes, and lies in Sent', async () => {
+    const page = await opened();
+    await typed(page);
+    page.app.letters.send();
+    expect(page.app.letters.letter).toBeUndefined();
+    await page.clock.pass(SEND_AFTER_MS - 1000);
+    expect(page.server.submitted).toEqual([]);
+    await page.clock.pass(2000);
+    expect(page.server.submitted).toHaveLength(1);
+    expect(inFolder(page, 'drafts')).toEqual([]);
+    const [sent] = inFolder(page, 'sent');
+    expect(sent).toMatchObject({ subject: 'Hello', keywords: { $seen: true } });
+    expect(sent?.keywords['$draft']).toBeUndefined();
+  });
+
+  it('comes back by Undo as it was', async () => {
+    const page = await opened();
+    await typed(page);
+    page.app.letters.send();
+    page.app.notices.undo();
+    await page.clock.pass(SEND_AFTER_MS * 2);
+    expect(page.server.submitted).toEqual([]);
+    expect(page.app.letters.letter).toMatchObject({ subject: 'Hello', to: [ADA] });
+  });
+
+  it('goes once, where the answer is lost', async () => {
+    const page = await opened();
+    await typed(page);
+    await page.clock.pass(3000);
+    const lose = (): void => {
+      page.server.fault = (_, calls) => {
+        if (calls.some(([name]) => name === 'EmailSubmission/set')) {
+          page.server.loseAnswers = 1;
+          page.server.fault = () => undefined;
+        }
+        return undefined;
+      };
+    };
+    lose();
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 5000);
+    expect(page.server.submitted).toHaveLength(1);
+    expect(page.app.notices.notice?.key).toBe('compose.sent');
+  });
+
+  it('is told as not known where neither side can say', async () => {
+    const page = await opened();
+    await typed(page);
+    page.server.fault = (_, calls) => {
+      if (calls.some(([name]) => name === 'EmailSubmission/set')) throw new TypeError('network');
+      return undefined;
+    };
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 5000);
+    expect(page.app.notices.notice?.key).toBe('compose.unknown');
+    expect(page.app.letters.letter?.subject).toBe('Hello');
+    expect(inFolder(page, 'drafts')).toHaveLength(1);
+  });
+
+  it('comes back with the reason when it is refused', async () => {
+    const page = await opened();
+    await typed(page);
+    page.server.refuseSubmit = 'The address is none of yours';
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 1000);
+    expect(page.app.notices.notice?.values).toEqual({ why: 'The address is none of yours' });
+    expect(page.app.letters.letter?.subject).toBe('Hello');
+  });
+
+  it('is doubted when it speaks of a file that is not there', async () => {
+    const page = await opened();
+    await typed(page);
+    page.app.letters.edit({ body: '<div>See the attached plan</div>' });
+    page.app.letters.send();
+    expect(page.app.letters.doubt).toBe('file');
+    page.app.letters.attach([new File(['x'], 'plan.txt', { type: 'text/plain' })]);
+    await page.clock.pass(3000);
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 1000);
+    const [sent] = inFolder(page, 'sent');
+    expect(sent?.attachments).toMatchObject([{ blobId: 'u-plan.txt', disposition: 'attachment' }]);
+  });
+});

@@ -1,0 +1,417 @@
+/**
+ * The letter that is open, and those on their way out: what views of it know. One letter is open at
+ * a time; another one that is begun saves it. What is typed is kept in the browser at once
+ * (`kept.ts`) and saved as a draft soon after; saves of a letter never overlap (`#last`), so what
+ * one does not know of the other is nothing.
+ */
+import type { Address, FullEmail } from '../jmap/types.ts';
+import type { App } from '../model/app.ts';
+import { Observable } from '../observable.ts';
+import { Contacts } from './contacts.ts';
+import { discardDraft, saveDraft, sendDraft, wasSubmitted } from './drafts.ts';
+import { KeptLetters } from './kept.ts';
+import {
+  asKind,
+  distinct,
+  forgetsFile,
+  isEmpty,
+  letterAbout,
+  letterOfDraft,
+  newLetter,
+  type Beginning,
+  type Identity,
+  type Letter,
+  type LetterFile,
+  type LetterKind,
+} from './letter.ts';
+import { uploadFile } from './uploads.ts';
+
+/** Of rest after a key; the browser's own copy is made at once. */
+const SAVE_AFTER_MS = 2000;
+/** How long Undo holds a letter back. */
+export const SEND_AFTER_MS = 8000;
+const SAVE_AGAIN_MS = 15_000;
+
+export type SaveStatus = 'fresh' | 'typed' | 'saving' | 'saved' | 'failed';
+
+export interface FileProgress {
+  readonly sent: number;
+  readonly error: string | undefined;
+  readonly file: File;
+  readonly abort: AbortController;
+}
+
+export class Composer extends Observable {
+  readonly #app: App;
+  readonly contacts: Contacts;
+  identities: readonly Identity[] = [];
+  letter: Letter | undefined;
+  status: SaveStatus = 'fresh';
+  error: string | undefined;
+  /** Why it is asked once more before it goes: no file is there, or no subject. */
+  doubt: 'file' | 'subject' | undefined;
+  readonly progress = new Map<string, FileProgress>();
+  /** On their way, still held back by Undo or under way. */
+  readonly #outgoing = new Set<Letter>();
+  #kept: KeptLetters | undefined;
+  #callOff: (() => void) | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(app: App) {
+    super();
+    this.#app = app;
+    this.contacts = new Contacts(app);
+  }
+
+  /** Whether closing the page would lose, or keep back, anything. */
+  get isBusy(): boolean {
+    const typed = this.letter !== undefined && ['typed', 'saving', 'failed'].includes(this.status);
+    return typed || this.#outgoing.size > 0;
+  }
+
+  /** Once the session is open: takes up what was not saved when a page was closed. */
+  begin(): void {
+    const { browser, connection } = this.#app;
+    this.#kept = new KeptLetters({
+      storage: browser.storage,
+      accountId: connection.accountId,
+      pageId: browser.pageId,
+      now: () => browser.clock.now(),
+    });
+    const [last, ...others] = this.#kept.found();
+    if (!last) return;
+    void this.#takeUp(last, others);
+  }
+
+  async #takeUp(last: Letter, others: readonly Letter[]): Promise<void> {
+    await this.#loadIdentities();
+    for (const one of others) if (!(await this.#hasGone(one))) void this.#saveApart(one);
+    if (this.letter || (await this.#hasGone(last))) return;
+    this.#show({ ...last, isUnsettled: true }, 'typed');
+    this.#soon();
+  }
+
+  /** Sent by the page that was closed before it could say so. */
+  async #hasGone(letter: Letter): Promise<boolean> {
+    if (letter.draft === undefined || !(await wasSubmitted(this.#app, letter.draft))) return false;
+    this.#kept?.drop(letter);
+    return true;
+  }
+
+  async open(kind: LetterKind, email?: FullEmail, to: readonly Address[] = []): Promise<void> {
+    await this.close();
+    await this.#loadIdentities();
+    void this.contacts.load();
+    const begin = await this.#beginning(email, kind);
+    const letter =
+      email === undefined || kind === 'new'
+        ? newLetter(begin)
+        : kind === 'edit'
+          ? letterOfDraft(email, begin)
+          : letterAbout(kind, email, begin);
+    this.#show(to.length > 0 ? { ...letter, to } : letter, 'fresh');
+  }
+
+  edit(some: Partial<Letter>): void {
+    if (!this.letter) return;
+    this.letter = { ...this.letter, ...some };
+    this.doubt = undefined;
+    this.status = 'typed';
+    this.#kept?.put(this.letter);
+    this.#soon();
+    this.changed();
+  }
+
+  setKind(isPlain: boolean): void {
+    if (this.letter) this.edit(asKind(this.letter, isPlain));
+  }
+
+  /** @param shown a picture for the text where it is put; else it is attached */
+  attach(
+    files: readonly File[],
+    shown: (file: File) => string | undefined = () => undefined,
+  ): void {
+    const added = files.map((file): LetterFile => {
+      const id = this.#app.browser.newId();
+      const { name, type, size } = file;
+      this.progress.set(id, { sent: 0, error: undefined, file, abort: new AbortController() });
+      const known = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type) ? type : 'application/octet-stream';
+      return { id, name, type: known, size, cid: shown(file), blobId: undefined };
+    });
+    const all = [...(this.letter?.files ?? []), ...added];
+    this.edit({
+      files: all.toSorted((a, b) => Number(a.cid === undefined) - Number(b.cid === undefined)),
+    });
+    for (const { id } of added) void this.upload(id);
+  }
+
+  async upload(id: string): Promise<void> {
+    const known = this.progress.get(id);
+    if (!known) return;
+    const tell = (some: Partial<FileProgress>): void => {
+      const now = this.progress.get(id);
+      if (now) this.progress.set(id, { ...now, ...some });
+      this.changed();
+    };
+    tell({ error: undefined, sent: 0 });
+    try {
+      const { signal } = known.abort;
+      const onProgress = (sent: number): void => tell({ sent });
+      const blobId = await uploadFile(this.#app, known.file, { onProgress, signal });
+      const files = this.letter?.files.map((one) => (one.id === id ? { ...one, blobId } : one));
+      this.progress.delete(id);
+      if (files) this.edit({ files });
+    } catch (error) {
+      tell({ error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  removeFile(id: string): void {
+    this.progress.get(id)?.abort.abort();
+    this.progress.delete(id);
+    this.edit({ files: this.letter?.files.filter((one) => one.id !== id) ?? [] });
+  }
+
+  /** Saves what is to be saved, and shows no letter. */
+  async close(): Promise<void> {
+    const { letter, status } = this;
+    if (!letter) return;
+    this.#callOff?.();
+    const isWorth = status !== 'fresh' && status !== 'saved';
+    this.letter = undefined;
+    this.changed();
+    if (isWorth && !(letter.draft === undefined && isEmpty(letter, this.#signature(letter)))) {
+      await this.#saveApart(letter);
+    } else this.#kept?.drop(letter);
+  }
+
+  /** The page is hidden, and may never be seen again. */
+  flush(): void {
+    if (this.letter && this.status === 'typed') this.#save();
+  }
+
+  /** With all its saved states, after Undo is over. */
+  discard(): void {
+    const { letter } = this;
+    if (!letter) return;
+    this.#forget();
+    const { notices } = this.#app;
+    const callOff = this.#app.browser.clock.after(SEND_AFTER_MS + 4000, () => {
+      void this.#after(async () => {
+        this.#kept?.drop(letter);
+        await discardDraft(this.#app, letter);
+        this.#app.news();
+      });
+    });
+    const undo = (): void => {
+      callOff();
+      this.#show(letter, 'typed');
+      this.#soon();
+    };
+    notices.show({ kind: 'done', key: 'compose.discarded', values: {}, undo });
+  }
+
+  /** @param sure the user has seen what is doubted */
+  send(sure = false): void {
+    const { letter } = this;
+    if (!letter) return;
+    if ([...letter.to, ...letter.cc, ...letter.bcc].length === 0) {
+      return this.#fail('compose.nobody');
+    }
+    if (letter.files.some(({ blobId }) => blobId === undefined)) return this.#fail('compose.wait');
+    if (!sure) {
+      this.doubt = forgetsFile(letter)
+        ? 'file'
+        : letter.subject.trim() === ''
+          ? 'subject'
+          : undefined;
+      if (this.doubt) return this.changed();
+    }
+    this.#forget();
+    this.#kept?.put(letter);
+    this.#outgoing.add(letter);
+    const { browser, notices } = this.#app;
+    const callOff = browser.clock.after(SEND_AFTER_MS, () => void this.#sendNow(letter));
+    const undo = (): void => {
+      callOff();
+      this.#outgoing.delete(letter);
+      this.#show(letter, 'typed');
+      this.#soon();
+    };
+    notices.show({ kind: 'done', key: 'compose.sending', values: {}, undo });
+  }
+
+  #forget(): void {
+    this.#callOff?.();
+    this.letter = undefined;
+    this.doubt = undefined;
+    this.error = undefined;
+    this.changed();
+  }
+
+  #fail(key: 'compose.nobody' | 'compose.wait'): void {
+    this.error = this.#app.text?.say(key);
+    this.changed();
+  }
+
+  async #sendNow(letter: Letter): Promise<void> {
+    const { notices, browser } = this.#app;
+    let current = letter;
+    await this.#after(async () => {
+      try {
+        current = await saveDraft(this.#app, this.#newest(letter));
+        // With the state that is sent: whoever takes it up can ask whether it was.
+        this.#kept?.put(current);
+        // Nothing waits for Undo any more.
+        if (notices.notice?.key === 'compose.sending') notices.dismiss();
+        const result = await sendDraft(this.#app, current);
+        if (result.kind === 'sent') {
+          notices.show({ kind: 'done', key: 'compose.sent', values: {} });
+          this.#kept?.drop(letter);
+          void this.contacts.remember([...letter.to, ...letter.cc, ...letter.bcc]);
+        } else this.#comesBack(current, result.kind === 'refused' ? result.why : undefined);
+      } catch (error) {
+        this.#comesBack(current, error instanceof Error ? error.message : String(error));
+      }
+      this.#outgoing.delete(letter);
+      this.#app.news();
+    });
+    browser.clock.after(0, () => this.changed());
+  }
+
+  /** It was not sent, or nobody knows: the user decides. */
+  #comesBack(letter: Letter, why: string | undefined): void {
+    const key = why === undefined ? 'compose.unknown' : 'compose.failed';
+    this.#app.notices.show({ kind: 'failed', key, values: { why: why ?? '' } });
+    if (this.letter) return; // Another is open: it is in Drafts.
+    this.#show(letter, 'saved');
+  }
+
+  /** What is known of its saved states may be newer than the letter. */
+  #newest(letter: Letter): Letter {
+    const known = this.#states.get(letter.id);
+    return known ? { ...letter, ...known } : letter;
+  }
+
+  readonly #states = new Map<string, Pick<Letter, 'draft' | 'isUnsettled'>>();
+
+  #show(letter: Letter, status: SaveStatus): void {
+    this.letter = this.#newest(letter);
+    this.status = status;
+    this.error = undefined;
+    this.doubt = undefined;
+    this.changed();
+  }
+
+  #soon(ms = SAVE_AFTER_MS): void {
+    this.#callOff?.();
+    this.#callOff = this.#app.browser.clock.after(ms, () => this.#save());
+  }
+
+  #save(): void {
+    this.#callOff?.();
+    void this.#after(async () => {
+      const before = this.letter;
+      if (!before || (this.status !== 'typed' && this.status !== 'failed')) return;
+      if (before.draft === undefined && isEmpty(before, this.#signature(before))) return;
+      this.status = 'saving';
+      this.changed();
+      try {
+        const saved = await this.#saved(before);
+        if (this.letter?.id !== before.id) return;
+        const isNewer = this.letter !== before;
+        this.letter = { ...merged(this.letter, saved) };
+        this.status = isNewer ? 'typed' : 'saved';
+        this.error = undefined;
+        if (isNewer) this.#soon();
+        else this.#kept?.drop(saved);
+      } catch (error) {
+        if (this.letter?.id !== before.id) return;
+        this.status = 'failed';
+        this.letter = { ...this.letter, isUnsettled: true };
+        this.error = error instanceof Error ? error.message : String(error);
+        this.#kept?.put(this.letter);
+        this.#soon(SAVE_AGAIN_MS);
+      }
+      this.changed();
+      this.#app.news();
+    });
+  }
+
+  async #saved(letter: Letter): Promise<Letter> {
+    const current = this.#newest(letter);
+    this.#states.set(letter.id, { draft: current.draft, isUnsettled: true });
+    // Written before it is begun: whoever takes the letter up after a crash looks for its states.
+    this.#kept?.put({ ...current, isUnsettled: true });
+    const saved = await saveDraft(this.#app, current);
+    this.#states.set(letter.id, { draft: saved.draft, isUnsettled: saved.isUnsettled });
+    return saved;
+  }
+
+  /** Of a letter that is open no more. What fails stays in the browser for the next page. */
+  async #saveApart(letter: Letter): Promise<void> {
+    await this.#after(async () => {
+      try {
+        await this.#saved(letter);
+        this.#kept?.drop(letter);
+        this.#app.news();
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#app.notices.show({ kind: 'failed', key: 'compose.notSaved', values: { why } });
+      }
+    });
+  }
+
+  /** One after the other. */
+  #after(run: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(run, run);
+    return this.#last;
+  }
+
+  #signature(letter: Letter): string {
+    return this.identities.find(({ id }) => id === letter.identityId)?.textSignature ?? '';
+  }
+
+  async #loadIdentities(): Promise<void> {
+    if (this.identities.length > 0) return;
+    const batch = this.#app.newBatch();
+    const call = batch.add('Identity/get', { ids: null });
+    this.identities = (await this.#app.connection.send(batch)).of(call).list;
+  }
+
+  /** Settings changed them. */
+  forgetIdentities(): void {
+    this.identities = [];
+  }
+
+  async #beginning(email: FullEmail | undefined, kind: LetterKind): Promise<Beginning> {
+    const { browser, text, formats, settings } = this.#app;
+    const needsHtml = email?.htmlBody.some((part) => part.type === 'text/html') ?? false;
+    const clean = needsHtml ? (await import('./clean.ts')).cleanHtml : undefined;
+    const url = (cid: string): string | undefined => {
+      const part = email?.attachments.find((one) => one.cid === cid);
+      return part && this.#app.downloadUrl(part);
+    };
+    const sender = email?.from?.[0];
+    const name = sender?.name ?? sender?.email ?? '';
+    const date = email ? formats.full(email.sentAt ?? email.receivedAt) : '';
+    const subject = email?.subject ?? '';
+    const names = distinct(email?.to ?? []).map((one) => one.email);
+    const values = { name, date, subject, to: names.join(', '), email: sender?.email ?? '' };
+    const key = kind === 'forward' ? 'compose.forwardHead' : 'compose.quoteHead';
+    return {
+      id: browser.newId(),
+      identities: this.identities,
+      isPlain: settings.choices.plain,
+      quoteHead: text?.say(key, values) ?? '',
+      clean: (html) => clean?.(html, url) ?? '',
+    };
+  }
+}
+
+/** The letter as it is now, with what a save of an earlier state of it has told. */
+function merged(now: Letter, saved: Letter): Letter {
+  const blobs = new Map(saved.files.map(({ id, blobId }) => [id, blobId]));
+  const files = now.files.map((one) => ({ ...one, blobId: blobs.get(one.id) ?? one.blobId }));
+  return { ...now, files, draft: saved.draft, isUnsettled: saved.isUnsettled };
+}

@@ -1,0 +1,201 @@
+/**
+ * Saved states of letters, and their sending, whatever node answers.
+ *
+ * Invariants, with a page that may be closed and a line that may break at any point:
+ *
+ * - What was saved is never lost: a new state is made first, and only when the server has said so
+ *   is the former destroyed.
+ * - Two states do not stay: all states of a letter have its Message-ID. A save of which no answer
+ *   came makes the letter `isUnsettled`; the next save (of this page, or of the one that takes the
+ *   letter up again) looks for states by Message-ID and destroys all but its own. Until then there
+ *   may be two, and never none.
+ * - A letter is sent at most once by one press: `EmailSubmission/set` is not repeated. Where no
+ *   answer came the server is asked whether it has such a submission; if it does not know, the user
+ *   is told just that.
+ */
+import { MethodFailed } from '../jmap/batch.ts';
+import { Unsure } from '../jmap/connection.ts';
+import type { BodyPart, SetError } from '../jmap/types.ts';
+import type { App } from '../model/app.ts';
+import { sentHtml, textOfHtml } from './html.ts';
+import type { Identity, Letter } from './letter.ts';
+
+declare module '../jmap/types.ts' {
+  interface Responses {
+    'Identity/get': GetResponse<Identity>;
+    'Identity/set': SetResponse;
+    'EmailSubmission/set': SetResponse;
+    'EmailSubmission/query': QueryResponse;
+  }
+}
+
+/** Creations of one state that are tried while no answer comes. */
+const TRIES = 3;
+
+export type SendResult =
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'refused'; readonly why: string }
+  /** No answer came, and the server cannot say. */
+  | { readonly kind: 'unknown' };
+
+/**
+ * Of a letter as it is now. @returns the letter with its new state; throws Refused, MethodFailed
+ */
+export async function saveDraft(app: App, letter: Letter): Promise<Letter> {
+  const folder = await folderOf(app, 'drafts');
+  const known = letter.draft === undefined ? [] : [letter.draft];
+  const former = new Set(letter.isUnsettled ? [...known, ...(await statesOf(app, letter))] : known);
+  const { made, wasUnsure } = await create(app, letter, { folder, former });
+  const batch = app.newBatch();
+  const parts = batch.add('Email/get', { ids: [made], properties: ['id', 'attachments'] });
+  if (former.size > 0) batch.add('Email/set', { destroy: [...former] });
+  const answers = await app.connection.send(batch);
+  const [saved] = answers.maybe(parts)?.list ?? [];
+  // Some state may still come of a request that the line broke off: the next save looks again.
+  return { ...withBlobs(letter, saved?.attachments), draft: made, isUnsettled: wasUnsure };
+}
+
+/** Destroys all states. */
+export async function discardDraft(app: App, letter: Letter): Promise<void> {
+  const known = letter.draft === undefined ? [] : [letter.draft];
+  const all = letter.isUnsettled ? [...known, ...(await statesOf(app, letter))] : known;
+  if (all.length === 0) return;
+  const batch = app.newBatch();
+  batch.add('Email/set', { destroy: [...new Set(all)] });
+  await app.connection.send(batch);
+}
+
+/** Sends the state that was saved last. @throws Refused */
+export async function sendDraft(app: App, letter: Letter): Promise<SendResult> {
+  const { draft, identityId, about } = letter;
+  if (draft === undefined) return { kind: 'refused', why: 'The letter was not saved' };
+  const sent = await folderOf(app, 'sent');
+  const filed = { 'keywords/$draft': null, 'keywords/$seen': true, mailboxIds: { [sent]: true } };
+  const batch = app.newBatch();
+  const call = batch.add('EmailSubmission/set', {
+    create: { s: { identityId, emailId: draft } },
+    onSuccessUpdateEmail: { '#s': filed },
+  });
+  try {
+    const answers = await app.connection.send(batch, { repeat: 'once' });
+    const refused = answers.of(call).notCreated?.['s'];
+    if (refused) return { kind: 'refused', why: reasonOf(refused) };
+  } catch (error) {
+    if (error instanceof MethodFailed) return { kind: 'refused', why: error.message };
+    if (!(error instanceof Unsure)) throw error;
+    if (!(await wasSubmitted(app, draft))) return { kind: 'unknown' };
+  }
+  // Both are so after a second time as after the first, so no answer has to be looked at.
+  const after = app.newBatch();
+  const flagged = about ? { [about.email]: { [`keywords/${about.keyword}`]: true } } : {};
+  after.add('Email/set', { update: { [draft]: filed, ...flagged } });
+  if (letter.isUnsettled) {
+    const rest = (await statesOf(app, letter)).filter((id) => id !== draft);
+    if (rest.length > 0) after.add('Email/set', { destroy: rest });
+  }
+  await app.connection.send(after);
+  return { kind: 'sent' };
+}
+
+/** Whether the server took this state of a letter, as far as it remembers: a week. */
+export async function wasSubmitted(app: App, draft: string): Promise<boolean> {
+  const batch = app.newBatch();
+  const call = batch.add('EmailSubmission/query', { filter: { emailIds: [draft] } });
+  const answers = await app.connection.send(batch);
+  return (answers.maybe(call)?.ids.length ?? 0) > 0;
+}
+
+interface Creation {
+  readonly folder: string;
+  /** States that there were before. */
+  readonly former: ReadonlySet<string>;
+}
+
+async function create(app: App, letter: Letter, { folder, former }: Creation) {
+  let wasUnsure = false;
+  for (let tries = 1; ; tries += 1) {
+    const batch = app.newBatch();
+    const call = batch.add('Email/set', {
+      create: { d: emailOf(app.letters.identities, letter, folder) },
+    });
+    try {
+      const answer = (await app.connection.send(batch, { repeat: 'once' })).of(call);
+      const made = answer.created?.['d']?.id;
+      if (made !== undefined) return { made, wasUnsure };
+      const why = answer.notCreated?.['d'];
+      throw new MethodFailed('Email/set', why?.type ?? 'noAnswer', why && reasonOf(why));
+    } catch (error) {
+      if (!(error instanceof Unsure) || tries === TRIES) throw error;
+      wasUnsure = true;
+      const [made] = (await statesOf(app, letter)).filter((id) => !former.has(id));
+      if (made !== undefined) return { made, wasUnsure };
+    }
+  }
+}
+
+/** Drafts with the letter's Message-ID. */
+async function statesOf(app: App, { messageId }: Letter): Promise<readonly string[]> {
+  const folder = app.folders.ofRole('drafts')?.id;
+  if (folder === undefined) return [];
+  const batch = app.newBatch();
+  const filter = { inMailbox: folder, header: ['Message-ID', messageId] };
+  const call = batch.add('Email/query', { filter });
+  return (await app.connection.send(batch)).of(call).ids;
+}
+
+const NAMES = { drafts: 'Drafts', sent: 'Sent' } as const;
+
+/** A mailbox that has no such folder yet gets one. @throws MethodFailed */
+async function folderOf(app: App, role: 'drafts' | 'sent'): Promise<string> {
+  const known = app.folders.ofRole(role)?.id;
+  if (known !== undefined) return known;
+  const batch = app.newBatch();
+  const made = batch.add('Mailbox/set', { create: { f: { name: NAMES[role], role } } });
+  const answer = (await app.connection.send(batch)).of(made);
+  app.news();
+  const id = answer.created?.['f']?.id;
+  if (id !== undefined) return id;
+  const why = answer.notCreated?.['f'];
+  throw new MethodFailed('Mailbox/set', why?.type ?? 'noAnswer', why && reasonOf(why));
+}
+
+/** The Email object that is created (RFC 8621 §4.6). */
+export function emailOf(identities: readonly Identity[], letter: Letter, folder: string) {
+  const identity = identities.find(({ id }) => id === letter.identityId);
+  const { to, cc, bcc, subject, isPlain, body } = letter;
+  const attachments = letter.files.flatMap(({ blobId, type, name, cid }) => {
+    if (blobId === undefined) return [];
+    const shown = cid !== undefined && !isPlain;
+    const where = shown ? { disposition: 'inline', cid } : { disposition: 'attachment' };
+    return [{ blobId, type, ...(name !== '' && { name }), ...where }];
+  });
+  const text = { t: { value: isPlain ? body : textOfHtml(body) } };
+  return {
+    mailboxIds: { [folder]: true },
+    keywords: { $draft: true, $seen: true },
+    messageId: [letter.messageId],
+    from: identity ? [{ name: identity.name || null, email: identity.email }] : [],
+    ...(identity?.replyTo?.length && { replyTo: identity.replyTo }),
+    ...(to.length > 0 && { to }),
+    ...(cc.length > 0 && { cc }),
+    ...(bcc.length > 0 && { bcc }),
+    subject,
+    ...(letter.inReplyTo.length > 0 && { inReplyTo: letter.inReplyTo }),
+    ...(letter.references.length > 0 && { references: letter.references }),
+    bodyValues: isPlain ? text : { ...text, h: { value: sentHtml(body) } },
+    textBody: [{ partId: 't', type: 'text/plain' }],
+    ...(!isPlain && { htmlBody: [{ partId: 'h', type: 'text/html' }] }),
+    ...(attachments.length > 0 && { attachments }),
+  };
+}
+
+/** Files are parts of the saved state now: uploads are kept for a day only. */
+function withBlobs(letter: Letter, parts: readonly BodyPart[] | undefined): Letter {
+  const there = letter.files.filter((one) => one.blobId !== undefined);
+  if (!parts || parts.length !== there.length) return letter;
+  const blobs = new Map(there.map((one, at) => [one.id, parts[at]?.blobId ?? undefined]));
+  const files = letter.files.map((one) => ({ ...one, blobId: blobs.get(one.id) ?? one.blobId }));
+  return { ...letter, files };
+}
+
+export const reasonOf = ({ type, description }: SetError): string => description ?? type;

@@ -1,0 +1,53 @@
+import type { COMPOSE as ENGLISH } from '../en/compose.ts';
+import type { Translation } from '../translation.ts';
+
+export const COMPOSE = {
+  'compose.title': 'Новое письмо',
+  'compose.edit': 'Продолжить письмо',
+  'compose.from': 'От',
+  'compose.subject': 'Тема',
+  'compose.showCc': 'Копии',
+  'compose.body': 'Текст письма',
+  'compose.remove': 'Убрать: {name}',
+  'compose.suggested': 'Кому вы уже писали',
+  'compose.badAddress': 'Это ещё не адрес',
+  'compose.toolbar': 'Оформление',
+  'compose.bold': 'Полужирный',
+  'compose.italic': 'Курсив',
+  'compose.underline': 'Подчёркнутый',
+  'compose.bullets': 'Список',
+  'compose.quote': 'Цитата',
+  'compose.link': 'Ссылка…',
+  'compose.linkAddress': 'Адрес страницы',
+  'compose.linkAdd': 'Добавить ссылку',
+  'compose.picture': 'Картинка в тексте',
+  'compose.attach': 'Приложить файлы',
+  'compose.plain': 'Простой текст',
+  'compose.send': 'Отправить',
+  'compose.sendAnyway': 'Всё равно отправить',
+  'compose.discard': 'Удалить черновик',
+  'compose.discarded': 'Черновик удалён',
+  'compose.close': 'Сохранить и закрыть',
+  'compose.saving': 'Сохраняется',
+  'compose.saved': 'Сохранено в черновиках',
+  'compose.typed': 'Сохранено на этом устройстве',
+  'compose.unsaved': 'На сервере ещё не сохранено: {why}',
+  'compose.notSaved': 'Черновик не удалось сохранить, он остался на этом устройстве: {why}',
+  'compose.nobody': 'Укажите, кому отправить',
+  'compose.wait': 'Дождитесь загрузки файлов или уберите те, что не загрузились',
+  'compose.noFile': 'В письме говорится о файле, но ничего не приложено.',
+  'compose.noSubject': 'У письма нет темы.',
+  'compose.sending': 'Отправляется',
+  'compose.sent': 'Отправлено',
+  'compose.failed': 'Не отправлено: {why}',
+  'compose.unknown':
+    'Связь прервалась во время отправки, и неизвестно, ушло ли письмо. ' +
+    'Поищите его, прежде чем отправлять снова.',
+  'compose.fileFailed': 'Не удалось: {why}',
+  'compose.uploading': '{done} из {all}',
+  'compose.drop': 'Отпустите файлы, чтобы приложить их',
+  'compose.quoteHead': '{date}, {name}:',
+  'compose.forwardHead':
+    '---------- Пересланное письмо ----------\nОт: {name} <{email}>\nДата: {date}\n' +
+    'Тема: {subject}\nКому: {to}',
+} as const satisfies Translation<typeof ENGLISH>;

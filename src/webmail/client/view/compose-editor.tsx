@@ -1,0 +1,175 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+
+import { escaped } from '../compose/html.ts';
+import type { Letter } from '../compose/letter.ts';
+import type { Key } from '../i18n/text.ts';
+import { useApp, useText } from './context.ts';
+import type { IconName } from './icon.tsx';
+import { IconButton } from './icon-button.tsx';
+
+type Tool = readonly [icon: IconName, label: Key, command: string, value?: string];
+
+const TOOLS: readonly Tool[] = [
+  ['bold', 'compose.bold', 'bold'],
+  ['italic', 'compose.italic', 'italic'],
+  ['underline', 'compose.underline', 'underline'],
+  ['bullets', 'compose.bullets', 'insertUnorderedList'],
+  ['quote', 'compose.quote', 'formatBlock', 'blockquote'],
+];
+
+/** The browser's own editor; what is put into it was cleaned (`compose/clean.ts`). */
+export function HtmlEditor({ letter }: { letter: Letter }) {
+  const { letters, browser } = useApp();
+  const text = useText();
+  const editor = useRef<HTMLDivElement>(null);
+  const typed = useRef<string | undefined>(undefined);
+  useLayoutEffect(() => {
+    const element = editor.current;
+    // What the user types comes back as it is: the cursor must not move.
+    if (!element || typed.current === letter.body) return;
+    element.innerHTML = letter.body;
+    typed.current = letter.body;
+  }, [letter.body]);
+  const tell = (): void => {
+    typed.current = editor.current?.innerHTML ?? '';
+    letters.edit({ body: typed.current });
+  };
+  const put = (html: string): void => {
+    editor.current?.focus();
+    document.execCommand('insertHTML', false, html);
+    tell();
+  };
+  const takeFiles = (files: readonly File[]): void => {
+    const shown = new Map<File, string>();
+    for (const file of files) if (isPicture(file)) shown.set(file, `${browser.newId()}@mailfarm`);
+    letters.attach(files, (file) => shown.get(file));
+    for (const [file, cid] of shown) {
+      const src = URL.createObjectURL(file);
+      put(`<img src="${src}" alt="${escaped(file.name)}" data-cid="${cid}">`);
+    }
+  };
+  const paste = async (event: ClipboardEvent | DragEvent, from: DataTransfer): Promise<void> => {
+    const [files, html] = [[...from.files], from.getData('text/html')];
+    if (files.length === 0 && html === '') return; // Text: as the browser does it.
+    event.preventDefault();
+    event.stopPropagation();
+    if (files.length > 0) return takeFiles(files);
+    const { cleanHtml } = await import('../compose/clean.ts');
+    put(cleanHtml(html));
+  };
+  return (
+    <>
+      <Toolbar onDone={tell} onPictures={takeFiles} onLink={put} />
+      <div
+        class="compose-text compose-html"
+        ref={editor}
+        contentEditable
+        role="textbox"
+        aria-multiline="true"
+        aria-label={text.say('compose.body')}
+        dir="auto"
+        onInput={tell}
+        onPaste={(event) => event.clipboardData && void paste(event, event.clipboardData)}
+        onDrop={(event) => event.dataTransfer && void paste(event, event.dataTransfer)}
+      />
+    </>
+  );
+}
+
+const isPicture = ({ type }: File): boolean => /^image\/(png|jpeg|gif|webp)$/.test(type);
+
+interface ToolbarParts {
+  readonly onDone: () => void;
+  readonly onPictures: (files: readonly File[]) => void;
+  readonly onLink: (html: string) => void;
+}
+
+function Toolbar({ onDone, onPictures, onLink }: ToolbarParts) {
+  const text = useText();
+  const picker = useRef<HTMLInputElement>(null);
+  const [selected, setSelected] = useState<Range | undefined>();
+  return (
+    <div class="compose-tools" role="group" aria-label={text.say('compose.toolbar')}>
+      {/* A press must not take the focus, and with it the selection, from the text. */}
+      <span class="tools" onMouseDown={(event) => event.preventDefault()}>
+        {TOOLS.map(([icon, label, command, value]) => (
+          <IconButton
+            key={command}
+            icon={icon}
+            label={text.say(label)}
+            onClick={() => {
+              document.execCommand(command, false, value);
+              onDone();
+            }}
+          />
+        ))}
+        <IconButton
+          icon="link"
+          label={text.say('compose.link')}
+          expanded={selected !== undefined}
+          onClick={() => {
+            const selection = getSelection();
+            const at = selection?.rangeCount ? selection.getRangeAt(0) : document.createRange();
+            setSelected(selected ? undefined : at.cloneRange());
+          }}
+        />
+        <IconButton
+          icon="picture"
+          label={text.say('compose.picture')}
+          onClick={() => picker.current?.click()}
+        />
+      </span>
+      <input
+        ref={picker}
+        type="file"
+        accept="image/png,image/jpeg,image/gif,image/webp"
+        multiple
+        hidden
+        onChange={({ currentTarget }) => {
+          onPictures([...(currentTarget.files ?? [])]);
+          currentTarget.value = '';
+        }}
+      />
+      {selected && (
+        <LinkForm
+          onAdd={(url) => {
+            setSelected(undefined);
+            if (url === undefined) return;
+            const selection = getSelection();
+            selection?.removeAllRanges();
+            selection?.addRange(selected);
+            const words = selected.toString() || url;
+            onLink(`<a href="${escaped(url)}">${escaped(words)}</a>`);
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+function LinkForm({ onAdd }: { onAdd: (url: string | undefined) => void }) {
+  const text = useText();
+  const [url, setUrl] = useState('https://');
+  const add = (): void => onAdd(/^(https?:\/\/|mailto:)[^\s]+$/i.test(url) ? url : undefined);
+  return (
+    <span class="link-form">
+      <input
+        type="url"
+        dir="ltr"
+        autoFocus
+        aria-label={text.say('compose.linkAddress')}
+        value={url}
+        onInput={(event) => setUrl(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' && event.key !== 'Escape') return;
+          event.preventDefault();
+          if (event.key === 'Enter') add();
+          else onAdd(undefined);
+        }}
+      />
+      <button type="button" class="text-button" onClick={add}>
+        {text.say('compose.linkAdd')}
+      </button>
+    </span>
+  );
+}
