@@ -12,15 +12,17 @@
  */
 import type { MimePart } from '../message/mime/types.ts';
 import { transferDecoder } from '../message/mime/transfer.ts';
-import type { EmailPlace, MailView } from '../mailbox/view.ts';
+import type { EmailPlace, MailVersion, MailView } from '../mailbox/view.ts';
 import type { BlobPart, Blobs, KeptBlob, OpenBlob } from './types.ts';
 import type { Uploads } from './uploads.ts';
 
 const PART = /^p([0-9a-z]{1,11})-([0-9a-z]{1,11})-([biq])-([A-Za-z0-9_-]+)$/;
 
+/** Those of one request. */
 export class AccountBlobs implements Blobs {
   readonly #view: MailView;
   readonly #uploads: Uploads;
+  #look: Promise<MailVersion> | undefined;
 
   constructor(view: MailView, uploads: Uploads) {
     this.#view = view;
@@ -48,11 +50,16 @@ export class AccountBlobs implements Blobs {
     return this.#uploads.keep(this.#view.mail.facts, content, type);
   }
 
-  /** One that another node put here a moment ago is looked for before it is said not to be. */
+  /**
+   * One that another node put here a moment ago is looked for before it is said not to be: once for
+   * each request, however many ids of nothing are in it.
+   */
   async #placeOf(emailId: string): Promise<EmailPlace | undefined> {
     const [known] = this.#view.version.places(emailId);
     if (known !== undefined) return known;
-    const [found] = (await this.#view.refresh()).places(emailId);
+    this.#look ??= this.#view.refresh();
+    await this.#look;
+    const [found] = this.#view.version.places(emailId);
     return found;
   }
 

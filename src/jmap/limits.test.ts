@@ -1,6 +1,7 @@
 /** What one user may make a worker do: small requests that mean much work or much memory. */
 import { request as httpRequest } from 'node:http';
 import { afterEach, expect, test, vi } from 'vitest';
+import { MemoryStore } from '../mailbox/memory.ts';
 import { startJmap, type TestJmap, type TestJmapOptions } from './testing/server.ts';
 import { CAPABILITIES } from './types.ts';
 
@@ -61,4 +62,78 @@ test('requests whose bodies are still on their way count as under way', async ()
   await vi.waitFor(async () => {
     expect((await jmap.api({ using: CORE, methodCalls: [] })).status).toBe(200);
   });
+});
+
+const upload = async (jmap: TestJmap, body: string, type = 'text/plain') => {
+  const url = `${jmap.base}/jmap/upload/${jmap.account.id}/`;
+  const reply = await fetch(url, { method: 'POST', headers: { 'content-type': type }, body });
+  return { status: reply.status, ...((await reply.json()) as { blobId?: string }) };
+};
+
+test('empty files are files: there is an end to them', async () => {
+  const jmap = await start({
+    values: { 'jmap.upload.total': 1_048_576, 'jmap.upload.size': 1_048_576 },
+  });
+  const statuses: number[] = [];
+  for (let n = 0; n < 257; n += 1) statuses.push((await upload(jmap, '')).status);
+  expect(statuses.indexOf(507)).toBe(256); // 4 KiB each.
+});
+
+const partsOf = (count: number): string =>
+  [
+    'From: a@x.test',
+    'Content-Type: multipart/mixed; boundary=b',
+    '',
+    ...Array.from({ length: count }, (_, at) => `--b\r\n\r\npart ${at}`),
+    '--b--',
+    '',
+  ].join('\r\n');
+
+test('a message of very many parts does not become as many files when it is parsed', async () => {
+  const jmap = await start();
+  const { blobId } = await upload(jmap, partsOf(900), 'message/rfc822');
+  const args = { accountId: jmap.account.id, blobIds: [blobId], properties: ['bodyStructure'] };
+  const [whole, without] = await jmap.calls(
+    ['Email/parse', args],
+    ['Email/parse', { ...args, bodyProperties: ['partId'] }],
+  );
+  expect(whole?.[1]).toMatchObject({ type: 'requestTooLarge' });
+  expect(without?.[1]['parsed']).toHaveProperty(String(blobId));
+});
+
+test('where no more uploads are kept a message is not parsed, which is no fault of the server', async () => {
+  const jmap = await start({
+    values: { 'jmap.upload.total': 2_097_152, 'jmap.upload.size': 1_048_576 },
+  });
+  const { blobId } = await upload(jmap, partsOf(5), 'message/rfc822');
+  const args = { accountId: jmap.account.id, blobIds: [blobId], properties: ['bodyStructure'] };
+  const [answer] = await jmap.calls(['Email/parse', args]);
+  expect(answer?.[1]).toMatchObject({ type: 'requestTooLarge' });
+  expect(jmap.web.errors()).toEqual([]);
+});
+
+test('ids of blobs that are not there cost one look at the folders for a request', async () => {
+  let looks = 0;
+  const store = new MemoryStore();
+  const counting = async (account: Parameters<MemoryStore['openMail']>[0]) => {
+    const mail = await MemoryStore.prototype.openMail.call(store, account);
+    const { folders } = mail;
+    return Object.assign(mail, {
+      folders: () => {
+        looks += 1;
+        return folders.call(mail);
+      },
+    });
+  };
+  const jmap = await start({ store: Object.assign(store, { openMail: counting }) });
+  const blobIds = Array.from({ length: 100 }, (_, at) => `mnowhere${at}`);
+  const { id } = jmap.account;
+  await jmap.calls(['Core/echo', {}]);
+  const before = looks;
+  const [answer] = await jmap.calls([
+    'Blob/copy',
+    { accountId: id, fromAccountId: id, blobIds },
+  ]);
+  expect(Object.keys(answer?.[1]['notCopied'] as object)).toHaveLength(100);
+  expect(looks - before).toBeLessThanOrEqual(1);
 });

@@ -99,6 +99,8 @@ export type JmapOptionValues = OptionValues<typeof JMAP_OPTIONS>;
 export const JSON_DEPTH_MAX = 64;
 /** An uploaded file is kept in pieces of so many octets: what an upload has in memory. */
 export const UPLOAD_PIECE_BYTES = 1_048_576;
+/** Parts of messages that one Email/parse keeps, so that each has a blob id. */
+export const PARSED_PARTS_MAX = 200;
 /** Between two pings of a stream of events, in seconds (RFC 8620 §7.3 lets a server decide). */
 export const PING_SECONDS_MIN = 15;
 export const PING_SECONDS_MAX = 300;

@@ -3,7 +3,7 @@ import { DirectoryUnavailable } from '../directory/types.ts';
 import type { Problem } from '../http/web-types.ts';
 import { MailError, type MailErrorKind } from '../mailbox/mail.ts';
 import { StoreError, type StoreErrorKind } from '../volumes/error.ts';
-import { MethodError, type MethodErrorType } from './types.ts';
+import { BlobError, MethodError, type MethodErrorType } from './types.ts';
 
 const STORE: Readonly<Record<StoreErrorKind, readonly [status: number, text: string]>> = {
   'volume-down': [503, 'Your mail cannot be reached at the moment. Nothing is lost; try again'],
@@ -46,6 +46,7 @@ export function methodErrorOf(error: unknown): MethodError | undefined {
     return new MethodError('serverUnavailable', STORE[error.kind][1]);
   }
   if (error instanceof MailError) return new MethodError(MAIL[error.kind][1], error.message);
+  if (error instanceof BlobError) return new MethodError('requestTooLarge', error.message);
   if (error instanceof DirectoryUnavailable) return new MethodError('serverUnavailable', AWAY);
   return undefined;
 }

@@ -26,6 +26,8 @@ const DRAWER = 'uploads';
 const ID = /^[0-9a-z]{7}[A-Za-z0-9_-]{22}$/;
 const NAME = /^([0-9a-z]{7}[A-Za-z0-9_-]{22})\.(is|\d{1,6})$/;
 const SWEEP_MS = 3_600_000;
+/** A file with nothing in it counts as so much. */
+const EMPTY_BYTES = 4_096;
 
 export interface UploadLimits {
   /** Octets of one file, and of all that a user keeps. */
@@ -67,12 +69,11 @@ export class Uploads {
         if (octets > limits.size) {
           throw new BlobError('too-large', `A file may have ${limits.size} octets`);
         }
-        if (used + octets > limits.total) {
-          throw new BlobError('too-much', `Files of ${limits.total} octets may be kept at once`);
-        }
+        if (used + octets > limits.total) throw tooMuch(limits);
         await facts.put(DRAWER, `${id}.${pieces}`, piece);
         pieces += 1;
       }
+      if (octets === 0 && used + EMPTY_BYTES > limits.total) throw tooMuch(limits);
       const is = Buffer.from(JSON.stringify({ type, octets, pieces }));
       await facts.put(DRAWER, `${id}.is`, is);
     } catch (error) {
@@ -106,16 +107,20 @@ export class Uploads {
     await this.#sweep(facts);
   }
 
-  /** @returns octets that are kept, whole pieces */
+  /** @returns octets that are kept, whole pieces; an empty file is a file as well */
   async #sweep(facts: UserFacts): Promise<number> {
     const oldest = (this.#options.clock.now() - this.#options.limits.keepMs) / 1000;
     let kept = 0;
+    let last: string | undefined;
     const old = new Map<string, number>();
     for (const name of await facts.list(DRAWER)) {
       const [, id, part] = NAME.exec(name) ?? [];
       if (id === undefined || part === undefined) continue;
       if (Number.parseInt(id.slice(0, 7), 36) >= oldest) {
+        // Of `n.0` and `n.is` the former comes first.
         if (part !== 'is') kept += UPLOAD_PIECE_BYTES;
+        else if (id !== last) kept += EMPTY_BYTES;
+        last = id;
       } else {
         old.set(id, Math.max(old.get(id) ?? 0, part === 'is' ? 0 : Number(part) + 1));
       }
@@ -129,6 +134,9 @@ export class Uploads {
     for (let n = 0; n < pieces; n += 1) await facts.remove(DRAWER, `${id}.${n}`);
   }
 }
+
+const tooMuch = ({ total }: UploadLimits): BlobError =>
+  new BlobError('too-much', `Files of ${total} octets may be kept at once`);
 
 async function* readPieces(facts: UserFacts, id: string, pieces: number): AsyncGenerator<Buffer> {
   for (let n = 0; n < pieces; n += 1) {

@@ -6,6 +6,7 @@ import { CONTENT_DEFAULTS, contentProperties, emailPlan, type EmailPlan } from '
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { invalid, readerFor, type Reader } from './arguments.ts';
 import { METADATA, readEmails } from './email-read.ts';
+import { PARSED_PARTS_MAX } from '../options.ts';
 import {
   changesAnswer,
   changesArguments,
@@ -81,13 +82,14 @@ export async function emailParse(args: Args, context: JmapContext): Promise<Args
   const parsed = new Map<string, Args>();
   const [notFound, notParsable]: [string[], string[]] = [[], []];
   let left = PARSED_OCTETS_MAX;
+  const keeper = new Keeper(context);
   for (const blobId of new Set(blobIds)) {
     const bytes = await blobBytes(context, blobId, left);
     if (bytes === 'not-found') notFound.push(blobId);
     else if (bytes === 'too-large') notParsable.push(blobId);
     else {
       left -= bytes.length;
-      const email = await parsedEmail(context, plan, bytes);
+      const email = await parsedEmail(keeper, plan, bytes);
       if (email === undefined) notParsable.push(blobId);
       else parsed.set(blobId, email);
     }
@@ -117,9 +119,38 @@ async function blobBytes(
   return Buffer.concat(pieces);
 }
 
-/** Undefined: it is no message. What is asked of its parts is kept as if it were uploaded. */
+/**
+ * Parts of what one call parses, kept as if they were uploaded: one after the other, and not as many
+ * as a stranger's message may have.
+ */
+class Keeper {
+  readonly #blobs: JmapContext['blobs'];
+  #before: Promise<unknown> = Promise.resolve();
+  #count = 0;
+
+  constructor({ blobs }: JmapContext) {
+    this.#blobs = blobs;
+  }
+
+  /** @throws MethodError requestTooLarge; BlobError, StoreError */
+  keep({ body, encoding, type, subtype }: MimePart, bytes: Buffer): Promise<string> {
+    const kept = this.#before.then(async () => {
+      this.#count += 1;
+      if (this.#count > PARSED_PARTS_MAX) {
+        throw new MethodError('requestTooLarge', 'There are too many parts: ask for no blobId');
+      }
+      const octets = decodeTransfer(encoding, bytes.subarray(body.offset, body.end));
+      return (await this.#blobs.keep(once(octets), `${type}/${subtype}`)).blobId;
+    });
+    this.#before = kept;
+    kept.catch(() => {}); // Those after it fail with it; whoever asked is told.
+    return kept;
+  }
+}
+
+/** Undefined: it is no message. */
 async function parsedEmail(
-  { blobs }: JmapContext,
+  keeper: Keeper,
   plan: EmailPlan,
   bytes: Buffer,
 ): Promise<Args | undefined> {
@@ -129,17 +160,13 @@ async function parsedEmail(
     [...plan.properties].filter((name) => METADATA.has(name)).map((name) => [name, null]),
   );
   const kept = new Map<MimePart, Promise<string>>();
-  const keep = async ({ body, encoding, type, subtype }: MimePart): Promise<string> => {
-    const octets = decodeTransfer(encoding, bytes.subarray(body.offset, body.end));
-    return (await blobs.keep(once(octets), `${type}/${subtype}`)).blobId;
-  };
   const content = {
     head: whole,
     whole,
     read: async ({ offset, end }: { readonly offset: number; readonly end: number }) =>
       bytes.subarray(offset, end),
     blobOf: (part: MimePart) => {
-      const blob = kept.get(part) ?? keep(part);
+      const blob = kept.get(part) ?? keeper.keep(part, bytes);
       kept.set(part, blob);
       return blob;
     },
