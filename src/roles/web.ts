@@ -1,6 +1,7 @@
 /** The web of one worker, put together: JMAP and webmail in one service. */
 import type { Authenticator } from '../auth/types.ts';
 import type { Directory } from '../directory/types.ts';
+import { createResolver } from '../dns/resolver.ts';
 import { createWebService } from '../http/web-service.ts';
 import { createJmapRoutes } from '../jmap/service.ts';
 import { problemOf } from '../jmap/trouble.ts';
@@ -8,6 +9,7 @@ import type { Submitter } from '../jmap/types.ts';
 import type { MailStore } from '../mailbox/types.ts';
 import { OpenMailViews } from '../mailbox/views.ts';
 import type { Service } from '../net/types.ts';
+import { imageRoutes } from '../webmail/images/routes.ts';
 import { setUpOf } from '../webmail/set-up/endpoints.ts';
 import { staticRoutes } from '../webmail/static.ts';
 import { openWebmail } from '../webmail/webmail.ts';
@@ -33,14 +35,17 @@ export function openWeb(parts: WebEngineParts): Service {
     options: values,
     setUp: setUpOf({ values, listen: plan.listen, hostName: hostNameOf(plan, values) }),
   });
+  const views = new OpenMailViews({ store, clock });
   const jmap = createJmapRoutes({
     auth: webmail.web,
-    views: new OpenMailViews({ store, clock }),
+    views,
     submitter,
     affairsOf: webmail.affairsOf,
     values,
     messageMax: values['mailbox.message.max'],
   });
-  const routes = [jmap, webmail.routes, staticRoutes()];
+  const resolver = createResolver({ ...parts, options: values });
+  const images = imageRoutes({ auth: webmail.web, views, resolver });
+  const routes = [jmap, webmail.routes, images, staticRoutes()];
   return createWebService({ ...parts, routes, describe: problemOf });
 }

@@ -15,6 +15,12 @@ export const HEIGHT_MAX = 30_000;
 /** Attributes of a message's `body` that its frame's gets. */
 const BODY_ATTRIBUTES = ['style', 'class', 'dir', 'lang', 'bgcolor', 'text', 'link'] as const;
 
+/**
+ * Frames within the frame, which a cleaned message has none of. Chromium connects to where one
+ * leads before it asks the policy whether it may, so that the policy alone does not hold.
+ */
+const NESTED = 'iframe, frame, object, embed, fencedframe, portal';
+
 /** Puts a message in the place of what was there. */
 export function fillFrame(page: Document, mail: CleanMail): void {
   page.documentElement.toggleAttribute('data-adapts', mail.adapts);
@@ -28,6 +34,7 @@ export function fillFrame(page: Document, mail: CleanMail): void {
     if (value === null) page.body.removeAttribute(name);
     else page.body.setAttribute(name, value);
   }
+  for (const nested of mail.body.querySelectorAll(NESTED)) nested.remove();
   page.body.replaceChildren(...mail.body.childNodes);
 }
 
