@@ -137,3 +137,42 @@ test('ids of blobs that are not there cost one look at the folders for a request
   expect(Object.keys(answer?.[1]['notCopied'] as object)).toHaveLength(100);
   expect(looks - before).toBeLessThanOrEqual(1);
 });
+
+const many = (count: number, word: (at: number) => string): string =>
+  Array.from({ length: count }, (_, at) => word(at)).join(' ');
+
+test.for([
+  ['words', { text: many(501, (at) => `w${at}`) }],
+  ['words in two fields', { from: many(300, () => 'x'), subject: many(300, () => 'y') }],
+  [
+    'keywords of threads',
+    {
+      operator: 'OR',
+      conditions: Array.from({ length: 11 }, (_, at) => ({ someInThreadHaveKeyword: `k${at}` })),
+    },
+  ],
+] as const)('a filter of very many %s is refused, for a list and for snippets', async ([, filter]) => {
+  const jmap = await start();
+  const accountId = jmap.account.id;
+  const answers = await jmap.calls(
+    ['Email/query', { accountId, filter }],
+    ['SearchSnippet/get', { accountId, filter, emailIds: [] }],
+  );
+  for (const [, args] of answers) expect(args).toMatchObject({ type: 'unsupportedFilter' });
+});
+
+test('a word of a megabyte is no fault of the server', async () => {
+  const store = new MemoryStore();
+  const jmap = await start({ store });
+  store.deliver(jmap.account, Buffer.from('Subject: xxxxxx\n\nx\n'));
+  const accountId = jmap.account.id;
+  const filter = { text: 'x('.repeat(500_000) };
+  const [, snippets] = await jmap.calls(
+    ['Email/query', { accountId }],
+    [
+      'SearchSnippet/get',
+      { accountId, filter, '#emailIds': { resultOf: 'c0', name: 'Email/query', path: '/ids' } },
+    ],
+  );
+  expect(snippets?.[1]['list']).toHaveLength(1);
+});

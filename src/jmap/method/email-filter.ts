@@ -21,23 +21,35 @@ export type Filter =
 
 /** Operators in operators. */
 const DEPTH_MAX = 20;
+/** Conditions and operators, and words of texts: each is looked for in each message. */
 const NODES_MAX = 500;
+/** Each keyword of threads is counted over all messages. */
+const THREAD_CONDITIONS_MAX = 10;
 const NOTHING: Query = { kind: 'not', of: { kind: 'all' } };
 const ALL: Query = { kind: 'all' };
 
 /** @throws MethodError invalidArguments, unsupportedFilter */
 export function readFilter(value: unknown): Filter {
-  const budget = { nodes: NODES_MAX };
+  const budget: Budget = { nodes: NODES_MAX, threads: THREAD_CONDITIONS_MAX };
   return readNode(value ?? {}, 0, budget);
 }
 
-function readNode(value: unknown, depth: number, budget: { nodes: number }): Filter {
+interface Budget {
+  nodes: number;
+  threads: number;
+}
+
+/** @throws MethodError unsupportedFilter */
+function spend(budget: Budget, what: keyof Budget, count: number): void {
+  budget[what] -= count;
+  if (budget[what] >= 0) return;
+  throw new MethodError('unsupportedFilter', 'The filter has too many conditions');
+}
+
+function readNode(value: unknown, depth: number, budget: Budget): Filter {
   if (!isRecord(value)) return invalid('filter is an object');
-  budget.nodes -= 1;
-  if (depth > DEPTH_MAX || budget.nodes < 0) {
-    throw new MethodError('unsupportedFilter', 'The filter has too many conditions');
-  }
-  if (!Object.hasOwn(value, 'operator')) return readCondition(value);
+  spend(budget, 'nodes', depth > DEPTH_MAX ? Infinity : 1);
+  if (!Object.hasOwn(value, 'operator')) return readCondition(value, budget);
   const reader = new Reader(value);
   const operator = reader.string('operator');
   const conditions = reader.objects('conditions') ?? invalid('An operator has conditions');
@@ -51,7 +63,7 @@ function readNode(value: unknown, depth: number, budget: { nodes: number }): Fil
 
 const query = (one: Query): Filter => ({ kind: 'query', query: one });
 
-function readCondition(condition: Args): Filter {
+function readCondition(condition: Args, budget: Budget): Filter {
   const reader = new Reader(condition);
   const of: Filter[] = [];
   for (const name of Object.keys(condition)) {
@@ -59,7 +71,11 @@ function readCondition(condition: Args): Filter {
     if (read === undefined) {
       throw new MethodError('unsupportedFilter', `There is no condition ${name.slice(0, 60)}`);
     }
-    if (reader.value(name) !== undefined) of.push(read(reader, name));
+    if (reader.value(name) === undefined) continue;
+    const made = read(reader, name);
+    if (made.kind === 'and') spend(budget, 'nodes', made.of.length);
+    if (asks(made, 'thread')) spend(budget, 'threads', 1);
+    of.push(made);
   }
   return of.length === 1 ? (of[0] as Filter) : { kind: 'and', of };
 }

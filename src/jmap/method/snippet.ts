@@ -21,6 +21,8 @@ const SHOWN = 160;
 /** Octets of text that are looked at. */
 const TEXT_OCTETS = 256 * 1024;
 const WORDS_MAX = 50;
+/** Characters of a word; a longer one is looked for by its beginning. */
+const WORD_MAX = 200;
 const PARALLEL = 4;
 
 /** RFC 8621 §5.1 */
@@ -83,11 +85,13 @@ function wantedWords(filter: unknown): Words {
     ] as const) {
       const text = one[name];
       if (typeof text !== 'string') continue;
-      for (const word of wordsOf(text)) for (const set of sets) set.add(word);
+      for (const word of wordsOf(text)) for (const set of sets) set.add(cut(word));
     }
   }
   return { subject: pattern(subject), body: pattern(body) };
 }
+
+const cut = (word: string): string => word.slice(0, WORD_MAX).toWellFormed();
 
 /** The longest first, so that what begins with another is found. */
 function pattern(words: ReadonlySet<string>): RegExp | undefined {
