@@ -176,3 +176,41 @@ test('a word of a megabyte is no fault of the server', async () => {
   );
   expect(snippets?.[1]['list']).toHaveLength(1);
 });
+
+test('more text than an answer holds is refused, a single large email is told', async () => {
+  const store = new MemoryStore();
+  const jmap = await start({ store });
+  const text = Buffer.concat([Buffer.from('Subject: x\n\n'), Buffer.alloc(7_000_000, 'line of text\n')]);
+  for (let n = 0; n < 16; n += 1) store.deliver(jmap.account, text);
+  const accountId = jmap.account.id;
+  const [query] = await jmap.calls(['Email/query', { accountId }]);
+  const ids = query?.[1]['ids'] as string[];
+  const args = { accountId, properties: ['bodyValues'], fetchAllBodyValues: true };
+  const answers = await jmap.calls(
+    ['Email/get', { ...args, ids }],
+    ['Email/get', { ...args, ids: ids.slice(0, 1) }],
+  );
+  expect(answers.map(([, { type }]) => type)).toEqual(['requestTooLarge', 'requestTooLarge']);
+  const [one, bounded] = await jmap.calls(
+    ['Email/get', { ...args, ids: ids.slice(0, 1) }],
+    ['Email/get', { ...args, ids, maxBodyValueBytes: 1_000 }],
+  );
+  expect(one?.[1]['list']).toHaveLength(1);
+  expect(bounded?.[1]['list']).toHaveLength(16);
+});
+
+test('properties of header fields have an end', async () => {
+  const jmap = await start();
+  const accountId = jmap.account.id;
+  const names = (count: number) => Array.from({ length: count }, (_, at) => `header:X-${at}`);
+  const answers = await jmap.calls(
+    ['Email/get', { accountId, ids: [], properties: names(200) }],
+    ['Email/get', { accountId, ids: [], properties: names(201) }],
+    ['Email/get', { accountId, ids: [], bodyProperties: names(201) }],
+  );
+  expect(answers.map(([, { type }]) => type)).toEqual([
+    undefined,
+    'requestTooLarge',
+    'requestTooLarge',
+  ]);
+});

@@ -99,6 +99,8 @@ export type JmapOptionValues = OptionValues<typeof JMAP_OPTIONS>;
 export const JSON_DEPTH_MAX = 64;
 /** An uploaded file is kept in pieces of so many octets: what an upload has in memory. */
 export const UPLOAD_PIECE_BYTES = 1_048_576;
+/** Properties of emails in one call; those of header fields (RFC 8621 §4.1.3) have no end. */
+export const PROPERTIES_MAX = 200;
 /** Parts of messages that one Email/parse keeps, so that each has a blob id. */
 export const PARSED_PARTS_MAX = 200;
 /** Between two pings of a stream of events, in seconds (RFC 8620 §7.3 lets a server decide). */

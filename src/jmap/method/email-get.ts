@@ -5,8 +5,8 @@ import type { MimePart } from '../../message/mime/types.ts';
 import { CONTENT_DEFAULTS, contentProperties, emailPlan, type EmailPlan } from '../wire/email.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { invalid, readerFor, type Reader } from './arguments.ts';
-import { METADATA, readEmails } from './email-read.ts';
-import { PARSED_PARTS_MAX } from '../options.ts';
+import { METADATA, readEmails, shownEmail } from './email-read.ts';
+import { PARSED_PARTS_MAX, PROPERTIES_MAX } from '../options.ts';
 import {
   changesAnswer,
   changesArguments,
@@ -40,10 +40,15 @@ function planFrom(
   defaults: readonly string[],
   metadata: ReadonlySet<string>,
 ): EmailPlan {
+  const properties = reader.strings('properties') ?? defaults;
+  const partProperties = reader.strings('bodyProperties');
+  if (Math.max(properties.length, partProperties?.length ?? 0) > PROPERTIES_MAX) {
+    throw new MethodError('requestTooLarge', `At most ${PROPERTIES_MAX} properties may be asked for`);
+  }
   const plan = emailPlan(
     {
-      properties: reader.strings('properties') ?? defaults,
-      partProperties: reader.strings('bodyProperties'),
+      properties,
+      partProperties,
       values: {
         text: reader.boolean('fetchTextBodyValues'),
         html: reader.boolean('fetchHTMLBodyValues'),
@@ -89,7 +94,7 @@ export async function emailParse(args: Args, context: JmapContext): Promise<Args
     else if (bytes === 'too-large') notParsable.push(blobId);
     else {
       left -= bytes.length;
-      const email = await parsedEmail(keeper, plan, bytes);
+      const email = await shownEmail(context, () => parsedEmail(keeper, plan, bytes));
       if (email === undefined) notParsable.push(blobId);
       else parsed.set(blobId, email);
     }

@@ -10,7 +10,8 @@ import { StoreError } from '../../volumes/error.ts';
 import { contentProperties, type Content, type EmailPlan } from '../wire/email.ts';
 import { utcDate } from '../wire/header.ts';
 import { keywordsOf } from '../wire/keywords.ts';
-import type { Args, JmapContext } from '../types.ts';
+import { MethodError, type Args, type JmapContext } from '../types.ts';
+import { jsonSize } from '../wire/values.ts';
 import { byFolder } from './email-filter.ts';
 import { currentVersion } from './standard.ts';
 
@@ -20,6 +21,27 @@ export const METADATA: ReadonlySet<string> = new Set(
 );
 
 const PARALLEL = 4;
+/** What emails say in the answer to one request, in octets; the last of them may be of any size. */
+const SHOWN_OCTETS_MAX = 64 * 1024 * 1024;
+
+const shownYet = new WeakMap<JmapContext, number>();
+
+/**
+ * One more email of an answer. An answer is in memory whole: thousands of emails with all their
+ * text would be more than a worker has. @throws MethodError requestTooLarge
+ */
+export async function shownEmail<T>(
+  context: JmapContext,
+  make: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  if ((shownYet.get(context) ?? 0) > SHOWN_OCTETS_MAX) {
+    const text = 'That is too much for one answer: ask for fewer emails, or maxBodyValueBytes';
+    throw new MethodError('requestTooLarge', text);
+  }
+  const email = await make();
+  shownYet.set(context, (shownYet.get(context) ?? 0) + jsonSize(email, SHOWN_OCTETS_MAX));
+  return email;
+}
 
 export interface EmailsRead {
   readonly list: readonly Args[];
@@ -84,11 +106,12 @@ async function readNow(reading: Reading, ids: readonly string[]): Promise<Map<st
   await inParallel(numbered, PARALLEL, () => async ({ id, place, places, thread }) => {
     const summary = summaries.get(place);
     if (plan.need !== 'nothing' && summary === undefined) return;
-    const email = await orGone(async () => ({
+    const made = async (): Promise<Args> => ({
       ...(await metadata(reading, { id, place, places }, thread)),
       ...(summary &&
         (await contentProperties(plan, contentOf(context, { id, place, plan }, summary)))),
-    }));
+    });
+    const email = await shownEmail(context, () => orGone(made));
     if (email !== undefined) emails.set(id, { id, ...email });
   });
   return emails;

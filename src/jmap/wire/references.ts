@@ -7,12 +7,10 @@
  */
 import { MethodError, type Args } from '../types.ts';
 import type { Invocation } from './request.ts';
-import { isRecord } from './values.ts';
+import { isRecord, jsonSize } from './values.ts';
 
 /** Values that one pointer may give; each `*` multiplies. */
 const VALUES_MAX = 100_000;
-/** Of a value in JSON beside its text: quotes, a comma. */
-const VALUE_OCTETS = 4;
 
 /** What the references of a request may give yet: about octets of JSON. */
 export interface ReferenceBudget {
@@ -75,21 +73,9 @@ function follow(value: unknown, steps: readonly string[]): unknown {
 
 /** Looks at no more of a value than may be spent. @throws MethodError requestTooLarge */
 function spend(value: unknown, budget: ReferenceBudget): void {
-  const open: unknown[] = [value];
-  while (open.length > 0) {
-    const one = open.pop();
-    budget.left -= VALUE_OCTETS + (typeof one === 'string' ? one.length : 0);
-    if (budget.left < 0) {
-      throw new MethodError('requestTooLarge', 'Results that are referred to are too large');
-    }
-    if (Array.isArray(one)) for (const item of one as readonly unknown[]) open.push(item);
-    else if (isRecord(one)) {
-      for (const [name, item] of Object.entries(one)) {
-        budget.left -= name.length;
-        open.push(item);
-      }
-    }
-  }
+  budget.left -= jsonSize(value, budget.left);
+  if (budget.left >= 0) return;
+  throw new MethodError('requestTooLarge', 'Results that are referred to are too large');
 }
 
 const bad = (text: string): MethodError => new MethodError('invalidResultReference', text);
