@@ -47,6 +47,25 @@ describe.each(TEST_SERVERS)('webmail on %s', (kind) => {
     expect(anybody).toMatchObject({ status: 401, body: { title: 'Sign in first' } });
   });
 
+  test('[P-04] those who were written to are remembered, by whichever node', async () => {
+    const browser = await user(BOB);
+    const people = [{ name: 'Ada', email: 'Ada@x.test' }];
+    await browser.ask('POST', '/self/contacts', { people });
+    const again = [{ name: null, email: 'ada@x.test' }];
+    expect((await browser.ask('POST', '/self/contacts', { people: again })).status).toBe(200);
+    const { body } = await browser.ask('GET', '/self/contacts');
+    expect(body).toMatchObject({ contacts: [{ name: 'Ada', email: 'ada@x.test', count: 2 }] });
+    const others = await (await user(ALICE)).ask('GET', '/self/contacts');
+    expect(others.body).toEqual({ contacts: [] });
+    for (const wrong of [{}, { people: [{ email: 'x' }] }, { people: Array(101).fill(again[0]) }]) {
+      expect((await browser.ask('POST', '/self/contacts', wrong)).status).toBe(400);
+    }
+    await browser.ask('DELETE', '/self/contacts/..%2F..%2Fcur');
+    const { contacts } = body as unknown as { contacts: { id: string }[] };
+    await browser.ask('DELETE', `/self/contacts/${contacts[0]?.id}`);
+    expect((await browser.ask('GET', '/self/contacts')).body).toEqual({ contacts: [] });
+  });
+
   test('refusals of a sign-in have a kind for the page and a text for people', async () => {
     const browser = new Browser(farm.nodes);
     const wrong = await browser.signIn(ALICE, 'no');

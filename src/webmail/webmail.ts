@@ -16,6 +16,7 @@ import type { OwnAffairs } from '../jmap/types.ts';
 import type { Logger } from '../log/types.ts';
 import type { MailStore } from '../mailbox/types.ts';
 import { authRoutes } from './auth-routes.ts';
+import { contactRoutes } from './contacts.ts';
 import { exportRoutes } from './export/routes.ts';
 import { messageFrameRoute } from './message-frame.ts';
 import { ownAffairs } from './own-affairs.ts';
@@ -74,6 +75,7 @@ export function openWebmail(options: WebmailOptions): Webmail {
       authRoutes(app, web);
       selfCareRoutes(app, parts);
       ownFactorRoutes(app, parts);
+      contactRoutes(app, parts);
       exportRoutes(app, parts);
       messageFrameRoute(app);
       await setUpRoutes(app, { directory, setUp });
