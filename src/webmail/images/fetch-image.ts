@@ -72,7 +72,8 @@ export async function fetchImage(address: string, parts: FetchImageParts): Promi
     if (!answer) return refused('no-answer');
     if (!REDIRECTS.has(answer.statusCode ?? 0)) return contentOf(answer, limits);
     answer.destroy();
-    url = webUrl(answer.headers.location ?? '', url);
+    const { location } = answer.headers;
+    url = location === undefined ? undefined : webUrl(location, url);
   }
   return refused('too-many-redirects');
 }

@@ -90,6 +90,9 @@ interface ShowParts {
   readonly onRemote: (remote: Remote | undefined) => void;
 }
 
+/** The server takes a few more of a user, who may have two pages open. */
+const REMOTE_AT_ONCE = 3;
+
 /** What is shown in a frame until something else is. */
 class Shown {
   readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
@@ -121,7 +124,8 @@ class Shown {
       if (url !== undefined) void this.#fill(picture, url);
     }
     const show = (): void => {
-      for (const picture of far) void this.#fill(picture, parts.remote(picture.source));
+      const waiting = far.values();
+      for (let n = 0; n < REMOTE_AT_ONCE; n += 1) void this.#fillAll(waiting, parts.remote);
     };
     parts.onRemote(far.length > 0 ? { count: far.length, show } : undefined);
   }
@@ -130,6 +134,13 @@ class Shown {
     this.#isOver = true;
     this.#unfollow?.();
     for (const url of this.#urls) URL.revokeObjectURL(url);
+  }
+
+  async #fillAll(waiting: Iterable<Picture>, at: (url: string) => string): Promise<void> {
+    for (const picture of waiting) {
+      if (this.#isOver) return;
+      await this.#fill(picture, at(picture.source));
+    }
   }
 
   async #fill({ image }: Picture, from: string): Promise<void> {
