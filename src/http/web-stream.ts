@@ -70,6 +70,10 @@ export interface EventStream {
   end(retryMs?: number): void;
   /** Whether the reader has not taken what was sent before. */
   readonly stuck: boolean;
+  /** Told each time the reader has taken all. */
+  onTaken(listener: () => void): void;
+  /** Breaks it off. */
+  destroy(): void;
   readonly closed: Promise<void>;
 }
 
@@ -98,6 +102,8 @@ export function openEventStream(reply: FastifyReply): EventStream {
     get stuck() {
       return raw.writableNeedDrain;
     },
+    onTaken: (listener) => void raw.on('drain', listener),
+    destroy: () => void raw.destroy(),
     closed,
   };
 }
