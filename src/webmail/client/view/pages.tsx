@@ -12,7 +12,9 @@ export type PageComponent = ComponentType<{ readonly route: PageRoute }>;
  * Other pages of the client by the first word of their address (`#/settings/…`), loaded when they
  * are first opened: a row is all that a new page needs.
  */
-export const PAGES: Readonly<Record<string, () => Promise<PageComponent>>> = {};
+export const PAGES: Readonly<Record<string, () => Promise<PageComponent>>> = {
+  settings: async () => (await import('./settings-page.tsx')).default,
+};
 
 export function ExtraPage({ route }: { route: PageRoute }) {
   const app = useApp();

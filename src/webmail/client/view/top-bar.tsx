@@ -128,6 +128,13 @@ function MenuLinks({ onChoose }: { onChoose: () => void }) {
   };
   return (
     <>
+      <button
+        type="button"
+        class="menu-item"
+        onClick={choose(() => app.go({ kind: 'page', name: 'settings', rest: [] }))}
+      >
+        {text.say('settings.title')}
+      </button>
       <button type="button" class="menu-item" onClick={choose(() => app.show({ kind: 'help' }))}>
         {text.say('menu.help')}
       </button>
