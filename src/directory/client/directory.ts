@@ -260,8 +260,9 @@ class LdapDirectory implements Directory {
     const attribute = this.#map.volume;
     if (attribute === undefined) return await this.#unwritten(account, volume);
     const stored = await this.#askPeople(async (connection, whole) => {
-      const before = await this.#reread(connection, account);
-      if (before.volume !== undefined) return before;
+      const seen = await this.#people.everywhere((one) => this.#reread(one, account));
+      const before = seen.find((one) => one.volume !== undefined);
+      if (before !== undefined) return before;
       await whole(); // One that lags behind may not show the volume yet, and takes another.
       await addVolume(connection, account.dn, new Attribute({ type: attribute, values: [volume] }));
       return await this.#reread(connection, account);
@@ -285,7 +286,8 @@ class LdapDirectory implements Directory {
 
   /**
    * Two replicas in mirror mode may take two different adds at the same moment; the later wins
-   * everywhere. So who added hears from all replicas which one it was before mail goes there.
+   * everywhere. So who added hears from all replicas which one it was before mail goes there. One
+   * that does not show it yet may be taking another add just now: the letter waits for it.
    */
   async #settle(stored: Account): Promise<Account> {
     for (let waits = 0; ; waits += 1) {
@@ -293,9 +295,8 @@ class LdapDirectory implements Directory {
       const volumes = new Set(seen.map(({ volume }) => volume));
       if (volumes.size <= 1) return seen[0] ?? stored;
       if (waits === SETTLE_WAITS) {
-        volumes.delete(undefined);
-        if (volumes.size === 1) return stored; // One is late, none says otherwise.
-        throw new DirectoryUnavailable(`The servers disagree where ${stored.dn} has its mailbox`);
+        const how = volumes.has(undefined) ? 'do not all show yet' : 'disagree';
+        throw new DirectoryUnavailable(`The servers ${how} where ${stored.dn} has its mailbox`);
       }
       await this.#clock.sleep(SETTLE_WAIT_MS);
     }
