@@ -1,5 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { FolderView } from './view.ts';
+import { mailboxChanges } from './view-changes.ts';
+import { Places } from './view-places.ts';
+import { Version } from './view-version.ts';
 import {
   decodeEmails,
   decodeMailboxes,
@@ -46,4 +50,15 @@ test('a string that is another writing of a state, or part of one, says nothing'
       if (foreign !== undefined) expect(encodeEmails(foreign)).toBe(text);
     }),
   );
+});
+
+test('an inbox that was restored has changed, though its MODSEQ is what that of the old one was', () => {
+  const versionOf = (journalId: string): Version => {
+    const state = { journalId, modseq: 5, uidNext: 3, messages: [], expunged: [] };
+    const inbox = { id: 'inbox', info: { name: 'INBOX', subscribed: true }, state };
+    return new Version([inbox as unknown as FolderView], new Places(), new Map());
+  };
+  const [old, restored] = [versionOf('11'.repeat(8)), versionOf('22'.repeat(8))];
+  expect(mailboxChanges(old.mailboxState, old)?.updated).toEqual([]);
+  expect(mailboxChanges(old.mailboxState, restored)?.updated).toEqual(['inbox']);
 });

@@ -82,9 +82,16 @@ export function decodeMailboxes(text: string): Rows<MailboxRow> | undefined {
   return decode(text, MAILBOXES, (reader) => ({ shown: reader.hash(), modseq: reader.number() }));
 }
 
-/** What a mailbox shows beside its counts, in one number. `parent`: the nearest above it. */
-export function shownOf({ name, use, subscribed }: FolderInfo, parent: string): number {
-  return crc32(JSON.stringify([name, use ?? '', subscribed, parent]));
+/**
+ * What a mailbox shows beside its counts, in one number. `parent`: the nearest above it. The journal
+ * is in it for INBOX, whose row does not tell it: after a restore another one may have the MODSEQ
+ * that the old one had.
+ */
+export function shownOf(
+  { name, use, subscribed }: FolderInfo,
+  { parent, journalId }: { readonly parent: string; readonly journalId: string },
+): number {
+  return crc32(JSON.stringify([name, use ?? '', subscribed, parent, journalId]));
 }
 
 /** Id of the Mailbox object (RFC 8621 §2). INBOX stays INBOX, whatever becomes of its journal. */

@@ -77,7 +77,8 @@ export class Version implements MailVersion {
     );
     return new Map(
       this.folders.map(({ info, state }) => {
-        const shown = shownOf(info, parentRow(info.name, rows));
+        const parent = parentRow(info.name, rows);
+        const shown = shownOf(info, { parent, journalId: state.journalId });
         return [mailboxRowOf(info.name, state), { shown, modseq: state.modseq }];
       }),
     );

@@ -4,6 +4,7 @@ import { TestClock } from '../base/testing.ts';
 import { systemRandom } from '../base/random.ts';
 import { memoryAccount } from '../directory/memory.ts';
 import { MemoryStore } from '../mailbox/memory.ts';
+import { openMaildirMail } from '../mailbox/testing/maildir-mail.ts';
 import { SignInFacts } from './sign-in-facts.ts';
 
 const account = memoryAccount({ login: 'alice@example.test' });
@@ -73,4 +74,19 @@ test('one after the other: the first succeeds; what nobody can use any more is s
   expect(await book.firstUse(account, stepAt(clock.now()))).toBe(true);
   const { facts } = await store.openMail(account);
   expect(await facts.list('signins')).toHaveLength(1);
+});
+
+test('an id that no file can be named by ends nothing, and is no trouble of the volume', async () => {
+  const under = await openMaildirMail();
+  try {
+    const [onDisk] = under.stores;
+    const maildirs = new SignInFacts({ store: onDisk, clock, random: systemRandom });
+    await maildirs.begin(under.account, record('one', 1));
+    for (const id of ['a'.repeat(900), 'é'.repeat(200), '../one', '']) {
+      await maildirs.end(under.account, id);
+    }
+    expect(await maildirs.list(under.account)).toHaveLength(1);
+  } finally {
+    await under.close();
+  }
 });

@@ -31,6 +31,7 @@ const SIGN_INS_MAX = 60;
 /** What a fact of ours takes at most; more is nobody's. */
 const FACT_BYTES_MAX = 4_096;
 const PARALLEL = 8;
+const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 export interface SignInFactsParts {
   readonly store: Pick<MailStore, 'openMail'>;
@@ -73,6 +74,8 @@ export class SignInFacts implements SignInBook {
   }
 
   async end(account: Account, id: string): Promise<void> {
+    // What nobody has; a name that no file can have is no trouble of the volume.
+    if (!ID.test(id)) return;
     await this.#with(account, ({ facts }) => facts.remove(DRAWER, `${SIGN_IN}${id}`));
   }
 
