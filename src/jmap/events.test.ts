@@ -1,6 +1,15 @@
 import { afterEach, expect, test } from 'vitest';
+import { TEST_ACCOUNT } from '../auth/testing.ts';
+import { systemClock } from '../base/clock.ts';
+import { MemoryStore } from '../mailbox/memory.ts';
 import { openMaildirMail } from '../mailbox/testing/maildir-mail.ts';
+import { OpenMailViews } from '../mailbox/views.ts';
+import { EVENT_GATHER_MS } from './options.ts';
+import { Teller } from './route/events.ts';
 import { startJmap, type TestJmap, type TestJmapOptions } from './testing/server.ts';
+
+type Shared = ConstructorParameters<typeof Teller>[0];
+type About = ConstructorParameters<typeof Teller>[1];
 
 const clean: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -163,4 +172,60 @@ test('a node that drains ends its streams, and says when to come to another', as
   expect(await events.next()).toBeUndefined();
   expect(Number(events.retry())).toBeGreaterThanOrEqual(500);
   await drained;
+});
+
+test('a stream ends when its mailbox was moved to another volume: the next one hears of changes', async () => {
+  const { one } = await twoNodes({ values: { 'jmap.events.recheck': 1_000 } });
+  const stream = await listen(one);
+  await stream.next();
+  const account = { ...one.account, quotaBytes: one.account.quotaBytes + 1 };
+  const { login } = account;
+  one.verdict = {
+    kind: 'known',
+    user: { account, login, session: undefined, password: undefined },
+  };
+  expect(await stream.next()).toBeUndefined();
+  expect(stream.retry()).toBeDefined();
+});
+
+test('to a reader that takes nothing nothing more is sent; it is told the newest when it has', async () => {
+  const clock = systemClock;
+  const store = new MemoryStore();
+  const views = new OpenMailViews({ store, clock });
+  clean.push(() => views.close());
+  const view = await views.of(TEST_ACCOUNT);
+  const sent: string[] = [];
+  let taken = (): void => {};
+  let close = (): void => {};
+  const stream = {
+    stuck: false,
+    send: ({ data }: { readonly data: string }) => void sent.push(data),
+    end: () => close(),
+    onTaken: (listener: () => void) => {
+      taken = listener;
+    },
+    destroy: () => close(),
+    closed: new Promise<void>((resolve) => {
+      close = resolve;
+    }),
+  };
+  const shared = { parts: { onDrain: () => () => {} }, values: { 'jmap.events.recheck': 60_000 } };
+  const asked = { types: ['Email'], closeAfter: 'no', ping: 0, lastId: undefined } as const;
+  const about = { accountId: TEST_ACCOUNT.id, view, asked };
+  const teller = new Teller(shared as unknown as Shared, about as unknown as About);
+  const telling = teller.tell(() => stream);
+  await expect.poll(() => sent.length).toBe(1);
+  stream.stuck = true;
+  for (let n = 0; n < 3; n += 1) {
+    store.deliver(TEST_ACCOUNT, Buffer.from('Subject: x\n\n'));
+    await view.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 2 * EVENT_GATHER_MS));
+  }
+  expect(sent).toHaveLength(1);
+  stream.stuck = false;
+  taken();
+  expect(sent).toHaveLength(2);
+  expect(sent[1]).toContain(view.version.emailState);
+  close();
+  await telling;
 });

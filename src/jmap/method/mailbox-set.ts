@@ -8,6 +8,7 @@
  */
 import { MailError, type Mail } from '../../mailbox/mail.ts';
 import type { FolderView, MailVersion } from '../../mailbox/view.ts';
+import { StoreError } from '../../volumes/error.ts';
 import { rightsOf, roleOf, sortOrderOf, standings, useOf } from '../wire/mailbox.ts';
 import type { Args, JmapContext } from '../types.ts';
 import { isNone, readerFor } from './arguments.ts';
@@ -30,7 +31,8 @@ export async function mailboxSet(args: Args, context: JmapContext): Promise<Args
   const asked = setArguments(reader, context);
   const removeEmails = reader.boolean('onDestroyRemoveEmails');
   reader.end();
-  const { mailboxState: oldState } = await currentVersion(context);
+  const before = await currentVersion(context);
+  const oldState = before.mailboxState;
   requireState(asked.ifInState, oldState);
   const outcome = new SetOutcome();
   const { view } = context;
@@ -64,8 +66,47 @@ export async function mailboxSet(args: Args, context: JmapContext): Promise<Args
       outcome.notDestroyed.set(id, faultOf(error));
     }
   }
-  const { mailboxState: newState } = await view.refresh();
+  const newState = await stateAfter(context, { before, oldState }, outcome);
   return outcome.answer({ accountId: context.account.id, oldState, newState });
+}
+
+/**
+ * The state of now says to the client that it knows all there is. If anything but what this call
+ * did has changed meanwhile, be it the count of an inbox, or nobody can tell, it does not, and hears
+ * the old one: then its next /changes has everything.
+ */
+async function stateAfter(
+  context: JmapContext,
+  { before, oldState }: { readonly before: MailVersion; readonly oldState: string },
+  outcome: SetOutcome,
+): Promise<string> {
+  try {
+    const version = await context.view.refresh();
+    const known = new Set([
+      ...[...outcome.created.values()].map((object) => object['id'] as string),
+      ...[...outcome.updated.keys()].map((given) => resolvedId(given, context) ?? given),
+      ...outcome.destroyed,
+    ]);
+    const changed = context.view.mailboxChanges(before.mailboxState, version);
+    const all = changed && [...changed.created, ...changed.updated, ...changed.destroyed];
+    const isKnown = (id: string): boolean => known.has(id) || looksAlike(id, before, version);
+    return all?.every(isKnown) === true ? version.mailboxState : oldState;
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return oldState;
+  }
+}
+
+/** A folder that is made gives the journal of the inbox a commit, which shows nowhere. */
+function looksAlike(id: string, before: MailVersion, now: MailVersion): boolean {
+  const [one, other] = [before.folder(id), now.folder(id)];
+  if (one === undefined || other === undefined || one.info !== other.info) return false;
+  const { messages } = other.state;
+  if (messages.length !== one.state.messages.length) return false;
+  return one.state.messages.every(({ uid, flags }, at) => {
+    const same = messages[at];
+    return same?.uid === uid && same.flags === flags;
+  });
 }
 
 /** Those below others before them: all of a tree may be destroyed at once. */
@@ -192,7 +233,12 @@ async function update(context: JmapContext, one: FolderView, patch: Args): Promi
     await named(() => mail.rename(name, path), ['name', 'parentId']);
     if (one.info.subscribed) await mail.subscribe(name, 'no');
     if (wanted.isSubscribed === true) await mail.subscribe(path, 'yes');
-    name = path;
+    for (const { info } of context.view.version.folders) {
+      // Mailboxes below it have gone along, and are subscribed to by their names (RFC 9051 §6.3.6).
+      if (!info.subscribed || !info.name.startsWith(`${name}/`)) continue;
+      await mail.subscribe(info.name, 'no');
+      await mail.subscribe(path + info.name.slice(name.length), 'yes');
+    }
   } else if (wanted.isSubscribed !== one.info.subscribed) {
     await mail.subscribe(name, wanted.isSubscribed === true ? 'yes' : 'no');
   }

@@ -6,8 +6,10 @@
  * tells the state of that moment unless Last-Event-ID says that the client has it. An id is a
  * digest of the states: any node can compare it, however many folders there are.
  *
- * A stream is one request, and the sign-in it began with may end meanwhile: that is asked again now
- * and then. A reader that takes nothing from one ping to the next is closed.
+ * A stream is one request, and the sign-in it began with may end meanwhile, or the mailbox be moved
+ * to another volume: that is asked again now and then. To a reader that takes nothing nothing more
+ * is sent, so that no more than one event waits in memory; when it has, it is told the state of
+ * then. One that takes nothing from one ping, or one such question, to the next is closed.
  */
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -83,7 +85,7 @@ interface Told {
 }
 
 /** One stream, until somebody ends it. */
-class Teller {
+export class Teller {
   readonly #shared: JmapShared;
   readonly #about: Told;
   #lastId: string | undefined;
@@ -107,6 +109,7 @@ class Teller {
       await view.refresh();
       const stream = open();
       this.#stream = stream;
+      stream.onTaken(() => this.#tellState());
       undrain = this.#shared.parts.onDrain(() => stream.end(this.#comeAgainMs()));
       if (asked.ping > 0) {
         timers.push(setInterval(() => this.#ping(asked.ping), asked.ping * 1000).unref());
@@ -134,7 +137,7 @@ class Teller {
   #tellState(): void {
     const { view, asked, accountId } = this.#about;
     const stream = this.#stream;
-    if (stream === undefined) return; // It will be told when it is open.
+    if (stream === undefined || stream.stuck) return; // It will be told when it is open, or taken.
     const { version } = view;
     const changed = Object.entries(STATES)
       .filter(([type]) => asked.types.includes(type))
@@ -149,17 +152,33 @@ class Teller {
 
   #ping(interval: number): void {
     const stream = this.#stream;
-    if (stream === undefined) return;
-    if (stream.stuck && this.#wasStuck) return void this.#about.request.raw.destroy();
-    this.#wasStuck = stream.stuck;
+    if (stream === undefined || this.#isDead(stream)) return;
     if (!stream.stuck) stream.send({ name: 'ping', data: JSON.stringify({ interval }) });
   }
 
+  /** Nothing was taken since this was asked last. */
+  #isDead(stream: EventStream): boolean {
+    const isDead = stream.stuck && this.#wasStuck;
+    this.#wasStuck = stream.stuck;
+    if (isDead) stream.destroy();
+    return isDead;
+  }
+
   async #recheck(stream: EventStream): Promise<void> {
-    const { auth } = this.#shared;
-    const verdict = await auth.authenticate(webRequestOf(this.#about.request));
-    const { kind } = verdict;
-    if (kind === 'unknown' || kind === 'suspended' || kind === 'foreign') stream.end();
+    const { auth, views, parts } = this.#shared;
+    // Where there are pings they ask it.
+    if (this.#about.asked.ping === 0 && this.#isDead(stream)) return;
+    try {
+      const verdict = await auth.authenticate(webRequestOf(this.#about.request));
+      const { kind } = verdict;
+      if (kind === 'unknown' || kind === 'suspended' || kind === 'foreign') return stream.end();
+      if (kind !== 'known') return;
+      // Moved to another volume: this view will never hear of anything again.
+      const view = await views.of(verdict.user.account);
+      if (view !== this.#about.view) stream.end(this.#comeAgainMs());
+    } catch (error) {
+      parts.logger.info({ err: error }, 'whether a stream of events may go on is not known');
+    }
   }
 
   /** Clients of a node that drains come to the others a few at a time. */
