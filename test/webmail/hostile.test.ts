@@ -23,7 +23,7 @@ test('there are more than 300 hostile mails, each another', () => {
   expect(new Set(HOSTILE.map(({ html }) => html)).size).toBe(HOSTILE.length);
 });
 
-describe('hostile mail', () => {
+describe.concurrent('hostile mail', () => {
   test.each<[string, Walls]>([
     ['behind both walls', { cleaned: true, framed: true }],
     ['cleaned, with no frame around it', { cleaned: true, framed: false }],

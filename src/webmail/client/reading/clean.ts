@@ -67,6 +67,9 @@ const DROPPED_ATTRIBUTES = [
 /** A picture within the text itself: kinds that run nothing, whoever opens them. */
 const DATA_PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]*$/;
 
+/** The library's own pattern, which every value has to match, and `cid:`; links are judged below. */
+const ADDRESSES = /^(?:(?:https?|mailto|tel|cid):|data:image\/|[^a-z]|[a-z+.-]+(?:[^a-z+.\-:]|$))/i;
+
 const ADAPTS = /<meta[^>]{1,200}(?:supported-)?color-schemes?[^>]{1,200}dark/i;
 
 export const cleanerWith =
@@ -80,10 +83,9 @@ export const cleanerWith =
       FORBID_ATTR: DROPPED_ATTRIBUTES,
       ALLOW_DATA_ATTR: false,
       ALLOW_ARIA_ATTR: false,
-      ADD_ATTR: ['type'],
+      ADD_ATTR: ['type', 'text', 'link', 'hspace', 'vspace'],
       SANITIZE_NAMED_PROPS: true,
-      // Judged below; what the library takes for unknown would lose its cid: here.
-      ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|tel:|cid:|data:image\/|\/\/)/i,
+      ALLOWED_URI_REGEXP: ADDRESSES,
     }) as HTMLElement; // The whole document's element.
     const body = root.querySelector('body') ?? root;
     const styles = [...root.querySelectorAll('style')];

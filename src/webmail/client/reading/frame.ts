@@ -12,6 +12,9 @@ export const FRAME = {
 /** Pixels; what is longer is scrolled within the frame. */
 export const HEIGHT_MAX = 30_000;
 
+/** Pictures that come and folds that open change the height; what still changes it follows us. */
+const CHANGES_MAX = 300;
+
 /** Attributes of a message's `body` that its frame's gets. */
 const BODY_ATTRIBUTES = ['style', 'class', 'dir', 'lang', 'bgcolor', 'text', 'link'] as const;
 
@@ -40,12 +43,20 @@ export function fillFrame(page: Document, mail: CleanMail): void {
 
 /** Keeps the frame as high as what is in it. @returns what ends that */
 export function followHeight(frame: HTMLIFrameElement, page: Document): () => void {
+  const { documentElement, body } = page;
+  // A height in parts of the frame's would grow with it, and it with that.
+  documentElement.style.setProperty('height', 'auto', 'important');
+  documentElement.style.setProperty('min-height', '0', 'important');
+  let changes = 0;
   const measure = (): void => {
-    const { documentElement, body } = page;
     const wanted = Math.max(documentElement.offsetHeight, body.offsetHeight, body.scrollHeight);
     const height = Math.min(Math.ceil(wanted), HEIGHT_MAX);
-    page.documentElement.style.overflowY = wanted > HEIGHT_MAX ? 'auto' : '';
-    if (frame.offsetHeight !== height) frame.style.blockSize = `${height}px`;
+    if (frame.clientHeight === height) return;
+    changes += 1;
+    const isFollowed = changes <= CHANGES_MAX;
+    const overflow = isFollowed && wanted <= HEIGHT_MAX ? 'hidden' : 'auto';
+    documentElement.style.setProperty('overflow-y', overflow, 'important');
+    if (isFollowed) frame.style.blockSize = `${height}px`;
   };
   const observer = new ResizeObserver(measure);
   observer.observe(page.body);

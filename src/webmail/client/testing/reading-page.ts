@@ -24,6 +24,7 @@ async function show(html: string, walls: Walls): Promise<void> {
   const frame = document.createElement('iframe');
   if (walls.framed) frame.setAttribute('sandbox', FRAME.sandbox);
   frame.src = walls.framed ? FRAME.src : '/open-frame';
+  Object.assign(frame.style, { border: '0', inlineSize: '100%', display: 'block' });
   const loaded = new Promise((resolve) => frame.addEventListener('load', resolve, { once: true }));
   document.querySelector('#messages')?.append(frame);
   await loaded;
