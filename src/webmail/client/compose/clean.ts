@@ -30,6 +30,8 @@ export function cleanHtml(
   return purify.sanitize(html, {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ATTRIBUTES,
+    // These hold no address; all others are held against the pattern below.
+    ADD_URI_SAFE_ATTR: ['data-cid', 'dir', 'lang', 'colspan', 'rowspan'],
     ALLOW_DATA_ATTR: false,
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|blob:|\/jmap\/)/i,
   });

@@ -44,9 +44,12 @@ export function HtmlEditor({ letter }: { letter: Letter }) {
     for (const file of files) if (isPicture(file)) shown.set(file, `${browser.newId()}@mailfarm`);
     letters.attach(files, (file) => shown.get(file));
     for (const [file, cid] of shown) {
-      const src = URL.createObjectURL(file);
-      put(`<img src="${src}" alt="${escaped(file.name)}" data-cid="${cid}">`);
+      const picture = document.createElement('img');
+      Object.assign(picture, { src: URL.createObjectURL(file), alt: file.name });
+      picture.dataset['cid'] = cid;
+      putPicture(editor.current, picture);
     }
+    if (shown.size > 0) tell();
   };
   const paste = async (event: ClipboardEvent | DragEvent, from: DataTransfer): Promise<void> => {
     const [files, html] = [[...from.files], from.getData('text/html')];
@@ -74,6 +77,19 @@ export function HtmlEditor({ letter }: { letter: Letter }) {
       />
     </>
   );
+}
+
+/** Where the cursor is, else at the end. The browser's own command would add a style of its own. */
+function putPicture(editor: HTMLElement | null, picture: Element): void {
+  const selection = getSelection();
+  const at = selection?.rangeCount ? selection.getRangeAt(0) : undefined;
+  if (!editor || !at || !editor.contains(at.commonAncestorContainer)) {
+    editor?.append(picture);
+    return;
+  }
+  at.deleteContents();
+  at.insertNode(picture);
+  at.collapse(false);
 }
 
 const isPicture = ({ type }: File): boolean => /^image\/(png|jpeg|gif|webp)$/.test(type);

@@ -47,7 +47,7 @@ function Writing({ letter }: { letter: Letter }) {
         letters.attach(files);
       }}
     >
-      <header class="compose-head">
+      <div class="compose-head">
         <h2 dir="auto">{letter.subject || text.say('do.compose')}</h2>
         <SaveState />
         <IconButton
@@ -55,7 +55,7 @@ function Writing({ letter }: { letter: Letter }) {
           label={text.say('compose.close')}
           onClick={() => void letters.close()}
         />
-      </header>
+      </div>
       <Heads letter={letter} />
       {letter.isPlain ? <PlainEditor letter={letter} /> : <HtmlEditor letter={letter} />}
       <ComposeFiles letter={letter} />
@@ -179,7 +179,7 @@ function Foot({ letter }: { letter: Letter }) {
   const { doubt, error, status } = letters;
   const picker = useRef<HTMLInputElement>(null);
   return (
-    <footer class="compose-foot">
+    <div class="compose-foot">
       <p class="compose-doubt" role="alert">
         {doubt && text.say(doubt === 'file' ? 'compose.noFile' : 'compose.noSubject')}
         {!doubt && status !== 'failed' && error}
@@ -222,6 +222,6 @@ function Foot({ letter }: { letter: Letter }) {
         label={text.say('compose.discard')}
         onClick={() => letters.discard()}
       />
-    </footer>
+    </div>
   );
 }
