@@ -41,6 +41,14 @@ test('the session says where everything is, and changes its state with what it s
   expect(answer.body['sessionState']).not.toBe(session['state']);
 });
 
+test('a client that came by TLS to a balancer is not sent to http', async () => {
+  const jmap = await start();
+  const headers = { 'x-forwarded-proto': 'https' };
+  const reply = await fetch(`${jmap.base}/.well-known/jmap`, { headers });
+  const session = (await reply.json()) as Record<string, string>;
+  expect(session['apiUrl']).toMatch(/^https:/);
+});
+
 const SESSION_VERDICTS: readonly [verdict: WebVerdict, status: number][] = [
   [{ kind: 'unknown' }, 401],
   [{ kind: 'foreign' }, 403],

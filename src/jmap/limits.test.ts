@@ -1,5 +1,5 @@
 /** What one user may make a worker do: small requests that mean much work or much memory. */
-import { request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import { afterEach, expect, test, vi } from 'vitest';
 import { MemoryStore } from '../mailbox/memory.ts';
 import { startJmap, type TestJmap, type TestJmapOptions } from './testing/server.ts';
@@ -213,4 +213,30 @@ test('properties of header fields have an end', async () => {
     'requestTooLarge',
     'requestTooLarge',
   ]);
+});
+
+test('downloads that nobody reads have an end', async () => {
+  const store = new MemoryStore();
+  const jmap = await start({ store });
+  store.deliver(jmap.account, Buffer.concat([Buffer.from('A: b\n\n'), Buffer.alloc(40_000_000)]));
+  const { id } = jmap.account;
+  const [query] = await jmap.calls(['Email/query', { accountId: id }]);
+  const [emailId] = query?.[1]['ids'] as [string];
+  const url = `${jmap.base}/jmap/download/${id}/m${emailId}/x.eml`;
+  const agent = new Agent({ keepAlive: false });
+  const open = Array.from({ length: 50 }, () => httpRequest(url, { agent }));
+  let begun = 0;
+  for (const one of open) {
+    one.on('error', () => {}).on('response', (reply) => {
+      begun += 1;
+      reply.on('error', () => {});
+    });
+    one.end();
+  }
+  await vi.waitFor(() => expect(begun).toBe(50), 20_000);
+  expect((await fetch(url)).status).toBe(429);
+  for (const one of open) one.destroy();
+  await vi.waitFor(async () => {
+    expect((await fetch(url, { method: 'HEAD' })).status).toBe(200);
+  });
 });

@@ -108,6 +108,10 @@ export const PING_SECONDS_MIN = 15;
 export const PING_SECONDS_MAX = 300;
 /** Changes within this time are told by one event, in milliseconds. */
 export const EVENT_GATHER_MS = 100;
+/** Answers wait so long for threads that are not all known, in milliseconds. */
+export const THREADS_WAIT_MS = 200;
+/** Downloads of one user at once in a worker: each holds an open file, at its reader's pace. */
+export const DOWNLOADS_MAX = 50;
 /** The name of a file in a download, in characters. */
 export const FILE_NAME_MAX = 150;
 

@@ -9,7 +9,7 @@ import type { WebParts, WebRoutes } from '../http/web-types.ts';
 import type { MailView, MailViews } from '../mailbox/view.ts';
 import { AccountBlobs } from './blobs.ts';
 import { InFlight } from './in-flight.ts';
-import type { JmapOptionValues } from './options.ts';
+import { THREADS_WAIT_MS, type JmapOptionValues } from './options.ts';
 import { apiRoute } from './route/api.ts';
 import { downloadRoute } from './route/download.ts';
 import { eventsRoute } from './route/events.ts';
@@ -37,6 +37,7 @@ export interface JmapShared extends JmapOptions {
   readonly uploads: Uploads;
   readonly running: InFlight;
   readonly uploading: InFlight;
+  readonly downloading: InFlight;
   readonly streaming: InFlight;
   /** @throws WebProblem */
   userOf(request: FastifyRequest, reply: FastifyReply): Promise<WebUser>;
@@ -71,6 +72,7 @@ function shareOf(options: JmapOptions, parts: WebParts): JmapShared {
     uploads,
     running: new InFlight(),
     uploading: new InFlight(),
+    downloading: new InFlight(),
     streaming: new InFlight(),
     userOf: (request, reply) => requireUser(auth, request, reply),
     contextOf: (user, view, request) => ({
@@ -105,4 +107,5 @@ const limitsOf = ({ values, messageMax }: JmapOptions): JmapLimits => ({
   maxMailboxDepth: 20,
   maxSizeMailboxName: 200,
   searchMs: values['jmap.search.time'],
+  threadsMs: THREADS_WAIT_MS,
 });

@@ -4,11 +4,12 @@
  * attachment, what a browser could run is of no such type, no type is guessed, and a page that came
  * of it all the same would be in a sandbox without scripts and without this site's origin.
  */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Account } from '../../directory/types.ts';
 import { sendStream } from '../../http/web-stream.ts';
 import { WebProblem } from '../../http/web-types.ts';
 import { AccountBlobs } from '../blobs.ts';
-import { FILE_NAME_MAX } from '../options.ts';
+import { DOWNLOADS_MAX, FILE_NAME_MAX } from '../options.ts';
 import type { JmapShared } from '../service.ts';
 
 interface Route {
@@ -20,22 +21,37 @@ export function downloadRoute(app: FastifyInstance, shared: JmapShared): void {
   const path = '/jmap/download/:accountId/:blobId/:name';
   app.get<Route>(path, async (request, reply) => {
     const { account } = await shared.userOf(request, reply);
-    const { accountId, blobId, name } = request.params;
-    const { type } = request.query;
-    const view = accountId === account.id ? await shared.views.of(account) : undefined;
-    const blob = view && (await new AccountBlobs(view, shared.uploads).open(blobId));
-    if (blob === undefined) {
-      throw new WebProblem({ status: 404, title: 'There is no such file, or not any more' });
+    if (!shared.downloading.enter(account.id, DOWNLOADS_MAX)) throw new WebProblem(TOO_MANY);
+    try {
+      return await sent(shared, account, { request, reply });
+    } finally {
+      shared.downloading.leave(account.id);
     }
-    const headers = {
-      'content-type': safeType(typeof type === 'string' ? type : blob.type),
-      'content-disposition': attachment(name),
-      'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
-      // What an id names never changes; a file of a mailbox is nobody else's.
-      'cache-control': 'private, max-age=3600, immutable',
-    };
-    return sendStream(reply, { headers, octets: blob.octets, content: blob.read() });
   });
+}
+
+const TOO_MANY = { status: 429, title: 'You have too many downloads under way', retryAfterMs: 2_000 };
+
+async function sent(
+  shared: JmapShared,
+  account: Account,
+  { request, reply }: { readonly request: FastifyRequest<Route>; readonly reply: FastifyReply },
+): Promise<FastifyReply> {
+  const { accountId, blobId, name } = request.params;
+  const { type } = request.query;
+  const view = accountId === account.id ? await shared.views.of(account) : undefined;
+  const blob = view && (await new AccountBlobs(view, shared.uploads).open(blobId));
+  if (blob === undefined) {
+    throw new WebProblem({ status: 404, title: 'There is no such file, or not any more' });
+  }
+  const headers = {
+    'content-type': safeType(typeof type === 'string' ? type : blob.type),
+    'content-disposition': attachment(name),
+    'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
+    // What an id names never changes; a file of a mailbox is nobody else's.
+    'cache-control': 'private, max-age=3600, immutable',
+  };
+  return sendStream(reply, { headers, octets: blob.octets, content: blob.read() });
 }
 
 /** What no browser runs or interprets, wherever it is put. Text is shown as it is. */
