@@ -225,7 +225,7 @@ async function update(context: JmapContext, one: FolderView, patch: Args): Promi
   const isMoved = after['name'] !== standing.name || after['parentId'] !== standing.parentId;
   const wanted = said({ ...after, ...(!isMoved && { name: 'same' }) }, context);
   const { mail } = context.view;
-  let { name } = one.info;
+  const { name } = one.info;
   if (isMoved) {
     const path = pathOf(context, wanted.name ?? '', wanted.parentId ?? null);
     if (path.startsWith(`${name}/`)) badProperties(['parentId'], 'It would be below itself');
