@@ -130,10 +130,7 @@ test('ids of blobs that are not there cost one look at the folders for a request
   const { id } = jmap.account;
   await jmap.calls(['Core/echo', {}]);
   const before = looks;
-  const [answer] = await jmap.calls([
-    'Blob/copy',
-    { accountId: id, fromAccountId: id, blobIds },
-  ]);
+  const [answer] = await jmap.calls(['Blob/copy', { accountId: id, fromAccountId: id, blobIds }]);
   expect(Object.keys(answer?.[1]['notCopied'] as object)).toHaveLength(100);
   expect(looks - before).toBeLessThanOrEqual(1);
 });
@@ -151,15 +148,18 @@ test.for([
       conditions: Array.from({ length: 11 }, (_, at) => ({ someInThreadHaveKeyword: `k${at}` })),
     },
   ],
-] as const)('a filter of very many %s is refused, for a list and for snippets', async ([, filter]) => {
-  const jmap = await start();
-  const accountId = jmap.account.id;
-  const answers = await jmap.calls(
-    ['Email/query', { accountId, filter }],
-    ['SearchSnippet/get', { accountId, filter, emailIds: [] }],
-  );
-  for (const [, args] of answers) expect(args).toMatchObject({ type: 'unsupportedFilter' });
-});
+] as const)(
+  'a filter of very many %s is refused, for a list and for snippets',
+  async ([, filter]) => {
+    const jmap = await start();
+    const accountId = jmap.account.id;
+    const answers = await jmap.calls(
+      ['Email/query', { accountId, filter }],
+      ['SearchSnippet/get', { accountId, filter, emailIds: [] }],
+    );
+    for (const [, args] of answers) expect(args).toMatchObject({ type: 'unsupportedFilter' });
+  },
+);
 
 test('a word of a megabyte is no fault of the server', async () => {
   const store = new MemoryStore();
@@ -180,7 +180,10 @@ test('a word of a megabyte is no fault of the server', async () => {
 test('more text than an answer holds is refused, a single large email is told', async () => {
   const store = new MemoryStore();
   const jmap = await start({ store });
-  const text = Buffer.concat([Buffer.from('Subject: x\n\n'), Buffer.alloc(7_000_000, 'line of text\n')]);
+  const text = Buffer.concat([
+    Buffer.from('Subject: x\n\n'),
+    Buffer.alloc(7_000_000, 'line of text\n'),
+  ]);
   for (let n = 0; n < 16; n += 1) store.deliver(jmap.account, text);
   const accountId = jmap.account.id;
   const [query] = await jmap.calls(['Email/query', { accountId }]);
@@ -227,10 +230,12 @@ test('downloads that nobody reads have an end', async () => {
   const open = Array.from({ length: 50 }, () => httpRequest(url, { agent }));
   let begun = 0;
   for (const one of open) {
-    one.on('error', () => {}).on('response', (reply) => {
-      begun += 1;
-      reply.on('error', () => {});
-    });
+    one
+      .on('error', () => {})
+      .on('response', (reply) => {
+        begun += 1;
+        reply.on('error', () => {});
+      });
     one.end();
   }
   await vi.waitFor(() => expect(begun).toBe(50), 20_000);

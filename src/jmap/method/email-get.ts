@@ -43,7 +43,10 @@ function planFrom(
   const properties = reader.strings('properties') ?? defaults;
   const partProperties = reader.strings('bodyProperties');
   if (Math.max(properties.length, partProperties?.length ?? 0) > PROPERTIES_MAX) {
-    throw new MethodError('requestTooLarge', `At most ${PROPERTIES_MAX} properties may be asked for`);
+    throw new MethodError(
+      'requestTooLarge',
+      `At most ${PROPERTIES_MAX} properties may be asked for`,
+    );
   }
   const plan = emailPlan(
     {
@@ -125,8 +128,8 @@ async function blobBytes(
 }
 
 /**
- * Parts of what one call parses, kept as if they were uploaded: one after the other, and not as many
- * as a stranger's message may have.
+ * Parts of what one call parses, kept as if they were uploaded: one after the other, and not as
+ * many as a stranger's message may have.
  */
 class Keeper {
   readonly #blobs: JmapContext['blobs'];

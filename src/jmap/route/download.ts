@@ -30,7 +30,11 @@ export function downloadRoute(app: FastifyInstance, shared: JmapShared): void {
   });
 }
 
-const TOO_MANY = { status: 429, title: 'You have too many downloads under way', retryAfterMs: 2_000 };
+const TOO_MANY = {
+  status: 429,
+  title: 'You have too many downloads under way',
+  retryAfterMs: 2_000,
+};
 
 async function sent(
   shared: JmapShared,
