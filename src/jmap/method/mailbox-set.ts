@@ -72,8 +72,8 @@ export async function mailboxSet(args: Args, context: JmapContext): Promise<Args
 
 /**
  * The state of now says to the client that it knows all there is. If anything but what this call
- * did has changed meanwhile, be it the count of an inbox, or nobody can tell, it does not, and hears
- * the old one: then its next /changes has everything.
+ * did has changed meanwhile, be it the count of an inbox, or nobody can tell, it does not, and
+ * hears the old one: then its next /changes has everything.
  */
 async function stateAfter(
   context: JmapContext,
