@@ -76,6 +76,8 @@ export interface JmapLimits {
   readonly maxSizeMailboxName: number;
   /** Of one Email/query, in milliseconds: then it tells what it has found so far. */
   readonly searchMs: number;
+  /** Answers that tell of threads wait so long for heads to be read, in milliseconds. */
+  readonly threadsMs: number;
 }
 
 /** Method-level errors (RFC 8620 §3.6.2, §5; RFC 8621). */

@@ -47,7 +47,15 @@ import { byName } from './folder-names.ts';
 import { MailError, type Folder, type FolderInfo, type FolderState, type Mail } from './mail.ts';
 import { RemovedFolders } from './removed-folders.ts';
 import { inParallel } from './summaries-parallel.ts';
-import type { Changed, EmailPlace, FolderView, MailVersion, MailView, Threads } from './view.ts';
+import type {
+  Changed,
+  EmailPlace,
+  FolderView,
+  MailVersion,
+  MailView,
+  Threads,
+  ThreadsSoFar,
+} from './view.ts';
 import { emailChanges, mailboxChanges } from './view-changes.ts';
 import { Places } from './view-places.ts';
 import { mailboxIdOf, mailboxRowOf } from './view-states.ts';
@@ -122,6 +130,8 @@ export class FolderedView implements MailView {
   #running: Promise<unknown> = Promise.resolve();
   #isClosed = false;
   #isTurning = false;
+  /** Answers about threads that were given before all was known. */
+  #threadsAwaited = 0;
 
   constructor({ mail, clock }: MailViewParts) {
     this.mail = mail;
@@ -167,6 +177,23 @@ export class FolderedView implements MailView {
 
   threads(version: MailVersion): Promise<Threads> {
     return this.#threads.of(version);
+  }
+
+  get threadsPending(): boolean {
+    return this.#threadsAwaited > 0;
+  }
+
+  async threadsSoon(version: MailVersion, ms: number): Promise<ThreadsSoFar> {
+    const all = this.#threads.of(version);
+    const found = await Promise.race([all, this.#clock.sleep(ms)]);
+    if (found) return { threads: found, isAll: true };
+    this.#threadsAwaited += 1;
+    const known = (): void => {
+      this.#threadsAwaited -= 1;
+      if (!this.threadsPending) this.#tell();
+    };
+    all.then(known, known);
+    return { threads: this.#threads.soFar(version), isAll: false };
   }
 
   watch(listener: (version: MailVersion) => void): () => void {
@@ -323,12 +350,16 @@ export class FolderedView implements MailView {
     this.#version = this.#candidate();
     const { emailState, mailboxState } = this.#version;
     const isTold = emailState === before.emailState && mailboxState === before.mailboxState;
-    for (const listener of isTold ? [] : this.#listeners) {
+    if (!isTold) this.#tell();
+    return this.#version;
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) {
       queueMicrotask(() => {
         if (this.#listeners.has(listener)) listener(this.#version);
       });
     }
-    return this.#version;
   }
 
   /** It is not there, or not under this name. */

@@ -81,7 +81,9 @@ export class ThreadIndex {
       let next = 0;
       for await (const head of view.folder.summaries(messages, 'head')) {
         const id = emailIdOf((messages[next] as Numbered).key);
-        found[indices[next++] as number] = head ? threadIdOf(head, id) : threadId(id);
+        const thread = head ? threadIdOf(head, id) : threadId(id);
+        found[indices[next++] as number] = thread;
+        if (head) this.#learn(id, thread);
       }
     }
     return found.map((thread) => thread as string);
@@ -104,6 +106,11 @@ export class ThreadIndex {
     if (this.#upTo.size === 0) await this.#load();
     for (const view of version.folders) await this.#take(view);
     this.#flush(version);
+    return this.soFar(version);
+  }
+
+  /** As far as they are known, now and whenever it is asked. */
+  soFar(version: MailVersion): Threads {
     return {
       threadOf: (emailId) => this.#known.get(emailId),
       emailsOf: (thread) => emailsOf(version, this.#emails.get(thread) ?? []),
@@ -135,7 +142,8 @@ export class ThreadIndex {
     if (unknown.length > WORTH_WRITING && (await this.#load())) {
       unknown = unknown.filter(({ key }) => !this.#isKnown(emailIdOf(key)));
     }
-    const gone = await this.#read(view, unknown);
+    // The newest first: they are what a list begins with.
+    const gone = await this.#read(view, unknown.reverse());
     this.#upTo.set(journalId, gone?.uid ?? Math.max(uidNext, this.#upTo.get(journalId) ?? 1));
   }
 
@@ -146,23 +154,28 @@ export class ThreadIndex {
     return thread !== undefined;
   }
 
-  /** @returns the first that is not there; its folder may have another name now, so it is no end */
+  /**
+   * @param messages The newest first
+   * @returns the oldest that is not there; its folder may have another name now, so it is no end
+   */
   async #read(view: FolderView, messages: readonly Numbered[]): Promise<Numbered | undefined> {
     let gone: Numbered | undefined;
     let next = 0;
     for await (const head of view.folder.summaries(messages, 'head')) {
       const message = messages[next++] as Numbered;
       const emailId = emailIdOf(message.key);
-      if (head === undefined) gone ??= message;
-      else {
-        const thread = threadIdOf(head, emailId);
-        this.#known.set(emailId, thread);
-        this.#put(emailId, thread);
-        this.#pending.set(emailId, thread);
-        if (this.#pending.size >= ROWS_MAX) this.#write();
-      }
+      if (head === undefined) gone = message;
+      else this.#learn(emailId, threadIdOf(head, emailId));
     }
     return gone;
+  }
+
+  /** What the head of an email says. */
+  #learn(emailId: string, thread: string): void {
+    this.#known.set(emailId, thread);
+    this.#put(emailId, thread);
+    this.#pending.set(emailId, thread);
+    if (this.#pending.size >= ROWS_MAX) this.#write();
   }
 
   #put(emailId: string, thread: string): void {
@@ -232,7 +245,9 @@ function emailsOf(version: MailVersion, emails: readonly string[]): readonly str
     const [place] = version.places(emailId);
     return place ? [{ emailId, at: arrivalOf(place.message.key) }] : [];
   });
-  return there.sort((a, b) => a.at - b.at).map(({ emailId }) => emailId);
+  // Of the same moment in the same order on every node, whichever it learned of first.
+  there.sort((a, b) => a.at - b.at || (a.emailId < b.emailId ? -1 : 1));
+  return there.map(({ emailId }) => emailId);
 }
 
 function writeBatch(rows: Iterable<readonly [string, string]>): Buffer {

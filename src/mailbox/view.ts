@@ -49,6 +49,11 @@ export interface Threads {
   emailsOf(threadId: string): readonly string[];
 }
 
+export interface ThreadsSoFar {
+  readonly threads: Threads;
+  readonly isAll: boolean;
+}
+
 /** Shared by the requests of a process; a cache: forgotten at any time, nothing is lost. */
 export interface MailView {
   readonly mail: Mail;
@@ -73,6 +78,13 @@ export interface MailView {
   threadIds(places: readonly EmailPlace[]): Promise<readonly string[]>;
   /** The whole index: built once from batches on disk, in slices, then kept up to date. */
   threads(version: MailVersion): Promise<Threads>;
+  /**
+   * The same, or after so many milliseconds what of it is known by then, of the newest emails
+   * first: a list must not wait for heads of 100,000. When all is known listeners are told.
+   */
+  threadsSoon(version: MailVersion, ms: number): Promise<ThreadsSoFar>;
+  /** Somebody was told of threads before all of them were known, and they are not yet. */
+  readonly threadsPending: boolean;
   /**
    * Told of each new version that this process learns of; while somebody listens folders are
    * watched. Returns what ends it.

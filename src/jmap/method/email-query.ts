@@ -10,6 +10,7 @@
  */
 import { emailIdOf } from '../../mailbox/email-id.ts';
 import type { Changed, MailVersion } from '../../mailbox/view.ts';
+import { queryStateOf } from '../states.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { utcDate } from '../wire/header.ts';
 import { invalid, readerFor, type Reader } from './arguments.ts';
@@ -46,11 +47,15 @@ export async function emailQuery(args: Args, context: JmapContext): Promise<Args
   reader.end();
   const version = await currentVersion(context);
   const result = await resultOf(context, version, asked);
+  const answer = await pageOf(result, page, context);
+  const { isEstimated, searchedBackTo } = result;
+  // Whoever listens hears when all threads are known.
+  if (isEstimated) await context.view.threadsSoon(version, 0);
   return {
     accountId: context.account.id,
-    queryState: version.emailState,
-    canCalculateChanges: isCalculable(asked) && result.searchedBackTo === undefined,
-    ...(await pageOf(result, page, context)),
+    queryState: queryStateOf(version, isEstimated ? 'estimated' : 'counted'),
+    canCalculateChanges: isCalculable(asked) && searchedBackTo === undefined,
+    ...answer,
     ...incomplete(result),
   };
 }

@@ -22,6 +22,8 @@ export interface Result extends Ordered {
    * this is all.
    */
   readonly searchedBackTo: number | undefined;
+  /** The total was told before it was counted. */
+  readonly isEstimated: boolean;
 }
 
 /** @throws StoreError */
@@ -51,9 +53,11 @@ function once(places: readonly EmailPlace[], folders: number): readonly EmailPla
 }
 
 type Found = Omit<Result, 'searchedBackTo'>;
+type CollapseContext = Pick<JmapContext, 'view' | 'clock' | 'limits'>;
 
 const plain = (version: MailVersion, places: readonly EmailPlace[]): Found => ({
   places,
+  isEstimated: false,
   slice: async (from, to) => places.slice(from, to).map(({ message }) => emailIdOf(message.key)),
   indexOf: async (id) => {
     const messages = version.places(id).map(({ message }) => message);
@@ -62,45 +66,71 @@ const plain = (version: MailVersion, places: readonly EmailPlace[]): Found => ({
   total: async () => places.length,
 });
 
+/** How far the threads of an order that stays as it is were found out. */
+interface Heads {
+  readonly ids: string[];
+  readonly seen: Set<string>;
+  next: number;
+}
+const foundBy = new WeakMap<readonly EmailPlace[], Heads>();
+
 /** The first of each thread; no further than somebody looks. */
 class Collapsed implements Found {
   readonly places: readonly EmailPlace[];
-  readonly #context: Pick<JmapContext, 'view'>;
-  readonly #ids: string[] = [];
-  readonly #seen = new Set<string>();
-  #next = 0;
+  readonly #context: CollapseContext;
+  readonly #found: Heads;
+  isEstimated = false;
 
-  constructor(context: Pick<JmapContext, 'view'>, places: readonly EmailPlace[]) {
+  constructor(context: CollapseContext, places: readonly EmailPlace[]) {
     this.#context = context;
     this.places = places;
+    this.#found = foundBy.get(places) ?? { ids: [], seen: new Set(), next: 0 };
+    foundBy.set(places, this.#found);
   }
 
   async slice(from: number, to: number): Promise<readonly string[]> {
-    await this.#until(() => this.#ids.length >= to, Math.max(128, 2 * (to - this.#ids.length)));
-    return this.#ids.slice(from, to);
+    const { ids } = this.#found;
+    await this.#until(() => ids.length >= to, Math.max(128, 2 * (to - ids.length)));
+    return ids.slice(from, to);
   }
 
   async indexOf(id: string): Promise<number> {
-    await this.#until(() => this.#ids.includes(id), 1024);
-    return this.#ids.indexOf(id);
+    const { ids } = this.#found;
+    let from = 0;
+    let at = -1;
+    const isThere = (): boolean => {
+      at = ids.indexOf(id, from);
+      from = ids.length;
+      return at >= 0;
+    };
+    await this.#until(isThere, 1024);
+    return at >= 0 ? at : ids.indexOf(id);
   }
 
+  /** As if those that were not looked at in time were no answers. */
   async total(): Promise<number> {
-    await this.#until(() => false, 4096);
-    return this.#ids.length;
+    const { clock, limits } = this.#context;
+    const until = clock.now() + limits.threadsMs;
+    await this.#until(() => clock.now() >= until, 2048);
+    const rest = this.places.length - this.#found.next;
+    this.isEstimated = rest > 0;
+    return this.#found.ids.length + rest;
   }
 
   async #until(enough: () => boolean, at: number): Promise<void> {
-    while (this.#next < this.places.length && !enough()) {
-      const some = this.places.slice(this.#next, this.#next + at);
+    const found = this.#found;
+    while (found.next < this.places.length && !enough()) {
+      const from = found.next;
+      const some = this.places.slice(from, from + at);
       const threads = await this.#context.view.threadIds(some);
+      if (found.next !== from) continue; // Another request was faster.
       some.forEach(({ message }, index) => {
         const thread = threads[index] ?? '';
-        if (this.#seen.has(thread)) return;
-        this.#seen.add(thread);
-        this.#ids.push(emailIdOf(message.key));
+        if (found.seen.has(thread)) return;
+        found.seen.add(thread);
+        found.ids.push(emailIdOf(message.key));
       });
-      this.#next += some.length;
+      found.next += some.length;
     }
   }
 }

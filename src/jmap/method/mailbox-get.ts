@@ -3,6 +3,7 @@ import { emailIdOf } from '../../mailbox/email-id.ts';
 import type { FolderView, MailVersion, Threads } from '../../mailbox/view.ts';
 import { isUnread } from '../wire/keywords.ts';
 import { rightsOf, roleOf, sortOrderOf, standings, type Standing } from '../wire/mailbox.ts';
+import { mailboxStateOf, sinceState } from '../states.ts';
 import type { Args, JmapContext } from '../types.ts';
 import { readerFor } from './arguments.ts';
 import {
@@ -34,8 +35,9 @@ export async function mailboxGet(args: Args, context: JmapContext): Promise<Args
     const open = version.folders.filter(
       ({ id, state }) => wanted.includes(id) && !threaded.has(state),
     );
-    const threads = open.length > 0 ? await context.view.threads(version) : undefined;
-    for (const view of open) if (threads) countThreads(view, threads);
+    const { view, limits } = context;
+    const soon = open.length > 0 ? await view.threadsSoon(version, limits.threadsMs) : undefined;
+    if (soon?.isAll === true) for (const one of open) countThreads(one, soon.threads);
   }
   const all = standings(version);
   const list = wanted.flatMap((id) => {
@@ -43,7 +45,8 @@ export async function mailboxGet(args: Args, context: JmapContext): Promise<Args
     return view ? [shownMailbox(view, all.get(id), properties)] : [];
   });
   const notFound = wanted.filter((id) => version.folder(id) === undefined);
-  return { accountId: context.account.id, state: version.mailboxState, list, notFound };
+  const state = mailboxStateOf(context.view, version);
+  return { accountId: context.account.id, state, list, notFound };
 }
 
 function shownMailbox(
@@ -52,9 +55,13 @@ function shownMailbox(
   properties: ReadonlySet<string>,
 ): Args {
   const { id, info } = view;
+  const unreadEmails = unreadOf(view);
+  const totalEmails = view.state.messages.length;
   const counts: Readonly<Record<string, number>> = {
-    ...(properties.has('unreadEmails') && { unreadEmails: unreadOf(view) }),
-    ...threaded.get(view.state),
+    totalEmails,
+    unreadEmails,
+    // Until heads were read: as if no email answered another.
+    ...(threaded.get(view.state) ?? { totalThreads: totalEmails, unreadThreads: unreadEmails }),
   };
   const all: Args = {
     id,
@@ -64,7 +71,6 @@ function shownMailbox(
     sortOrder: sortOrderOf(info),
     isSubscribed: info.subscribed,
     myRights: rightsOf(info),
-    totalEmails: view.state.messages.length,
     ...counts,
   };
   return Object.fromEntries(Object.entries(all).filter(([name]) => properties.has(name)));
@@ -105,8 +111,26 @@ export async function mailboxChanges(args: Args, context: JmapContext): Promise<
   const asked = changesArguments(reader);
   reader.end();
   const version: MailVersion = await currentVersion(context);
-  const changed = context.view.mailboxChanges(asked.since, version);
-  const newState = version.mailboxState;
+  const since = sinceState(asked.since);
+  let changed = context.view.mailboxChanges(since.state, version);
+  const newState = mailboxStateOf(context.view, version);
+  if (changed && since.isMarked && !context.view.threadsPending) {
+    changed = withCounts(changed, version);
+  }
   const answer = changesAnswer({ accountId: context.account.id, ...asked, newState }, changed);
   return { ...answer, updatedProperties: changed?.countsOnly === true ? COUNTS : null };
+}
+
+type MailboxesChanged = NonNullable<ReturnType<JmapContext['view']['mailboxChanges']>>;
+
+/** Counts of threads that were told before they were known: all of them may be others now. */
+function withCounts(changed: MailboxesChanged, { folders }: MailVersion): MailboxesChanged {
+  const { created, updated, countsOnly } = changed;
+  const isNew = new Set(created);
+  const all = folders.map(({ id }) => id).filter((id) => !isNew.has(id));
+  return {
+    ...changed,
+    updated: all,
+    countsOnly: all.length > 0 && (updated.length === 0 || countsOnly),
+  };
 }

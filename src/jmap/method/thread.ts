@@ -1,4 +1,5 @@
 /** Thread/get and Thread/changes (RFC 8621 §3). */
+import { threadStateOf } from '../states.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { emailIdOf } from '../../mailbox/email-id.ts';
 import { readerFor } from './arguments.ts';
@@ -19,7 +20,10 @@ export async function threadGet(args: Args, context: JmapContext): Promise<Args>
   const properties = wantedProperties(reader, ['id', 'emailIds']);
   reader.end();
   const version = await currentVersion(context);
-  const threads = await context.view.threads(version);
+  const { threads } =
+    ids === undefined
+      ? { threads: await context.view.threads(version) }
+      : await context.view.threadsSoon(version, context.limits.threadsMs);
   const list: Args[] = [];
   const notFound: string[] = [];
   for (const id of ids ?? allOf()) {
@@ -27,7 +31,12 @@ export async function threadGet(args: Args, context: JmapContext): Promise<Args>
     if (emailIds.length === 0) notFound.push(id);
     else list.push(picked({ id, emailIds }, properties));
   }
-  return { accountId: context.account.id, state: version.emailState, list, notFound };
+  return {
+    accountId: context.account.id,
+    state: threadStateOf(context.view, version),
+    list,
+    notFound,
+  };
 
   function allOf(): readonly string[] {
     const keys = version.folders.flatMap(({ state }) => state.messages.map(({ key }) => key));

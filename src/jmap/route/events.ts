@@ -19,6 +19,7 @@ import type { MailVersion, MailView } from '../../mailbox/view.ts';
 import { openStreams } from '../metrics.ts';
 import { EVENT_GATHER_MS, PING_SECONDS_MAX, PING_SECONDS_MIN } from '../options.ts';
 import type { JmapShared } from '../service.ts';
+import { mailboxStateOf, threadStateOf } from '../states.ts';
 import { webRequestOf } from '../who.ts';
 
 export function eventsRoute(app: FastifyInstance, shared: JmapShared): void {
@@ -44,10 +45,10 @@ export function eventsRoute(app: FastifyInstance, shared: JmapShared): void {
 }
 
 /** Types whose states are told (RFC 8621 §1.5). */
-const STATES: Readonly<Record<string, (version: MailVersion) => string>> = {
-  Mailbox: (version) => version.mailboxState,
+const STATES: Readonly<Record<string, (version: MailVersion, view: MailView) => string>> = {
+  Mailbox: (version, view) => mailboxStateOf(view, version),
   Email: (version) => version.emailState,
-  Thread: (version) => version.emailState,
+  Thread: (version, view) => threadStateOf(view, version),
   EmailDelivery: ({ folders: [inbox] }) =>
     inbox === undefined ? '0' : `${inbox.state.uidValidity}-${inbox.state.uidNext}`,
 };
@@ -141,7 +142,7 @@ export class Teller {
     const { version } = view;
     const changed = Object.entries(STATES)
       .filter(([type]) => asked.types.includes(type))
-      .map(([type, stateOf]) => [type, stateOf(version)] as const);
+      .map(([type, stateOf]) => [type, stateOf(version, view)] as const);
     const id = createHash('sha256').update(JSON.stringify(changed)).digest('base64url');
     if (id === this.#lastId || changed.length === 0) return;
     this.#lastId = id;

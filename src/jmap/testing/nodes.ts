@@ -41,6 +41,7 @@ export const LIMITS: JmapLimits = {
   maxMailboxDepth: 5,
   maxSizeMailboxName: 100,
   searchMs: 5_000,
+  threadsMs: 20_000,
 };
 
 const UPLOADS = { size: 1_000_000, total: 10_000_000, keepMs: 86_400_000 };
