@@ -22,7 +22,7 @@ test('ordinary mail keeps its styles, tables and links; its frame is as high as 
   const reading = await openReadingPage();
   const { page } = reading;
   await reading.show([NEWSLETTER, '<p>Short</p>'], WALLS);
-  const frame = page.frameLocator('iframe').first();
+  const frame = page.locator('iframe').first().contentFrame();
   const style = (selector: string, name: string): Promise<string> =>
     frame.locator(selector).evaluate((element, one) => {
       const { defaultView } = (element as unknown as Looked).ownerDocument;

@@ -101,14 +101,16 @@ export async function openReadingPage(): Promise<ReadingPage> {
     end: async () => {
       await closeAll(browser, web);
       const fetched = [...readFileSync(log, 'utf8').matchAll(/\bh(\d+)\.hostile\.test/g)];
-      const paths = web.lines.map((line) => String(line['path'] ?? ''));
+      const paths = web.lines.map((line) => line['path']);
       rmSync(dir, { recursive: true });
       await far.close();
       return {
         ran,
         fetched: new Set(fetched.map(([, number]) => Number(number))),
         connections: far.connections(),
-        ownRequests: paths.filter((one) => one !== '' && !OURS.test(one)),
+        ownRequests: paths
+          .filter((one) => typeof one === 'string')
+          .filter((one) => !OURS.test(one)),
         left,
         failed,
       };
@@ -122,7 +124,7 @@ async function closeAll(browser: Browser, web: TestWeb): Promise<void> {
 }
 
 const inPage = <T>(page: Page, ask: (reading: Reading) => T): Promise<T> =>
-  page.evaluate(`(${String(ask)})(globalThis.reading)`) as Promise<T>;
+  page.evaluate<T>(`(${String(ask)})(globalThis.reading)`);
 
 const outside = (page: Page): Promise<ReturnType<Reading['outside']>> =>
   inPage(page, (reading) => reading.outside());
@@ -134,7 +136,7 @@ async function showBatch(
 ): Promise<readonly string[]> {
   await inPage(page, (reading) => reading.clear());
   const given = JSON.stringify([htmls, walls]);
-  return page.evaluate(`globalThis.reading.showAll(...${given})`) as Promise<readonly string[]>;
+  return page.evaluate<readonly string[]>(`globalThis.reading.showAll(...${given})`);
 }
 
 /** The second wall taken away: the same page with no policy. */

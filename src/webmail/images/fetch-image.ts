@@ -24,7 +24,7 @@ export const IMAGE_LIMITS: ImageLimits = { octets: 5 * 1024 * 1024, ms: 5_000, r
 export interface FetchImageParts {
   readonly resolver: Pick<Resolver, 'a' | 'aaaa'>;
   readonly limits?: ImageLimits;
-  /** Where connections may go: hosts of the world at the ports of the web, unless a test says so. */
+  /** Where connections may go: hosts of the world at ports of the web, unless a test says so. */
   readonly permits?: (address: string, port: string) => boolean;
 }
 

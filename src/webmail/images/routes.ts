@@ -4,9 +4,9 @@
  *
  *     GET /image?part=BLOB-ID&url=ADDRESS    200, 401, 403, 404, 429, 502
  *
- * No open relay of requests: only for who is signed in, only from our own page, and only what stands
- * in a message of that user (`part`: its HTML). How many at a time and in ten minutes is limited for
- * each user, in each worker. The page makes a `blob:` of the answer; a frame with a message in it
+ * No open relay of requests: only for who is signed in, only from our own page, and only what
+ * stands in a message of that user (`part`: its HTML). How many at a time and in ten minutes is
+ * limited for each user, in each worker. The page makes a `blob:` of the answer; a frame with a message in it
  * fetches nothing, from here neither.
  */
 import type { FastifyRequest } from 'fastify';
@@ -78,7 +78,7 @@ function askedOf({ query }: FastifyRequest<Asked>): { part: string; url: string 
   throw new WebProblem({ status: 400, title: 'Ask for one picture of one part of a message' });
 }
 
-/** A page of another site would have us fetch, and learn by the time it takes. @throws WebProblem */
+/** Another site's page would have us fetch, and learn by the time it takes. @throws WebProblem */
 function requireOwnPage({ headers }: FastifyRequest): void {
   const site = headers['sec-fetch-site'];
   if (site === undefined || site === 'same-origin') return;

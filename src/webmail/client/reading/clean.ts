@@ -67,7 +67,7 @@ const DROPPED_ATTRIBUTES = [
 /** A picture within the text itself: kinds that run nothing, whoever opens them. */
 const DATA_PICTURE = /^data:image\/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=\s]*$/;
 
-/** The library's own pattern, which every value has to match, and `cid:`; links are judged below. */
+/** The library's own pattern, for values of all kinds, with `cid:`; links are judged below. */
 const ADDRESSES = /^(?:(?:https?|mailto|tel|cid):|data:image\/|[^a-z]|[a-z+.-]+(?:[^a-z+.\-:]|$))/i;
 
 const ADAPTS = /<meta[^>]{1,200}(?:supported-)?color-schemes?[^>]{1,200}dark/i;
@@ -91,7 +91,7 @@ export const cleanerWith =
     const styles = [...root.querySelectorAll('style')];
     for (const style of styles) {
       style.textContent = cleanSheet(style.textContent);
-      for (const { name } of [...style.attributes]) style.removeAttribute(name);
+      for (const name of style.getAttributeNames()) style.removeAttribute(name);
       style.remove();
     }
     const pictures: Picture[] = [];

@@ -1,4 +1,3 @@
-import type DOMPurify from 'dompurify';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { BodyPart, FullEmail } from '../jmap/types.ts';
@@ -114,7 +113,7 @@ class Shown {
     const window = page.defaultView;
     if (this.#isOver || !window) return;
     // In the frame's own window: what is parsed there may have styles, and is never in our page.
-    const purify = purifier(window as unknown as Parameters<typeof DOMPurify>[0]);
+    const purify = purifier(window);
     const mail = cleanerWith(purify)(html, parts.words);
     fillFrame(page, mail);
     this.#unfollow = followHeight(frame, page);

@@ -31,7 +31,7 @@ async function show(html: string, walls: Walls): Promise<void> {
   const page = frame.contentDocument;
   const window = page?.defaultView;
   if (!page || !window) throw new Error('The frame has no page');
-  const purify = createPurify(window as unknown as Parameters<typeof createPurify>[0]);
+  const purify = createPurify(window);
   const mail = walls.cleaned ? cleanerWith(purify)(html, WORDS) : uncleaned(page, html);
   fillFrame(page, mail);
   followHeight(frame, page);
