@@ -5,11 +5,10 @@
  */
 import DOMPurify from 'dompurify';
 
-const TAGS = [
-  ...['p', 'div', 'br', 'span', 'b', 'strong', 'i', 'em', 'u', 's', 'a', 'ul', 'ol', 'li'],
-  ...['blockquote', 'pre', 'code', 'h1', 'h2', 'h3', 'h4', 'hr', 'img', 'sub', 'sup'],
-  ...['table', 'thead', 'tbody', 'tr', 'td', 'th'],
-];
+const TAGS = (
+  'p div br span b strong i em u s a ul ol li blockquote pre code h1 h2 h3 h4 hr img sub sup ' +
+  'table thead tbody tr td th'
+).split(' ');
 const ATTRIBUTES = ['href', 'src', 'alt', 'dir', 'lang', 'colspan', 'rowspan', 'data-cid'];
 const CID = /^cid:([\x21-\x3b\x3d\x3f-\x7e]{1,500})$/;
 

@@ -18,7 +18,7 @@ export const escaped = (text: string): string =>
 export const htmlOfText = (text: string): string =>
   escaped(text).replace(/\r?\n/g, '<br>').replace(/ {2}/g, ' &nbsp;');
 
-/** Quoted once more (RFC 3676 §4.5). */
+/** Quoted once more. */
 export const quotedText = (text: string): string =>
   text
     .trimEnd()

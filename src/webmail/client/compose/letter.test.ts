@@ -33,8 +33,15 @@ const BEGIN: Beginning = {
 const person = (name: string) => ({ name, email: `${name}@example.test` });
 
 const part = (some: Partial<BodyPart>): BodyPart => ({
-  ...{ partId: null, blobId: null, size: 3, name: null, type: 'text/plain' },
-  ...{ charset: null, disposition: null, cid: null, ...some },
+  partId: null,
+  blobId: null,
+  size: 3,
+  name: null,
+  type: 'text/plain',
+  charset: null,
+  disposition: null,
+  cid: null,
+  ...some,
 });
 
 function email(some: Partial<FullEmail> = {}): FullEmail {
@@ -165,7 +172,11 @@ describe('addresses', () => {
 
   it('are suggested by any of their names, the frequent first', () => {
     const contact = (name: string, email_: string, count: number) => ({
-      ...{ id: email_, name, email: email_, count, at: 0 },
+      id: email_,
+      name,
+      email: email_,
+      count,
+      at: 0,
     });
     const all = [
       contact('Ada Lovelace', 'ada@x.test', 1),

@@ -199,7 +199,7 @@ function withBody(letter: Letter, { before, after, quote }: Bodies): Letter {
   return { ...letter, body: `<div><br></div>${sign(before)}${quoted}${sign(after)}` };
 }
 
-/** RFC 3676 §4.3 */
+/** Below two hyphens and a blank, as everybody's programs know it. */
 const signatureOf = (identity: Identity | undefined): string =>
   identity && identity.textSignature.trim() !== '' ? `-- \n${identity.textSignature.trim()}` : '';
 

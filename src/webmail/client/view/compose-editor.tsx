@@ -17,6 +17,12 @@ const TOOLS: readonly Tool[] = [
   ['quote', 'compose.quote', 'formatBlock', 'blockquote'],
 ];
 
+/** Deprecated, with nothing that took its place: only so the browser's own Undo knows of it. */
+function command(name: string, value?: string): void {
+  // oxlint-disable-next-line typescript/no-deprecated
+  document.execCommand(name, false, value);
+}
+
 /** The browser's own editor; what is put into it was cleaned (`compose/clean.ts`). */
 export function HtmlEditor({ letter }: { letter: Letter }) {
   const { letters, browser } = useApp();
@@ -36,7 +42,7 @@ export function HtmlEditor({ letter }: { letter: Letter }) {
   };
   const put = (html: string): void => {
     editor.current?.focus();
-    document.execCommand('insertHTML', false, html);
+    command('insertHTML', html);
     tell();
   };
   const takeFiles = (files: readonly File[]): void => {
@@ -108,13 +114,13 @@ function Toolbar({ onDone, onPictures, onLink }: ToolbarParts) {
     <div class="compose-tools" role="group" aria-label={text.say('compose.toolbar')}>
       {/* A press must not take the focus, and with it the selection, from the text. */}
       <span class="tools" onMouseDown={(event) => event.preventDefault()}>
-        {TOOLS.map(([icon, label, command, value]) => (
+        {TOOLS.map(([icon, label, name, value]) => (
           <IconButton
-            key={command}
+            key={name}
             icon={icon}
             label={text.say(label)}
             onClick={() => {
-              document.execCommand(command, false, value);
+              command(name, value);
               onDone();
             }}
           />

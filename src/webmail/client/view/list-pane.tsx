@@ -15,7 +15,7 @@ export function ListPane() {
   const text = useText();
   const { list } = app;
   return (
-    <main class="list-pane" aria-label={text.say('pane.list')}>
+    <section class="list-pane" aria-label={text.say('pane.list')}>
       <ListHead />
       {app.unclear.length > 0 && (
         <p class="list-hint" role="status">
@@ -25,7 +25,7 @@ export function ListPane() {
         </p>
       )}
       {list && <Rows list={list} />}
-    </main>
+    </section>
   );
 }
 

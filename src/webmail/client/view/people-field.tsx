@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks';
 
-import { isAddress, suggestions, typedAddresses } from '../compose/addresses.ts';
+import { isAddress, suggestions, typedAddresses, type Contact } from '../compose/addresses.ts';
 import { distinct } from '../compose/letter.ts';
 import type { Address } from '../jmap/types.ts';
 import { useApp, useText } from './context.ts';
@@ -16,7 +16,6 @@ export interface PeopleFieldParts {
 /** Addresses as chips, with those written to before suggested (a combobox of WAI-ARIA 1.2). */
 export function PeopleField({ label, people, onChange }: PeopleFieldParts) {
   const app = useApp();
-  const text = useText();
   const id = useId();
   const [typed, setTyped] = useState('');
   const [chosen, setChosen] = useState(-1);
@@ -48,16 +47,7 @@ export function PeopleField({ label, people, onChange }: PeopleFieldParts) {
     <div class="compose-field people">
       <label for={id}>{label}</label>
       <div class="chips">
-        {people.map((one) => (
-          <span key={one.email} class="chip" title={one.email}>
-            <bdi>{addressName(one)}</bdi>
-            <IconButton
-              icon="close"
-              label={text.say('compose.remove', { name: addressName(one) })}
-              onClick={() => onChange(people.filter((other) => other !== one))}
-            />
-          </span>
-        ))}
+        <Chips people={people} onChange={onChange} />
         <input
           id={id}
           class="people-input"
@@ -90,27 +80,55 @@ export function PeopleField({ label, people, onChange }: PeopleFieldParts) {
           onBlur={() => take(typed)}
         />
       </div>
-      <ul
-        id={`${id}-list`}
-        class={found.length > 0 ? 'suggestions' : 'suggestions is-empty'}
-        role="listbox"
-        aria-label={text.say('compose.suggested')}
-      >
-        {found.map((one, at) => (
-          <li
-            key={one.id}
-            id={`${id}-${at}`}
-            role="option"
-            aria-selected={at === chosen}
-            onMouseDown={(event) => {
-              event.preventDefault();
-              add([{ name: one.name, email: one.email }]);
-            }}
-          >
-            <bdi>{one.name}</bdi> <bdi class="message-address">{one.email}</bdi>
-          </li>
-        ))}
-      </ul>
+      <Suggestions id={id} found={found} chosen={chosen} onTake={(one) => add([one])} />
     </div>
+  );
+}
+
+function Chips({ people, onChange }: Omit<PeopleFieldParts, 'label'>) {
+  const text = useText();
+  return people.map((one) => (
+    <span key={one.email} class="chip" title={one.email}>
+      <bdi>{addressName(one)}</bdi>
+      <IconButton
+        icon="close"
+        label={text.say('compose.remove', { name: addressName(one) })}
+        onClick={() => onChange(people.filter((other) => other !== one))}
+      />
+    </span>
+  ));
+}
+
+interface SuggestionsParts {
+  readonly id: string;
+  readonly found: readonly Contact[];
+  readonly chosen: number;
+  readonly onTake: (one: Address) => void;
+}
+
+function Suggestions({ id, found, chosen, onTake }: SuggestionsParts) {
+  const text = useText();
+  return (
+    <ul
+      id={`${id}-list`}
+      class={found.length > 0 ? 'suggestions' : 'suggestions is-empty'}
+      role="listbox"
+      aria-label={text.say('compose.suggested')}
+    >
+      {found.map((one, at) => (
+        <li
+          key={one.id}
+          id={`${id}-${at}`}
+          role="option"
+          aria-selected={at === chosen}
+          onMouseDown={(event) => {
+            event.preventDefault();
+            onTake({ name: one.name, email: one.email });
+          }}
+        >
+          <bdi>{one.name}</bdi> <bdi class="message-address">{one.email}</bdi>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -103,8 +103,7 @@ export function Field({ label, value, onInput, hint, type = 'text', ...others }:
       <span>{label}</span>
       <input
         {...others}
-        // Preact's types want one at a time, for roles that none of these has.
-        type={type as 'text'}
+        {...({ type } as { type: 'text' })}
         dir="auto"
         value={value}
         onInput={(event) => onInput(event.currentTarget.value)}

@@ -30,10 +30,10 @@ export function Shell() {
         {route.kind === 'page' ? (
           <ExtraPage route={route} />
         ) : (
-          <>
+          <main class="mail">
             <ListPane />
             <ConversationPane />
-          </>
+          </main>
         )}
       </div>
       <ComposePane />
