@@ -10,6 +10,7 @@ import { MailError, type Mail } from '../../mailbox/mail.ts';
 import type { FolderView, MailVersion } from '../../mailbox/view.ts';
 import { StoreError } from '../../volumes/error.ts';
 import { rightsOf, roleOf, sortOrderOf, standings, useOf } from '../wire/mailbox.ts';
+import { mailboxStateOf } from '../states.ts';
 import type { Args, JmapContext } from '../types.ts';
 import { isNone, readerFor } from './arguments.ts';
 import { faultOf } from './faults.ts';
@@ -32,7 +33,7 @@ export async function mailboxSet(args: Args, context: JmapContext): Promise<Args
   const removeEmails = reader.boolean('onDestroyRemoveEmails');
   reader.end();
   const before = await currentVersion(context);
-  const oldState = before.mailboxState;
+  const oldState = mailboxStateOf(context.view, before);
   requireState(asked.ifInState, oldState);
   const outcome = new SetOutcome();
   const { view } = context;
@@ -90,7 +91,7 @@ async function stateAfter(
     const changed = context.view.mailboxChanges(before.mailboxState, version);
     const all = changed && [...changed.created, ...changed.updated, ...changed.destroyed];
     const isKnown = (id: string): boolean => known.has(id) || looksAlike(id, before, version);
-    return all?.every(isKnown) === true ? version.mailboxState : oldState;
+    return all?.every(isKnown) === true ? mailboxStateOf(context.view, version) : oldState;
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     return oldState;
