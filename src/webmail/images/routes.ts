@@ -6,7 +6,8 @@
  *
  * No open relay of requests: only for who is signed in, only from our own page, and only what
  * stands in a message of that user (`part`: its HTML). How many at a time and in ten minutes is
- * limited for each user, in each worker. The page makes a `blob:` of the answer; a frame with a message in it
+ * limited for each user, in each worker. The page makes a `blob:` of the answer; a frame with a
+ * message in it
  * fetches nothing, from here neither.
  */
 import type { FastifyRequest } from 'fastify';
