@@ -3,6 +3,7 @@ import type { ListEmail } from '../jmap/types.ts';
 import type { Action, ActionKind, CountChange } from './actions.ts';
 import type { App, Scope } from './app.ts';
 import type { Conversation } from './conversation.ts';
+import { createFolderOfRole, type DeedRole } from './folder-changes.ts';
 import { actionOf, type Intent } from './intents.ts';
 import { NOTICE_MS } from './notices.ts';
 
@@ -21,6 +22,9 @@ const DONE: Readonly<Record<ActionKind, Key>> = {
 
 /** What may be undone is told; what is seen where it is done is not. */
 const QUIET: readonly ActionKind[] = ['star', 'unstar'];
+
+/** Deeds that are named like the folder where they go. */
+const ROLES: readonly DeedRole[] = ['archive', 'junk', 'trash'];
 
 /** Ready to go out longer than its notice stands, so that Undo is always in time. */
 const DESTROY_AFTER_MS = NOTICE_MS + 2000;
@@ -50,6 +54,11 @@ export class Deeds {
   to(intent: Intent, rows: readonly string[]): void {
     const app = this.#app;
     const kind = intent.kind === 'trash' && this.#inTrash() ? 'destroy' : intent.kind;
+    const role = ROLES.find((one) => one === kind);
+    if (role && !app.folders.ofRole(role)) {
+      void this.#withFolder(role, { ...intent, kind }, rows);
+      return;
+    }
     const emails = rows.flatMap((id) => this.#meant(kind, id));
     const action = actionOf(
       { ...intent, kind },
@@ -62,10 +71,7 @@ export class Deeds {
         undoMs: DESTROY_AFTER_MS,
       },
     );
-    if (!action || !app.actions) {
-      if (kind === 'archive' && !app.folders.ofRole('archive')) this.#tell('failed.noArchive');
-      return;
-    }
+    if (!action || !app.actions) return;
     if (kind === 'unread') this.#readKey = app.conversation?.key;
     this.#perform(action, rows);
   }
@@ -183,8 +189,11 @@ export class Deeds {
     return rest.length > 0 ? rest : [own];
   }
 
-  #tell(key: Key): void {
-    this.#app.notices.show({ kind: 'failed', key, values: {} });
+  /** A new mailbox has an inbox only: what is missing is made when it is first needed. */
+  async #withFolder(role: DeedRole, intent: Intent, rows: readonly string[]): Promise<void> {
+    const why = await createFolderOfRole(this.#app, role);
+    if (why === undefined) this.to(intent, rows);
+    else this.#app.notices.show({ kind: 'failed', key: 'failed.change', values: { why } });
   }
 }
 

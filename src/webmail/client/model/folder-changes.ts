@@ -18,6 +18,24 @@ export function createFolder(
   return set(app, { create });
 }
 
+const NAMES = { archive: 'Archive', junk: 'Junk', trash: 'Trash' } as const;
+
+/** Folders that deeds need, and that a new mailbox does not have. */
+export type DeedRole = keyof typeof NAMES;
+
+/** Known to `app` when it returns. One that somebody else made meanwhile is as good. */
+export async function createFolderOfRole(app: App, role: DeedRole): Promise<string | undefined> {
+  const why = await set(app, { create: { new: { name: NAMES[role], role, isSubscribed: true } } });
+  const batch = app.newBatch();
+  const got = batch.add('Mailbox/get', { ids: null });
+  try {
+    app.setFolders(app.folders.with((await app.connection.send(batch)).of(got).list));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return app.folders.ofRole(role) ? undefined : (why ?? NAMES[role]);
+}
+
 export function renameFolder(app: App, id: string, name: string): Promise<string | undefined> {
   return set(app, { update: { [id]: { name } } });
 }

@@ -94,7 +94,6 @@ export const MAIL = {
   'done.destroy': { one: 'Deleted forever', other: '{count} deleted forever' },
   'failed.change': 'That could not be done: {why}',
   'failed.destroy': 'That could not be deleted: {why}',
-  'failed.noArchive': 'There is no archive folder yet: make one named Archive',
 
   'message.from': 'From',
   'message.to': 'To',

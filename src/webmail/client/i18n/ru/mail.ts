@@ -173,7 +173,6 @@ export const MAIL = {
   },
   'failed.change': 'Не удалось: {why}',
   'failed.destroy': 'Не удалось удалить: {why}',
-  'failed.noArchive': 'Папки архива ещё нет: создайте папку Archive',
 
   'message.from': 'От',
   'message.to': 'Кому',
