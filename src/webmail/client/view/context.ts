@@ -1,5 +1,5 @@
 import { createContext } from 'preact';
-import { useContext, useEffect, useState } from 'preact/hooks';
+import { useContext, useLayoutEffect, useState } from 'preact/hooks';
 
 import type { Text } from '../i18n/text.ts';
 import type { App } from '../model/app.ts';
@@ -21,8 +21,11 @@ export function useText(): Text {
   return text;
 }
 
-/** Draws again whenever it says that it has changed. */
+/**
+ * Draws again whenever it says that it has changed. Listening begins with the first drawing, not
+ * after it: on a slow machine what changed between would never be seen.
+ */
 export function useWatch(observable: Observable): void {
   const [, draw] = useState(0);
-  useEffect(() => observable.subscribe(() => draw((n) => n + 1)), [observable]);
+  useLayoutEffect(() => observable.subscribe(() => draw((n) => n + 1)), [observable]);
 }
