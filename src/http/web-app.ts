@@ -10,6 +10,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { FastifyRequest, HTTPMethods, RouteOptions } from 'fastify';
+import { isLoopback } from '../net/address.ts';
 import type { Connection } from '../net/types.ts';
 import { webRequests } from './web-metrics.ts';
 import { HEADER_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS, PATH_PARAM_MAX } from './web-options.ts';
@@ -115,6 +116,7 @@ function decorate(app: FastifyInstance, options: WebAppOptions): void {
       reply.header('strict-transport-security', `max-age=${hstsSeconds}`);
     }
     if (draining()) reply.header('connection', 'close');
+    if (!mayBePlain(request, values['web.plaintext'])) return sendToTls(request, reply);
   });
   app.setErrorHandler<FastifyError>((error, request, reply) =>
     answerError(options, error, request, reply),
@@ -139,6 +141,30 @@ function decorate(app: FastifyInstance, options: WebAppOptions): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.raw.once('close', () => log(request, reply, !reply.raw.writableFinished));
   });
+}
+
+/** What a thief on the way could read: passwords, cookies, mail. */
+function mayBePlain(
+  { peer }: FastifyRequest,
+  policy: 'loopback-only' | 'never' | 'always',
+): boolean {
+  if (peer.secure || policy === 'always') return true;
+  return policy === 'loopback-only' && isLoopback(peer.remoteAddress);
+}
+
+/**
+ * A page is shown again over TLS (RFC 9110 §15.4.9). What may carry a password is refused and not
+ * sent on: a program that is mended by itself would go on giving it away with each request.
+ */
+async function sendToTls(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { method, headers, hostname } = request;
+  const carries = headers.authorization !== undefined || headers.cookie !== undefined;
+  if ((method === 'GET' || method === 'HEAD') && !carries && hostname !== '') {
+    return reply.redirect(`https://${hostname}${request.url}`, 308);
+  }
+  reply.header('connection', 'close');
+  const title = 'Use https: here a password could be read on its way';
+  return await answer({ status: 403, title }, request, reply);
 }
 
 function kindOf(status: number): '2xx' | '3xx' | '4xx' | '5xx' {

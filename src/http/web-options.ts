@@ -3,6 +3,14 @@ import type { OptionTable } from '../config/options.ts';
 
 /** The services `http` and `https`: JMAP and webmail. Durations in milliseconds. */
 export const WEB_OPTIONS = {
+  'web.plaintext': {
+    kind: 'choice',
+    default: 'loopback-only',
+    values: ['loopback-only', 'never', 'always'],
+    doc:
+      'Who may use webmail and JMAP without TLS. Others are sent to https, and what carries a ' +
+      'password is refused. `always` is for a balancer of yours that ends TLS.',
+  },
   'web.header.timeout': {
     kind: 'duration',
     default: 15_000,

@@ -156,7 +156,10 @@ test('who sends far too much still sees why it is refused', async () => {
 });
 
 test('the address is the client’s behind a balancer, and nobody else says who it is', async () => {
-  const web = await open({ proxyFrom: ['127.0.0.1'] });
+  const web = await open({
+    proxyFrom: ['127.0.0.1'],
+    values: { 'web.plaintext': 'always' },
+  });
   const client = connectClient(web.port);
   const lines = 'X-Forwarded-For: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\nConnection: close';
   client.socket.write(
@@ -354,4 +357,22 @@ test('a drain does not wait longer than it may', async () => {
   await web.service.drain(50);
   expect(await client.closed()).toBe('');
   gates.open();
+});
+
+test('who comes in plain text from elsewhere is sent to https, and a password is refused', async () => {
+  const web = await open({ proxyFrom: ['127.0.0.1'] });
+  const ask = async (from: string, lines: string): Promise<string> => {
+    const client = connectClient(web.port);
+    const proxy = `PROXY TCP4 ${from} 192.0.2.1 4711 80`;
+    client.socket.write(`${proxy}\r\n${lines}\r\nConnection: close\r\n\r\n`);
+    return await client.closed();
+  };
+  const page = await ask('192.0.2.7', 'GET /page?a=b HTTP/1.1\r\nHost: mail.example');
+  expect(page).toMatch(/^HTTP\/1\.1 308 /);
+  expect(page).toMatch(/\r\nlocation: https:\/\/mail\.example\/page\?a=b\r\n/i);
+  const basic = 'GET /page HTTP/1.1\r\nHost: mail.example\r\nAuthorization: Basic eDp5';
+  expect(await ask('192.0.2.7', basic)).toMatch(/^HTTP\/1\.1 403 [^]*Use https/);
+  const sent = 'POST /echo HTTP/1.1\r\nHost: mail.example\r\nContent-Length: 0';
+  expect(await ask('192.0.2.7', sent)).toMatch(/^HTTP\/1\.1 403 [^]*Use https/);
+  expect(await ask('127.0.0.1', basic)).toMatch(/^HTTP\/1\.1 200 /);
 });
