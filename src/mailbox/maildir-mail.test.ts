@@ -52,7 +52,9 @@ describe('Mail over Maildirs', () => {
     for (const name of ['a', 'a/1', 'a/2', 'a/2/3']) await one.create(name);
     const inTheWay = join(maildir, '.b.2');
     mkdirSync(join(inTheWay, 'x'), { recursive: true });
-    await expect(one.rename('a', 'b')).rejects.toThrow(/directory not empty|ENOTEMPTY|EEXIST|rename/i);
+    await expect(one.rename('a', 'b')).rejects.toThrow(
+      /directory not empty|ENOTEMPTY|EEXIST|rename/i,
+    );
     const between = await names(one);
     expect(between).toHaveLength(5);
     expect(between.filter((name) => name.startsWith('b'))).not.toEqual([]);
