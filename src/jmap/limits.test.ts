@@ -224,7 +224,8 @@ test('downloads that nobody reads have an end', async () => {
   store.deliver(jmap.account, Buffer.concat([Buffer.from('A: b\n\n'), Buffer.alloc(40_000_000)]));
   const { id } = jmap.account;
   const [query] = await jmap.calls(['Email/query', { accountId: id }]);
-  const [emailId] = query?.[1]['ids'] as [string];
+  if (query === undefined) throw new Error('no answer');
+  const [emailId] = query[1]['ids'] as [string];
   const url = `${jmap.base}/jmap/download/${id}/m${emailId}/x.eml`;
   const agent = new Agent({ keepAlive: false });
   const open = Array.from({ length: 50 }, () => httpRequest(url, { agent }));

@@ -83,9 +83,9 @@ export function decodeMailboxes(text: string): Rows<MailboxRow> | undefined {
 }
 
 /**
- * What a mailbox shows beside its counts, in one number. `parent`: the nearest above it. The journal
- * is in it for INBOX, whose row does not tell it: after a restore another one may have the MODSEQ
- * that the old one had.
+ * What a mailbox shows beside its counts, in one number. `parent`: the nearest above it. The
+ * journal is in it for INBOX, whose row does not tell it: after a restore another one may have the
+ * MODSEQ that the old one had.
  */
 export function shownOf(
   { name, use, subscribed }: FolderInfo,

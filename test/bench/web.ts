@@ -85,7 +85,7 @@ const from = (resultOf: string, name: string, path: string): object => ({ result
 
 const LIST = ['id', 'threadId', 'mailboxIds', 'keywords', 'from', 'subject', 'receivedAt'];
 
-/** Mailboxes, the first 50 threads of INBOX and what a list shows of them: as our webmail begins. */
+/** Mailboxes, the first 50 threads of INBOX and what a list shows: as our webmail begins. */
 const list = async (client: Client): Promise<readonly Answer[]> =>
   client.call(
     ['Mailbox/get', { ids: null }, 'm'],

@@ -22,8 +22,8 @@ const HOST = /^(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 
 /**
  * The name the client came by, so that it comes the same way again. A balancer that ends TLS says
- * so in X-Forwarded-Proto: else clients would be sent to http with their passwords. That anybody may
- * say it does no harm, for it changes nothing but the answer to whom says it.
+ * so in X-Forwarded-Proto: else clients would be sent to http with their passwords. That anybody
+ * may say it does no harm, for it changes nothing but the answer to whom says it.
  */
 function baseOf({ headers, peer }: FastifyRequest): string {
   const { host = '' } = headers;
