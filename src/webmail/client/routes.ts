@@ -27,10 +27,13 @@ export function parseRoute(hash: string): Route {
 }
 
 export function formatRoute(route: Route): string {
+  // What is open keeps its place in the address where no folder is named: the inbox.
+  const folder = (one: { folder: string | undefined; open: string | undefined }) =>
+    one.folder ?? (one.open === undefined ? undefined : '');
   const parts =
     route.kind === 'page'
       ? [route.name, ...route.rest]
-      : [route.kind, route.kind === 'search' ? route.text : route.folder, route.open];
+      : [route.kind, route.kind === 'search' ? route.text : folder(route), route.open];
   return `#/${parts
     .filter((part) => part !== undefined)
     .map(encodeURIComponent)
