@@ -30,6 +30,8 @@ const CLIENTS: Readonly<Record<string, { readonly program: string; readonly test
   debootstrap: { program: 'debootstrap', tests: 'everything with Postfix, Exim, Dovecot, Courier' },
   'ca-certificates': { program: 'update-ca-certificates', tests: 'clients with TLS' },
   iproute2: { program: 'ip', tests: 'network namespaces' },
+  chromium: { program: 'chromium', tests: 'webmail in a browser' },
+  haproxy: { program: 'haproxy', tests: 'webmail behind a balancer' },
 };
 const DPKG_INFO = '/var/lib/dpkg/info';
 const POLICY = '/usr/sbin/policy-rc.d';
