@@ -1,5 +1,6 @@
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 
+import { pathOf, qrCode } from '../settings/qr-code.ts';
 import { ask, type AppPassword, type Self } from '../settings/self-care.ts';
 import { useApp, useText } from './context.ts';
 import { Field, SettingsForm, useFetched, Waiting } from './settings-parts.tsx';
@@ -172,6 +173,7 @@ function FactorOff({ onDone }: { onDone: (codes: Codes) => void }) {
     <SettingsForm label={text.say('settings.factorTurnOn')} onSubmit={confirm}>
       <div class="settings-secret">
         <p>{text.say('settings.factorSecret')}</p>
+        <Picture uri={made.uri} />
         <code>{made.secret.match(/.{1,4}/g)?.join(' ')}</code>
         <p>
           <a href={made.uri}>{text.say('settings.factorOpen')}</a>
@@ -179,6 +181,31 @@ function FactorOff({ onDone }: { onDone: (codes: Codes) => void }) {
       </div>
       <CodeAndPassword {...{ code, setCode, password, setPassword }} />
     </SettingsForm>
+  );
+}
+
+/** Light modules that a reader needs around a code (ISO/IEC 18004). */
+const QUIET = 4;
+const PICTURE_PIXELS = 208;
+
+/** The address as a QR code, for the telephone's camera: dark on light in every theme. */
+function Picture({ uri }: { uri: string }) {
+  const text = useText();
+  const code = useMemo(() => qrCode(uri), [uri]);
+  if (!code) return null;
+  const side = code.length + 2 * QUIET;
+  return (
+    <svg
+      role="img"
+      aria-label={text.say('settings.factorPicture')}
+      width={PICTURE_PIXELS}
+      height={PICTURE_PIXELS}
+      viewBox={`${-QUIET} ${-QUIET} ${side} ${side}`}
+      shape-rendering="crispEdges"
+    >
+      <rect x={-QUIET} y={-QUIET} width={side} height={side} fill="#fff" />
+      <path d={pathOf(code)} fill="#000" />
+    </svg>
   );
 }
 

@@ -66,7 +66,9 @@ export const SETTINGS = {
   'settings.factorTurnOff': 'Turn off',
   'settings.factorIsOn': 'It is on.',
   'settings.newCodes': 'New recovery codes',
-  'settings.factorSecret': 'Add this key to your authenticator, then type the code that it shows.',
+  'settings.factorSecret':
+    'Scan this or add the key to your authenticator, then type the code that it shows.',
+  'settings.factorPicture': 'QR code of the key that stands below it',
   'settings.factorOpen': 'Open the authenticator on this device',
   'settings.recoveryCodes':
     'Each of these opens the account once without the telephone. Keep them; they are not shown again.',

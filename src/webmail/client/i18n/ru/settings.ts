@@ -68,7 +68,9 @@ export const SETTINGS = {
   'settings.factorTurnOff': 'Выключить',
   'settings.factorIsOn': 'Включён.',
   'settings.newCodes': 'Новые коды восстановления',
-  'settings.factorSecret': 'Добавьте этот ключ в приложение и введите код, который оно покажет.',
+  'settings.factorSecret':
+    'Сканируйте код или добавьте ключ в приложение и введите цифры, которые оно покажет.',
+  'settings.factorPicture': 'QR-код ключа, который написан под ним',
   'settings.factorOpen': 'Открыть приложение на этом устройстве',
   'settings.recoveryCodes':
     'Каждый из них один раз заменит телефон. Сохраните их: больше они показаны не будут.',
