@@ -55,6 +55,7 @@ export async function startSite(): Promise<Site> {
         baseURL: url,
         locale: 'en-GB',
         timezoneId: 'UTC',
+        reducedMotion: 'reduce', // Or pictures and contrasts are those of a moment.
         viewport: DESK,
         ...options,
       });
