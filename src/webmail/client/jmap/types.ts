@@ -159,6 +159,10 @@ export interface QueryResponse {
   readonly position: number;
   readonly ids: readonly string[];
   readonly total?: number;
+  /** Time was up: there may be more than this. */
+  readonly 'mailfarm:incomplete'?: boolean;
+  /** A UTCDate: older mail was not searched; null: the server cannot say. */
+  readonly 'mailfarm:searchedBackTo'?: string | null;
 }
 
 export interface SetError {

@@ -38,6 +38,7 @@ export class MailList extends Observable {
   #end = PAGE;
   /** How many rows came in above the first one on the screen, since the view asked. */
   #shift = 0;
+  #searchedBackTo: string | null | undefined;
   error: string | undefined;
 
   constructor(parts: ListParts) {
@@ -50,8 +51,19 @@ export class MailList extends Observable {
     return this.#loading.size > 0;
   }
 
+  /** What the last search came to, a UTCDate; null: unknown; undefined: all was searched. */
+  get searchedBackTo(): string | null | undefined {
+    return this.#searchedBackTo;
+  }
+
   end(): void {
     this.#ended.abort();
+  }
+
+  /** Asks again: the server has gone on reading meanwhile, so that this search comes further. */
+  searchOn(): void {
+    void this.#load(Math.floor(Math.max(0, this.#first) / PAGE) * PAGE);
+    this.changed();
   }
 
   /** What the user selects and opens: the conversation, or the email. */
@@ -101,6 +113,8 @@ export class MailList extends Observable {
     this.rows.remove(new Set(query.ids.filter(this.#parts.isLeaving)));
     const now = anchor === undefined ? -1 : this.rows.indexOf(anchor);
     if (now >= 0) this.#shift += now - this.#first;
+    const { 'mailfarm:incomplete': isPart = false } = query;
+    this.#searchedBackTo = isPart ? (query['mailfarm:searchedBackTo'] ?? null) : undefined;
     this.error = undefined;
     this.changed();
     // Those of conversations too large for one request, or that came without their emails.

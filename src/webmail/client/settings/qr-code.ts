@@ -138,7 +138,7 @@ function withCheck(value: number, code: { readonly generator: number; readonly b
   return (value << code.bits) | rest;
 }
 
-/** The modules of a version: those that are the same in every code of it are there from the start. */
+/** The modules of a version: what is the same in every code of it is there from the start. */
 class Grid {
   readonly size: number;
   readonly #version: number;

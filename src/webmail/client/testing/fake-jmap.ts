@@ -42,6 +42,8 @@ export class FakeJmap {
   readonly submitted: string[] = [];
   /** States before this are told `cannotCalculateChanges`. */
   firstState = 0;
+  /** A UTCDate: searches of all folders find only what is newer, and say so. */
+  searchedBackTo: string | undefined;
   readonly #steps: Step[] = [];
   #count = 0;
   readonly #worked = new Map<string, { readonly at: number; readonly value: unknown }>();
@@ -216,13 +218,18 @@ export class FakeJmap {
 
   #query(args: Args): Answer {
     const { filter, collapseThreads } = args;
-    const found = this.#once(JSON.stringify([filter, collapseThreads]), () => this.#find(args));
+    const { inMailbox } = (filter ?? {}) as { inMailbox?: string };
+    const backTo = inMailbox === undefined ? this.searchedBackTo : undefined;
+    const asked = JSON.stringify([filter, collapseThreads, backTo]);
+    const found = this.#once(asked, () => this.#find(args, backTo));
     const position = Number(args['position'] ?? 0);
     const ids = found.slice(position, position + Number(args['limit'] ?? 50));
-    return { queryState: this.#state('e'), position, ids, total: found.length };
+    const answer = { queryState: this.#state('e'), position, ids, total: found.length };
+    if (backTo === undefined) return answer;
+    return { ...answer, 'mailfarm:incomplete': true, 'mailfarm:searchedBackTo': backTo };
   }
 
-  #find(args: Args): string[] {
+  #find(args: Args, backTo = ''): string[] {
     const { inMailbox, text, header } = (args['filter'] ?? {}) as {
       inMailbox?: string;
       text?: string;
@@ -231,6 +238,7 @@ export class FakeJmap {
     const seen = new Set<string>();
     return [...this.emails.values()]
       .filter((email) => inMailbox === undefined || email.mailboxIds[inMailbox])
+      .filter((email) => email.receivedAt > backTo)
       .filter((email) => header === undefined || email.messageId?.includes(header[1]))
       .filter((email) => text === undefined || email.subject?.includes(text))
       .toSorted((a, b) => (a.receivedAt < b.receivedAt ? 1 : -1))

@@ -24,8 +24,33 @@ export function ListPane() {
           })}
         </p>
       )}
+      {list && <SearchedBack list={list} />}
       {list && <Rows list={list} />}
     </section>
+  );
+}
+
+/** A search that was not done in time says so: what it found is no answer to "is there more?". */
+function SearchedBack({ list }: { list: MailList }) {
+  const app = useApp();
+  const text = useText();
+  const { searchedBackTo, error } = list;
+  if (searchedBackTo === undefined) return null;
+  const date =
+    searchedBackTo === null ? '' : app.formats.short(searchedBackTo, app.browser.clock.now());
+  return (
+    <p class="list-hint" role="status">
+      {date === '' ? text.say('list.searchedPart') : text.say('list.searchedBack', { date })}{' '}
+      {error !== undefined && text.say('list.failed', { why: error })}
+      <button
+        type="button"
+        class="text-button"
+        aria-disabled={list.isLoading}
+        onClick={() => list.searchOn()}
+      >
+        {text.say(list.isLoading ? 'list.searching' : 'list.searchOn')}
+      </button>
+    </p>
   );
 }
 
@@ -61,7 +86,7 @@ function Rows({ list }: { list: MailList }) {
       </div>
     );
   }
-  if (list.rows.known && total === 0) return <EmptyList />;
+  if (list.rows.known && total === 0) return <EmptyList list={list} />;
   const [from, until] = [Math.max(0, first - OVERSCAN), Math.min(total, end + OVERSCAN)];
   return (
     <div
@@ -98,10 +123,17 @@ function WaitingRows() {
   );
 }
 
-function EmptyList() {
+function EmptyList({ list }: { list: MailList }) {
   const app = useApp();
   const text = useText();
   const isSearch = app.route.kind === 'search';
+  if (list.searchedBackTo !== undefined) {
+    return (
+      <div class="list-empty" id="list" tabIndex={-1}>
+        <p class="list-empty-title">{text.say('list.notFoundYet')}</p>
+      </div>
+    );
+  }
   return (
     <div class="list-empty" id="list" tabIndex={-1}>
       <p class="list-empty-title">{text.say(isSearch ? 'list.notFound' : 'list.empty')}</p>

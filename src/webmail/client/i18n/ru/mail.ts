@@ -46,6 +46,11 @@ export const MAIL = {
   'list.emptyText': 'Новые письма появятся сами.',
   'list.notFound': 'Ничего не найдено',
   'list.notFoundText': 'Попробуйте меньше слов. В корзине и спаме ищут in:trash и in:junk.',
+  'list.notFoundYet': 'Пока ничего не найдено',
+  'list.searchedBack': 'Поиск дошёл до {date}.',
+  'list.searchedPart': 'Просмотрена только часть почты.',
+  'list.searchOn': 'Искать дальше',
+  'list.searching': 'Идёт поиск',
   'list.unclear': 'Не вошло в поиск: {terms}',
   'list.failed': 'Список не удалось загрузить: {why}',
   'list.count': {
