@@ -2,20 +2,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { BodyPart, FullEmail } from '../jmap/types.ts';
 import { useApp, useText } from '../view/context.ts';
-import { cleanerWith, type Picture } from './clean.ts';
-import { fillFrame, followHeight, FRAME } from './frame.ts';
-import { pictureAt } from './pictures.ts';
+import { FRAME } from './frame.ts';
+import { Shown, type Remote } from './shown.ts';
 
 export interface HtmlMessageParts {
   readonly email: FullEmail;
   /** The part of type text/html. */
   readonly part: BodyPart;
   readonly html: string;
-}
-
-interface Remote {
-  readonly count: number;
-  readonly show: () => void;
 }
 
 /**
@@ -27,10 +21,16 @@ export function HtmlMessage({ email, part, html }: HtmlMessageParts) {
   const frame = useRef<HTMLIFrameElement>(null);
   const [page, setPage] = useState<Document>();
   const [remote, setRemote] = useState<Remote>();
+  const [trouble, setTrouble] = useState<string>();
+  const [hasRetried, setRetried] = useState(false);
+  const fail = (why: string): void => {
+    setPage(undefined);
+    setTrouble(why);
+  };
   useEffect(() => {
     if (!page || !frame.current) return undefined;
-    const shown = new Shown(app.browser.fetch);
-    void shown.show(frame.current, page, html, {
+    const shown = new Shown(app.browser.fetch, async () => (await import('dompurify')).default);
+    const showing = shown.show(frame.current, page, html, {
       words: {
         quoted: text.say('message.quoted'),
         goesTo: (host) => text.say('message.goesTo', { host }),
@@ -43,34 +43,70 @@ export function HtmlMessage({ email, part, html }: HtmlMessageParts) {
         `/image?part=${encodeURIComponent(part.blobId ?? '')}&url=${encodeURIComponent(url)}`,
       onRemote: setRemote,
     });
+    void showing.then((why) => why !== undefined && fail(why));
     return () => shown.end();
   }, [page, html, email.id, text]);
+  useEffect(() => {
+    setTrouble(undefined);
+    setRetried(false);
+  }, [html, email.id]);
+  if (trouble !== undefined) {
+    const retry = (): void => {
+      // Some browsers remember that code could not be loaded, and a new release has other names.
+      if (hasRetried) app.browser.reload();
+      setRetried(true);
+      setTrouble(undefined);
+    };
+    return <NotShown why={trouble} onRetry={retry} />;
+  }
   return (
     <>
-      {remote && (
-        <p class="message-remote">
-          <span>{text.say('message.remote', { count: remote.count })}</span>
-          <button
-            type="button"
-            class="text-button"
-            onClick={() => {
-              remote.show();
-              setRemote(undefined);
-            }}
-          >
-            {text.say('message.showRemote')}
-          </button>
-        </p>
-      )}
+      {remote && <RemotePictures remote={remote} onShown={() => setRemote(undefined)} />}
       <iframe
         ref={frame}
         class="message-frame"
         sandbox={FRAME.sandbox}
         title={text.say('message.frame')}
         src={FRAME.src}
-        onLoad={() => setPage(pageOf(frame.current))}
+        onLoad={() => {
+          const loaded = pageOf(frame.current);
+          if (loaded) setPage(loaded);
+          else fail(FRAME.src);
+        }}
       />
     </>
+  );
+}
+
+function RemotePictures({ remote, onShown }: { remote: Remote; onShown: () => void }) {
+  const text = useText();
+  return (
+    <p class="message-remote">
+      <span>{text.say('message.remote', { count: remote.count })}</span>
+      <button
+        type="button"
+        class="text-button"
+        onClick={() => {
+          remote.show();
+          onShown();
+        }}
+      >
+        {text.say('message.showRemote')}
+      </button>
+    </p>
+  );
+}
+
+/** Never an empty frame: that would be read as an empty message. */
+function NotShown({ why, onRetry }: { why: string; onRetry: () => void }) {
+  const text = useText();
+  return (
+    <p class="message-remote" role="alert">
+      <span>{text.say('message.failed', { why })}</span>
+      <button type="button" class="text-button" onClick={onRetry}>
+        {text.say('do.retry')}
+      </button>
+    </p>
   );
 }
 
@@ -78,75 +114,4 @@ export function HtmlMessage({ email, part, html }: HtmlMessageParts) {
 function pageOf(frame: HTMLIFrameElement | null): Document | undefined {
   const page = frame?.contentDocument;
   return page?.location.pathname === FRAME.src ? page : undefined;
-}
-
-interface ShowParts {
-  readonly words: Parameters<ReturnType<typeof cleanerWith>>[1];
-  /** Where a part is by its Content-ID. */
-  readonly embedded: (id: string) => string | undefined;
-  /** Where our host gives what stands at an address. */
-  readonly remote: (url: string) => string;
-  readonly onRemote: (remote: Remote | undefined) => void;
-}
-
-/** The server takes a few more of a user, who may have two pages open. */
-const REMOTE_AT_ONCE = 3;
-
-/** What is shown in a frame until something else is. */
-class Shown {
-  readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
-  readonly #urls: string[] = [];
-  #unfollow: (() => void) | undefined;
-  #isOver = false;
-
-  constructor(fetch: (url: string, init: RequestInit) => Promise<Response>) {
-    this.#fetch = fetch;
-  }
-
-  async show(
-    frame: HTMLIFrameElement,
-    page: Document,
-    html: string,
-    parts: ShowParts,
-  ): Promise<void> {
-    const { default: purifier } = await import('dompurify');
-    const window = page.defaultView;
-    if (this.#isOver || !window) return;
-    // In the frame's own window: what is parsed there may have styles, and is never in our page.
-    const purify = purifier(window);
-    const mail = cleanerWith(purify)(html, parts.words);
-    fillFrame(page, mail);
-    this.#unfollow = followHeight(frame, page);
-    const far = mail.pictures.filter(({ kind }) => kind === 'remote');
-    for (const picture of mail.pictures) {
-      const url = picture.kind === 'embedded' ? parts.embedded(picture.source) : undefined;
-      if (url !== undefined) void this.#fill(picture, url);
-    }
-    const show = (): void => {
-      const waiting = far.values();
-      for (let n = 0; n < REMOTE_AT_ONCE; n += 1) void this.#fillAll(waiting, parts.remote);
-    };
-    parts.onRemote(far.length > 0 ? { count: far.length, show } : undefined);
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#unfollow?.();
-    for (const url of this.#urls) URL.revokeObjectURL(url);
-  }
-
-  async #fillAll(waiting: Iterable<Picture>, at: (url: string) => string): Promise<void> {
-    for (const picture of waiting) {
-      if (this.#isOver) return;
-      await this.#fill(picture, at(picture.source));
-    }
-  }
-
-  async #fill({ image }: Picture, from: string): Promise<void> {
-    const url = await pictureAt(from, this.#fetch);
-    if (url === undefined) return;
-    if (this.#isOver) return URL.revokeObjectURL(url);
-    this.#urls.push(url);
-    image.src = url;
-  }
 }
