@@ -79,6 +79,12 @@ async function query(): Promise<readonly string[]> {
   return answer === undefined ? [] : idsOf(answer);
 }
 
+/** A letter to alice, taken by MX. */
+async function deliver(subject: string): Promise<void> {
+  const text = `Subject: ${subject}\r\n\r\nx\r\n`;
+  expect((await send(farm.ports.smtp, [ALICE], text)).code).toBe(250);
+}
+
 test('[N-17] the session is the same on both nodes', async () => {
   const sessions = await Promise.all(
     [0, 1].map(async () => (await (await ask('/.well-known/jmap')).json()) as Session),
@@ -91,10 +97,11 @@ test('[N-17] changes since a state of one node are told by the other', async () 
   let state = String(got?.[1]['state']);
   const known = new Set(await query());
   for (let round = 0; round < 4; round += 1) {
-    await send(farm.ports.lmtp, [ALICE], `Subject: round ${round}\r\n\r\nx\r\n`);
+    await deliver(`round ${round}`);
     const [changes] = await call(['Email/changes', { sinceState: state }]);
     expect(changes?.[0]).toBe('Email/changes');
     const created = changes?.[1]['created'] as readonly string[] | undefined;
+    expect(created).toHaveLength(1);
     for (const id of created ?? []) known.add(id);
     state = String(changes?.[1]['newState']);
     expect(new Set(await query())).toEqual(known);
