@@ -13,7 +13,7 @@ import type { BudgetRow } from './protocol.ts';
 
 const USER = 'budget';
 const MESSAGES = 100;
-/** A probe of the volume, once a minute, may fall into one of them. */
+/** A probe or a beat of the volume, once a minute, may fall into one of them. */
 const TRIES = 3;
 
 interface Command {
@@ -123,6 +123,20 @@ async function expungeRows(
 const append = (chat: ImapChat, n: number): Promise<unknown> =>
   chat.ok('APPEND INBOX', simpleLetter(`budget-${n}`));
 
+/** The node's own file on the volume is written anew once a minute; a look never does any of it. */
+const OF_A_BEAT = ['WRITE', 'RENAME', 'REMOVE', 'STATFS'];
+
+/** Calls while time passes in which no beat or probe of the volume falls. */
+async function waited(ms: number) {
+  for (let tries = 1; ; tries += 1) {
+    const begun = Date.now();
+    const counted = await callsDuring('c1', () => sleep(ms));
+    const seconds = (Date.now() - begun) / 1_000;
+    const hasBeat = OF_A_BEAT.some((call) => counted.by.has(call));
+    if (!hasBeat || tries === TRIES) return { ...counted, seconds };
+  }
+}
+
 /**
  * A look is three calls. The interval grows to `mailbox.watch.max`, which is 3 s here: at most a
  * look in 2.4 s, and as many calls a minute with the 30 s of a farm as here in a tenth of it.
@@ -137,9 +151,7 @@ async function idleIsBounded(farm: ImapFarm): Promise<void> {
     idlers.push(await Idler.begin(chat));
   }
   await sleep(8_000); // The interval has grown.
-  const begun = Date.now();
-  const { total, by, calls } = await callsDuring('c1', () => sleep(10_000));
-  const seconds = (Date.now() - begun) / 1_000;
+  const { total, by, calls, seconds } = await waited(10_000);
   const looks = Math.floor(seconds / 2.4) + 1;
   const what = `IMAP IDLE of three sessions, ${looks} looks`;
   process.stdout.write(`   ${what} in ${seconds.toFixed(1)} s: ${calls}\n`);
@@ -147,7 +159,7 @@ async function idleIsBounded(farm: ImapFarm): Promise<void> {
   expect(by.get('GETATTR') ?? 0).toBeGreaterThan(0);
   expect(total, calls).toBeLessThanOrEqual(looks * 3);
   for (const idler of idlers) await idler.end();
-  const { total: after, calls: late } = await callsDuring('c1', () => sleep(4_000));
+  const { total: after, calls: late } = await waited(4_000);
   expect(after, `nobody waits any more: ${late}`).toBe(0);
   for (const chat of chats) await chat.logout();
 }

@@ -89,18 +89,20 @@ export function callsOf(client: Client, volume: VolumeName = 'mail1'): Calls {
 /** Not of the work: leases are kept up whatever one does. */
 const HOUSEKEEPING = new Set(['SEQUENCE', 'RENEW']);
 
-/** What `work` cost a client, by operation, and in all. */
+/** What `work` cost a client, or several, by operation, and in all. */
 export async function callsDuring(
-  client: Client,
+  client: Client | readonly Client[],
   work: () => Promise<unknown>,
   volume: VolumeName = 'mail1',
 ): Promise<{ readonly total: number; readonly calls: string; readonly by: Calls }> {
-  const before = callsOf(client, volume);
+  const all = [client].flat().map((one) => ({ one, before: callsOf(one, volume) }));
   await work();
   const by = new Map<string, number>();
-  for (const [name, count] of callsOf(client, volume)) {
-    const more = count - (before.get(name) ?? 0);
-    if (more > 0 && !HOUSEKEEPING.has(name)) by.set(name, more);
+  for (const { one, before } of all) {
+    for (const [name, count] of callsOf(one, volume)) {
+      const more = count - (before.get(name) ?? 0);
+      if (more > 0 && !HOUSEKEEPING.has(name)) by.set(name, (by.get(name) ?? 0) + more);
+    }
   }
   const total = [...by.values()].reduce((sum, count) => sum + count, 0);
   const calls = [...by].map(([name, count]) => `${name} ${count}`).join(', ');

@@ -33,14 +33,14 @@ interface VitestReport {
   }[];
 }
 
-/** Reads vitest's report in JSON; the tree was at /mnt/tree. */
-export function readReport(path: string): TestReport {
+/** Reads vitest's report in JSON; `tree` is where the tree was for those that ran. */
+export function readReport(path: string, tree = '/mnt/tree/'): TestReport {
   const report = JSON.parse(readFileSync(path, 'utf8')) as VitestReport;
   const tests: LabTest[] = [];
   const trouble: string[] = [];
   const troubled: string[] = [];
   for (const file of report.testResults) {
-    const name = file.name.replace('/mnt/tree/', '');
+    const name = file.name.replace(tree, '');
     if (file.status === 'failed' && file.assertionResults.every((a) => a.status !== 'failed')) {
       trouble.push(`${name}: ${file.message}`);
       troubled.push(name);
