@@ -7,6 +7,7 @@ export { folderNameFault } from './folders.ts';
 export { openFacts } from './journal/facts.ts';
 export { openJournals } from './journal/journal.ts';
 export type { JournalsOptions } from './journal/journal.ts';
+export { keywordsIn } from './journal/peek.ts';
 export { openMaildirs } from './maildirs.ts';
 export {
   emailIdOf,

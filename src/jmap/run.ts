@@ -81,7 +81,7 @@ function checkAccount(name: string, args: Args, { account }: JmapContext): void 
     throw new MethodError('accountNotFound', 'It is no account of yours');
 }
 
-const WITHOUT_ACCOUNT = /^(Core|PushSubscription)\//;
+const WITHOUT_ACCOUNT = /^Core\//;
 
 function errorArgs(error: unknown, call: Invocation, { logger, trace }: JmapContext): Args {
   const known = methodErrorOf(error);

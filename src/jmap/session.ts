@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Account } from '../directory/types.ts';
+import { COLLATIONS } from './method/arguments.ts';
 import { SORT_PROPERTIES } from './method/email-order.ts';
 import { CAPABILITIES, type JmapLimits } from './types.ts';
 
@@ -65,7 +66,7 @@ const coreLimits = (limits: JmapLimits): object => ({
   maxCallsInRequest: limits.maxCallsInRequest,
   maxObjectsInGet: limits.maxObjectsInGet,
   maxObjectsInSet: limits.maxObjectsInSet,
-  collationAlgorithms: ['i;ascii-casemap', 'i;unicode-casemap'],
+  collationAlgorithms: COLLATIONS,
 });
 
 const mailLimits = (limits: JmapLimits): object => ({

@@ -7,7 +7,7 @@ import type { MailVersion, MailView } from '../mailbox/view.ts';
 
 const MARK = '~';
 
-/** Of a result with a count that was not finished. */
+/** Of a result with a count, or a search, that was not finished. */
 export const queryStateOf = ({ emailState }: MailVersion, how: 'counted' | 'estimated'): string =>
   marked(emailState, how === 'estimated');
 

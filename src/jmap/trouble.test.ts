@@ -1,6 +1,6 @@
 /** Trouble, and the work of others, in the middle of a call: what was done is told as done. */
 import { afterEach, expect, test } from 'vitest';
-import type { Mail } from '../mailbox/mail.ts';
+import type { Folder, FolderState, Mail } from '../mailbox/mail.ts';
 import { MemoryStore } from '../mailbox/memory.ts';
 import { StoreError } from '../volumes/error.ts';
 import { startJmap, type TestJmap, type TestJmapOptions } from './testing/server.ts';
@@ -16,6 +16,7 @@ const LETTER = Buffer.from('From: a@x.test\nTo: b@x.test\nSubject: one\n\nhello\
 class Stumbling extends MemoryStore {
   isAway = false;
   onCreate = (): void => {};
+  onAppended = (): void => {};
 
   override async openMail(account: Parameters<MemoryStore['openMail']>[0]): Promise<Mail> {
     const mail = await super.openMail(account);
@@ -30,11 +31,27 @@ class Stumbling extends MemoryStore {
             if (this.isAway && names.includes(String(name))) {
               throw new StoreError('volume-down', 'the volume is away');
             }
-            return (await Reflect.apply(value, target, args)) as unknown;
+            const result: unknown = await Reflect.apply(value, target, args);
+            if (name === 'append') this.onAppended();
+            return name === 'open' ? this.#stumbling(result as Folder) : result;
           };
         },
       });
     return guarded(mail, ['folders']);
+  }
+
+  #stumbling(folder: Folder): Folder {
+    const refresh = (): Promise<FolderState> =>
+      this.isAway
+        ? Promise.reject(new StoreError('volume-down', 'the volume is away'))
+        : folder.refresh();
+    return new Proxy(folder, {
+      get: (_, name) => {
+        const value: unknown = Reflect.get(folder, name, folder);
+        if (name === 'refresh') return refresh;
+        return typeof value === 'function' ? (value.bind(folder) as unknown) : value;
+      },
+    });
   }
 }
 
@@ -97,6 +114,22 @@ test('what an Email/set made is told although a look for another email fails', a
     notUpdated: { Enowhere: { type: 'serverUnavailable' } },
     notDestroyed: { Enowhere2: { type: 'serverUnavailable' } },
   });
+});
+
+test('an email that was stored is told as created, though the volume goes away in that moment', async () => {
+  const { store, jmap } = await start();
+  await idsOf(jmap);
+  store.onAppended = () => {
+    store.isAway = true;
+  };
+  const create = { e: { mailboxIds: { inbox: true }, subject: 'draft' } };
+  const answer = await one(jmap, 'Email/set', { create });
+  expect(answer).toMatchObject({ created: { e: { id: expect.any(String) } }, notCreated: null });
+  store.isAway = false;
+  const { id } = (answer['created'] as { e: { id: string } }).e;
+  expect(await idsOf(jmap)).toEqual([id]);
+  const told = await one(jmap, 'Email/changes', { sinceState: answer['newState'] });
+  expect(told['created']).toEqual([id]);
 });
 
 test('the new state of a Mailbox/set keeps no client from mail that came meanwhile', async () => {

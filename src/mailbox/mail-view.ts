@@ -57,6 +57,7 @@ import type {
   ThreadsSoFar,
 } from './view.ts';
 import { emailChanges, mailboxChanges } from './view-changes.ts';
+import { emailChangesPart, mailboxChangesPart } from './view-changes-part.ts';
 import { Places } from './view-places.ts';
 import { mailboxIdOf, mailboxRowOf } from './view-states.ts';
 import { ThreadIndex } from './view-threads.ts';
@@ -171,12 +172,24 @@ export class FolderedView implements MailView {
     return mailboxChanges(since, version as Version);
   }
 
+  emailChangesPart(
+    ...[since, version, how]: Parameters<MailView['emailChangesPart']>
+  ): ReturnType<MailView['emailChangesPart']> {
+    return emailChangesPart(since, version as Version, how);
+  }
+
+  mailboxChangesPart(
+    ...[since, version, how]: Parameters<MailView['mailboxChangesPart']>
+  ): ReturnType<MailView['mailboxChangesPart']> {
+    return mailboxChangesPart(since, version as Version, how);
+  }
+
   threadIds(places: readonly EmailPlace[]): Promise<readonly string[]> {
     return this.#threads.ids(places);
   }
 
-  threads(version: MailVersion): Promise<Threads> {
-    return this.#threads.of(version);
+  threads(version: MailVersion, gone?: readonly string[]): Promise<Threads> {
+    return this.#threads.of(version, gone);
   }
 
   get threadsPending(): boolean {

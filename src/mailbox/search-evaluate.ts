@@ -23,6 +23,14 @@ export interface Knowledge {
   inBody: ((text: string) => boolean | undefined) | undefined;
   /** The same for all fields. */
   inHeader: ((text: string) => boolean | undefined) | undefined;
+  /** What was found out of texts, by anybody. */
+  readonly answers: ReadonlyMap<Query, Remembered> | undefined;
+}
+
+/** Answers of one text, by UID. */
+export interface Remembered {
+  get(uid: number): Answer;
+  set(uid: number, answer: boolean): void;
 }
 
 export type Answer = boolean | undefined;
@@ -63,12 +71,29 @@ export function evaluate(query: Query, known: Knowledge): Answer {
     case 'date':
       return dated(query, known);
     case 'header':
-      return inField(query, known);
     case 'body':
-      return known.inBody?.(foldedText(query));
     case 'text':
-      return either(known.inHeader?.(foldedText(query)), known.inBody?.(foldedText(query)));
+      return remembered(query, known);
   }
+}
+
+type TextQuery = Extract<Query, { readonly text: string }>;
+
+function remembered(query: TextQuery, known: Knowledge): Answer {
+  const { uid } = known.message;
+  const answers = known.answers?.get(query);
+  const before = answers?.get(uid);
+  if (before !== undefined) return before;
+  const answer = inText(query, known);
+  if (answer !== undefined) answers?.set(uid, answer);
+  return answer;
+}
+
+function inText(query: TextQuery, known: Knowledge): Answer {
+  if (query.kind === 'header') return inField(query, known);
+  const text = foldedText(query);
+  const inBody = known.inBody?.(text);
+  return query.kind === 'body' ? inBody : either(known.inHeader?.(text), inBody);
 }
 
 const opposite = (answer: Answer): Answer => (answer === undefined ? undefined : !answer);

@@ -1,6 +1,6 @@
 import { MessageParser, parseHead } from '../message/mime/parse.ts';
 import type { MimePart } from '../message/mime/types.ts';
-import type { Numbered } from '#maildir';
+import { nameOctets, type Numbered } from '#maildir';
 import { bodyTexts, partText, PART_OCTETS_MAX, searchedFields } from './search-text.ts';
 import type { MessageSource } from './summaries.ts';
 import { lineEndsOf } from './wire.ts';
@@ -47,12 +47,14 @@ export async function readTexts(
   message: Numbered,
   budget: ReadBudget,
 ): Promise<Texts | undefined> {
-  const parser = new MessageParser(lineEndsOf(message.entry.name));
+  const parser = new MessageParser(lineEndsOf(message.entry.name), 'left out');
+  // One octet more than it has says that it ends there.
+  const length = Math.min(PIECE_OCTETS, (nameOctets(message.entry.name) ?? PIECE_OCTETS) + 1);
   const kept: Buffer[] = [];
   let keptOctets = 0;
   for (let offset = 0; ;) {
-    const into = Buffer.allocUnsafe(PIECE_OCTETS);
-    const piece = await source.read(message, { offset, length: PIECE_OCTETS, into });
+    const into = Buffer.allocUnsafe(length);
+    const piece = await source.read(message, { offset, length, into });
     if (piece === undefined) return undefined;
     budget.spend(piece.bytes.length);
     parser.push(piece.bytes);

@@ -5,7 +5,7 @@ import { systemRandom } from '../base/random.ts';
 import type { Query } from './query.ts';
 import { Searches, type Stretch } from './search.ts';
 import { Summaries } from './summaries.ts';
-import { TestFolder } from './testing/facts-and-messages.ts';
+import { MemoryFacts, TestFolder } from './testing/facts-and-messages.ts';
 
 const NOT_THERE: Query = { kind: 'not', of: { kind: 'header', field: 'subject', text: 'zebra' } };
 
@@ -95,4 +95,82 @@ test('an empty folder was searched', async () => {
   const { folder, searches } = folderOf(0, tickingClock());
   const stretches = searches.newest(folder, BODY('x'), folder.state, 0);
   expect(await all(stretches)).toEqual([{ uids: [], left: 0 }]);
+});
+
+/** Of 1,500 letters, each of them with 600 octets of signature and what it takes in memory. */
+const SMALL_MEMORY = 65_536;
+
+const longLetters = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, at) => {
+    const words = Array.from({ length: 60 }, (_none, word) => (at * 7919 + word * 104_729) % 1e6);
+    return `Subject: ${at}\n\n${words.join(' ')} of ${at}.\n`;
+  });
+
+function littleNode(ms: number): { readonly searches: Searches; readonly clock: Clock } {
+  const clock = tickingClock();
+  const kept = { random: systemRandom, octetsMax: SMALL_MEMORY };
+  const limits = { octets: 1e9, ms };
+  const summaries = new Summaries(kept);
+  return { searches: new Searches({ ...kept, summaries, clock, limits }), clock };
+}
+
+/** Asks one node after the other, each for so long, until all was searched. */
+async function askInTurn(
+  nodes: readonly ReturnType<typeof littleNode>[],
+  { folder, query, ms }: { folder: TestFolder; query: Query; ms: number },
+): Promise<{ readonly asks: number; readonly uids: readonly number[] }> {
+  for (let asks = 0; asks < 100; asks += 1) {
+    const { searches, clock } = nodes[asks % nodes.length] as ReturnType<typeof littleNode>;
+    const until = clock.now() + ms;
+    const stretches = await all(searches.newest(folder, query, folder.state, until));
+    await searches.settled();
+    if (stretches.at(-1)?.left === 0) {
+      const uids = stretches.flatMap((stretch) => stretch.uids).toSorted((a, b) => a - b);
+      return { asks: asks + 1, uids };
+    }
+  }
+  throw new Error('a search that does not end');
+}
+
+test('a folder whose signatures are more than memory is searched to its end, by two nodes in turn', async () => {
+  const folder = new TestFolder(new MemoryFacts(), longLetters(1500));
+  const nodes = [littleNode(700), littleNode(700)];
+  const ask = { folder, query: BODY('nowhere'), ms: 700 };
+  const { asks, uids } = await askInTurn(nodes, ask);
+  expect(uids).toEqual([]);
+  expect(asks).toBeGreaterThan(1);
+  const before = folder.reads;
+  const third = littleNode(1e9);
+  await askInTurn([third], { folder, query: BODY('zebra crossing'), ms: 1e9 });
+  // It read hardly anything that the two had read: less than fifty of a block are not written.
+  expect(folder.reads - before).toBeLessThan(200);
+  const found = await askInTurn([third], { folder, query: BODY('of 7.'), ms: 1e9 });
+  expect(found.uids).toEqual([8]);
+  for (const { searches } of [...nodes, third]) {
+    expect(searches.octets).toBeLessThanOrEqual(SMALL_MEMORY);
+  }
+});
+
+test('where nothing is written a search that is asked again goes on where it ended', async () => {
+  const folder = new TestFolder(undefined, longLetters(1500));
+  const ask = { folder, query: BODY('of 7.'), ms: 600 };
+  const { asks, uids } = await askInTurn([littleNode(600)], ask);
+  expect(uids).toEqual([8]);
+  expect(asks).toBeGreaterThan(1);
+  expect(folder.reads).toBeLessThan(2000);
+});
+
+test('what was answered before is of texts alone, and of one journal', async () => {
+  const folder = new TestFolder(undefined, ['A: b\n\nneedle\n', 'A: b\n\nhay\n']);
+  const { searches } = littleNode(1e9);
+  const query: Query = { kind: 'and', of: [BODY('needle'), { kind: 'letter', letter: 'F' }] };
+  const plain: Query = { kind: 'not', of: { kind: 'letter', letter: 'F' } };
+  const both: Query = { kind: 'and', of: [BODY('needle'), plain] };
+  expect(await searches.run(folder, both, folder.state)).toEqual([1]);
+  folder.change(0, { flags: 'F' });
+  expect(await searches.run(folder, both, folder.state)).toEqual([]);
+  expect(await searches.run(folder, query, folder.state)).toEqual([1]);
+  const other = new TestFolder(undefined, ['A: b\n\nhay\n', 'A: b\n\nneedle\n'], 'other');
+  const state = { ...other.state, journalId: '2' };
+  expect(await searches.run(other, BODY('needle'), state)).toEqual([2]);
 });

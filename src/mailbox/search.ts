@@ -5,17 +5,25 @@
  * steps before left open: flags, UIDs and sizes in names; heads, from summaries; headers, read;
  * whole messages, read and decoded. Before the last step signatures (search-signature.ts) say of
  * most messages that a text is not in them; whoever reads a message for a search keeps its
- * signature in batches of the drawer `signatures1`, which are as harmless to lose, to double and to
+ * signature in batches of the drawer `signatures2`, which are as harmless to lose, to double and to
  * tear as those of summaries (summaries.ts): the key of a message stands for its bytes. A signature
- * that says yes decides nothing. Answers are those of the state given: a message that another
- * session removes meanwhile is left out, one that comes meanwhile is not in the state.
+ * that says yes decides nothing. In memory are those of the blocks of UIDs that are searched just
+ * now, and of others as far as there is room: a folder of any size has all of its own. Answers are
+ * those of the state given: a message that another session removes meanwhile is left out, one that
+ * comes meanwhile is not in the state.
  *
  * A search that needs to read more than `mailbox.search.octets.max`, or takes longer than
  * `mailbox.search.time.max`, ends as 'too-costly': part of an answer would look like all of it.
  *
  * Who can say that it is a part (JMAP) searches `newest` first, a stretch of the folder after the
  * other until time is up. Then what is left goes on being read, for nobody, within the same limits
- * and one folder of the process at a time: whoever asks again finds heads and signatures there.
+ * and one folder of the process at a time, in blocks by chance: so two nodes that were asked in
+ * turn do not read the same. That who asks again is told some day that all was searched needs two
+ * things:
+ *  - on this node, that what was decided is remembered (search-answers.ts): each search decides
+ *    some more, even where nothing can be written;
+ *  - on another, that signatures and heads are written as they are found out, block by block, and
+ *    looked for before a block is read.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
@@ -25,14 +33,15 @@ import { nameOctets, nameWireOctets } from '#maildir';
 import { MailError } from './mail.ts';
 import type { Query } from './query.ts';
 import { evaluate, foldedText, isSummaryField, type Knowledge } from './search-evaluate.ts';
+import { AllAnswers, type Answers } from './search-answers.ts';
 import { readFields, readTexts, type ReadBudget } from './search-read.ts';
 import { GroupCollector, mayContain } from './search-signature.ts';
 import { searchedHeader } from './search-text.ts';
+import { blockOf, type SummaryDrawer } from './summaries-drawer.ts';
 import { Drawers } from './summaries-drawers.ts';
 import { inParallel } from './summaries-parallel.ts';
 import type { Packed } from './summaries-record.ts';
 import type { MessageSource, Summaries } from './summaries.ts';
-import type { SummaryDrawer } from './summaries-drawer.ts';
 
 export interface SearchSource extends MessageSource {
   /** Of one message in wire form. */
@@ -66,8 +75,10 @@ const KEYS_AT_ONCE = 4000;
 /** What decoding a part costs in keys, its text aside. */
 const PART_KEYS = 100;
 const PARALLEL = 4;
-/** Signatures for so many messages are worth looking for those of others. */
-const MANY = 50;
+/** Signatures of so many messages of a block are worth looking for those of others. */
+const MANY = 10;
+/** So much of the memory for signatures is for answers. */
+const ANSWERS_SHARE = 1 / 8;
 
 /**
  * The searches of a process, of all folders. The number in the drawer's name goes up whenever
@@ -76,17 +87,26 @@ const MANY = 50;
 export class Searches {
   readonly #parts: SearchParts;
   readonly #drawers: Drawers;
+  readonly #answers: AllAnswers;
   #isGoingOn = false;
 
   constructor(parts: SearchParts) {
     this.#parts = parts;
     const { random, octetsMax } = parts;
-    this.#drawers = new Drawers({ drawer: 'signatures1', random, octetsMax });
+    const forAnswers = octetsMax * ANSWERS_SHARE;
+    const drawer = 'signatures2';
+    this.#drawers = new Drawers({ drawer, random, octetsMax: octetsMax - forAnswers });
+    this.#answers = new AllAnswers(forAnswers);
+  }
+
+  /** That signatures and answers take in memory, about. */
+  get octets(): number {
+    return this.#drawers.octets + this.#answers.octets;
   }
 
   /** UIDs that match, ascending. @throws MailError 'too-costly', StoreError */
   async run(source: SearchSource, query: Query, state: FolderState): Promise<readonly number[]> {
-    return await this.#search(source, query, Infinity).run(state.messages);
+    return await this.#search(source, query, state, Infinity).run(state.messages);
   }
 
   /**
@@ -96,24 +116,19 @@ export class Searches {
   async *newest(
     source: SearchSource,
     query: Query,
-    { messages }: FolderState,
+    state: FolderState,
     until: number,
   ): AsyncGenerator<Stretch> {
-    let left = messages.length;
-    for await (const stretch of this.#stretches(source, query, messages, until)) {
+    const search = this.#search(source, query, state, until);
+    let left = state.messages.length;
+    for await (const stretch of this.#stretches(search, state.messages)) {
       ({ left } = stretch);
       yield stretch;
     }
-    if (left > 0) this.#goOn(source, query, messages.slice(0, left));
+    if (left > 0) this.#goOn(this.#search(source, query, state, Infinity), state.messages, left);
   }
 
-  async *#stretches(
-    source: SearchSource,
-    query: Query,
-    messages: readonly Numbered[],
-    until: number,
-  ): AsyncGenerator<Stretch> {
-    const search = this.#search(source, query, until);
+  async *#stretches(search: Search, messages: readonly Numbered[]): AsyncGenerator<Stretch> {
     let length = search.isCheap ? messages.length : STRETCH_MIN;
     let left = messages.length;
     do {
@@ -131,21 +146,29 @@ export class Searches {
   }
 
   /** Finds out what the rest of a folder says; trouble is told to whoever searches next. */
-  #goOn(source: SearchSource, query: Query, messages: readonly Numbered[]): void {
+  #goOn(search: Search, messages: readonly Numbered[], left: number): void {
     if (this.#isGoingOn) return;
     this.#isGoingOn = true;
+    const blocks = inBlocks(messages.slice(0, left), (one) => one);
     const work = async (): Promise<void> => {
-      for await (const _ of this.#stretches(source, query, messages, Infinity))
+      while (blocks.length > 0 && !search.isOver) {
+        await search.run(takeAny(blocks, this.#parts.random));
         await setImmediate();
+      }
     };
     void work()
       .catch(() => {})
       .finally(() => (this.#isGoingOn = false));
   }
 
-  #search(source: SearchSource, query: Query, until: number): Search {
-    const signatures = this.#drawers.of(source);
-    return new Search({ ...this.#parts, source, query, signatures, until });
+  #search(source: SearchSource, query: Query, state: FolderState, until: number): Search {
+    const folder = `${source.ref.maildir}\0${source.ref.folder}\0${state.journalId}`;
+    const answers = new Map<Query, Answers>();
+    for (const part of partsOf(query)) {
+      if ('text' in part) answers.set(part, this.#answers.of(folder, part));
+    }
+    this.#answers.bound();
+    return new Search({ ...this.#parts, source, query, answers, drawers: this.#drawers, until });
   }
 
   /** When all signatures have been written, or were given up. */
@@ -157,7 +180,8 @@ export class Searches {
 interface Asked extends SearchParts {
   readonly source: SearchSource;
   readonly query: Query;
-  readonly signatures: SummaryDrawer;
+  readonly answers: ReadonlyMap<Query, Answers>;
+  readonly drawers: Drawers;
   /** The limit of time holds all the same. */
   readonly until: number;
 }
@@ -166,6 +190,8 @@ class Search implements ReadBudget {
   readonly #parts: SearchParts;
   readonly #source: SearchSource;
   readonly #query: Query;
+  readonly #answers: ReadonlyMap<Query, Answers>;
+  readonly #drawers: Drawers;
   readonly #signatures: SummaryDrawer;
   readonly #needs: Needs;
   readonly #until: number;
@@ -173,11 +199,13 @@ class Search implements ReadBudget {
   #octetsLeft: number;
   #keys = 0; // Looked at since others had their turn.
 
-  constructor({ source, query, signatures, until, ...parts }: Asked) {
+  constructor({ source, query, answers, drawers, until, ...parts }: Asked) {
     this.#parts = parts;
     this.#source = source;
     this.#query = query;
-    this.#signatures = signatures;
+    this.#answers = answers;
+    this.#drawers = drawers;
+    this.#signatures = drawers.of(source);
     this.#needs = needsOf(query);
     this.#until = Math.min(until, parts.clock.now() + parts.limits.ms);
     this.#octetsLeft = parts.limits.octets;
@@ -242,6 +270,7 @@ class Search implements ReadBudget {
         fields: undefined,
         inBody: undefined,
         inHeader: undefined,
+        answers: this.#answers,
       };
       if (this.#isOpen(known)) open.push(known);
       if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
@@ -300,22 +329,34 @@ class Search implements ReadBudget {
     return left;
   }
 
+  /** Block by block, so that in memory is one, and written what was found out of it. */
   async #byText(open: readonly Knowledge[]): Promise<void> {
-    const signatures = this.#signatures;
-    await signatures.load();
-    if (open.length > MANY && open.some((known) => !this.#signature(known))) {
-      await signatures.loadNew();
+    try {
+      for (const some of inBlocks(open, ({ message }) => message)) await this.#byTextIn(some);
+    } finally {
+      this.#drawers.bound(this.#signatures);
     }
+  }
+
+  async #byTextIn(open: readonly Knowledge[]): Promise<void> {
+    const signatures = this.#signatures;
+    const current = (): readonly Numbered[] => this.#source.current();
+    const messages = open.map(({ message }) => message);
+    await signatures.load(messages, current);
+    const unknown = messages.filter((message) => !signatures.find(message, 'all'));
+    if (unknown.length > MANY) await signatures.loadNew(unknown, current);
     const left: Knowledge[] = [];
     for (const known of open) {
       if (this.#keys >= KEYS_AT_ONCE) await this.#pause();
       if (this.#isOpenAfterSignature(known)) left.push(known);
     }
-    const made: [key: string, packed: Packed][] = [];
+    this.#drawers.bound(signatures, messages);
+    if (left.length === 0) return;
+    const made: [message: Numbered, packed: Packed][] = [];
     try {
       const work = () => async (known: Knowledge) => {
         const packed = await this.#read(known);
-        if (packed) made.push([known.message.key, packed]);
+        if (packed) made.push([known.message, packed]);
       };
       // A text of 8 MB takes several times that while it is decoded.
       const [small, large] = [left.filter(isSmall), left.filter((known) => !isSmall(known))];
@@ -323,12 +364,12 @@ class Search implements ReadBudget {
       await inParallel(large, 1, work);
     } finally {
       signatures.add(made);
-      signatures.flush(() => this.#source.current());
+      signatures.flush(current);
     }
   }
 
   #signature(known: Knowledge): { readonly body: Buffer; readonly header: Buffer } | undefined {
-    const packed = this.#signatures.find(known.message.key, 'all');
+    const packed = this.#signatures.find(known.message, 'all');
     if (packed === undefined) return undefined;
     const { bytes, at, headOctets, restOctets } = packed;
     const middle = at + headOctets;
@@ -391,14 +432,40 @@ interface Needs {
   texts: string[];
 }
 
+/** A query and all in it. */
+function* partsOf(query: Query): Generator<Query> {
+  yield query;
+  if (query.kind === 'and' || query.kind === 'or') for (const one of query.of) yield* partsOf(one);
+  if (query.kind === 'not') yield* partsOf(query.of);
+}
+
+/** By block. @param items Ascending */
+function inBlocks<T>(items: readonly T[], messageOf: (item: T) => Numbered): T[][] {
+  const blocks: T[][] = [];
+  let last = -1;
+  for (const item of items) {
+    const number = blockOf(messageOf(item));
+    if (number !== last) blocks.push([]);
+    last = number;
+    blocks.at(-1)?.push(item);
+  }
+  return blocks;
+}
+
+/** Takes one out. */
+function takeAny<T>(items: T[], random: Random): T {
+  const [a = 0, b = 0] = random.bytes(2);
+  const at = (a * 256 + b) % items.length;
+  const [taken] = items.splice(at, 1, items.at(-1) as T);
+  items.pop();
+  return taken as T;
+}
+
 function needsOf(query: Query): Needs {
   const needs: Needs = { keys: 0, head: false, facts: false, fields: false, texts: [] };
-  const open: Query[] = [query];
-  for (let part = open.pop(); part; part = open.pop()) {
+  for (const part of partsOf(query)) {
     needs.keys += 1;
-    if (part.kind === 'and' || part.kind === 'or') open.push(...part.of);
-    else if (part.kind === 'not') open.push(part.of);
-    else if (part.kind === 'header') {
+    if (part.kind === 'header') {
       if (isSummaryField(part.field.toLowerCase())) needs.head = true;
       if (!isSummaryField(part.field.toLowerCase()) || part.text === '') needs.fields = true;
     } else if (part.kind === 'date') {

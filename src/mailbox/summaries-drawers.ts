@@ -1,5 +1,5 @@
 import type { Random } from '../base/random.ts';
-import type { Facts, FolderRef } from '#maildir';
+import type { Facts, FolderRef, Numbered } from '#maildir';
 import { SummaryDrawer } from './summaries-drawer.ts';
 
 /** Drawers of one kind of all folders that this process works with, within a bound of memory. */
@@ -21,7 +21,6 @@ export class Drawers {
     const drawer = this.#open.get(id) ?? new SummaryDrawer({ ref, facts, ...this.#parts });
     this.#open.delete(id);
     this.#open.set(id, drawer);
-    this.bound(drawer);
     return drawer;
   }
 
@@ -32,15 +31,20 @@ export class Drawers {
     return octets;
   }
 
-  /** Forgets folders that nobody asked for lately. */
-  bound(current: SummaryDrawer): void {
+  /**
+   * Forgets folders that nobody asked for lately, then messages of this one, but for those that
+   * somebody works on.
+   */
+  bound(current: SummaryDrawer, working: readonly Numbered[] = []): void {
     let octets = this.octets;
     for (const [id, drawer] of this.#open) {
       if (octets <= this.#parts.octetsMax) return;
       if (drawer === current) continue;
       octets -= drawer.octets;
+      drawer.shrink(0, []);
       this.#open.delete(id);
     }
+    current.shrink(this.#parts.octetsMax, working);
   }
 
   /** When all that was found out has been written, or was given up. */

@@ -82,7 +82,7 @@ test('batches of two nodes do not collide, and are made one; those that are gone
     }
   }
   await Promise.all(nodes.map((node) => node.settled()));
-  const before = (await facts.facts(folder.ref, 'summaries1')).length;
+  const before = (await facts.facts(folder.ref, 'summaries2')).length;
   expect(before).toBeLessThanOrEqual(12);
   for (let at = 0; at < 300; at++) folder.remove(at);
   for (let at = 600; at < 1000; at += 60) {
@@ -104,10 +104,10 @@ test('a torn batch, one that vanishes, a drawer that fails: only time is lost', 
   const first = open();
   await all(first.of(folder, folder.messages, 'head'));
   await first.settled();
-  const [name = ''] = await facts.facts(folder.ref, 'summaries1');
-  const bytes = await facts.readFact(folder.ref, 'summaries1', name);
+  const [name = ''] = await facts.facts(folder.ref, 'summaries2');
+  const bytes = await facts.readFact(folder.ref, 'summaries2', name);
   const torn = bytes.slice(0, bytes.length - 5);
-  await facts.putFact({ ref: folder.ref, drawer: 'summaries1', name, bytes: torn, durable: false });
+  await facts.putFact({ ref: folder.ref, drawer: 'summaries2', name, bytes: torn, durable: false });
   const subjects = async (): Promise<unknown> =>
     (await all(open().of(folder, folder.messages, 'head'))).map((one) => one?.envelope.subject);
   const expected = folder.messages.map((_, at) => `Letter ${at}`);
@@ -154,9 +154,41 @@ test('a node with little memory throws no batches away that it could not hold', 
     await all(node.of(folder, folder.messages.slice(at * 50, at * 50 + 50), 'head'));
     await node.settled();
   }
-  expect(await facts.facts(folder.ref, 'summaries1')).toHaveLength(9);
+  expect((await facts.facts(folder.ref, 'summaries2')).length).toBeLessThan(10);
   folder.reads = 0;
   await all(open().of(folder, folder.messages.slice(0, 450), 'head'));
+  expect(folder.reads).toBe(0);
+});
+
+test('a list of fifty reads the batches that they are in, and no more of a large folder', async () => {
+  class CountingFacts extends MemoryFacts {
+    reads = 0;
+
+    override async readFact(
+      ...[ref, drawer, name]: Parameters<MemoryFacts['readFact']>
+    ): Promise<Uint8Array> {
+      this.reads += 1;
+      return await super.readFact(ref, drawer, name);
+    }
+  }
+  const facts = new CountingFacts();
+  const folder = new TestFolder(
+    facts,
+    Array.from({ length: 3000 }, (_, at) => letter(at)),
+  );
+  const first = open();
+  await all(first.of(folder, folder.messages, 'head'));
+  await first.settled();
+  expect(first.octets).toBeLessThanOrEqual(octetsMax);
+  folder.reads = 0;
+  facts.reads = 0;
+  const other = open();
+  const given = await all(other.of(folder, folder.messages.slice(-50), 'head'));
+  expect(given.at(-1)?.envelope.subject).toBe('Letter 2999');
+  expect(folder.reads).toBe(0);
+  expect(facts.reads).toBeLessThan(4);
+  // All of them lie in batches, though memory has no room for them.
+  await all(other.of(folder, folder.messages, 'head'));
   expect(folder.reads).toBe(0);
 });
 
@@ -263,13 +295,15 @@ test.each<[string, Query, number[]]>([
     [2, 3],
   ],
 ])(
-  'RFC 9051 \u00a76.4.4: searches for %s, the second time by signatures',
+  'RFC 9051 \u00a76.4.4: searches for %s, by signatures, and by what was answered before',
   async (_, query, uids) => {
     const folder = new TestFolder(new MemoryFacts(), MAIL);
     folder.change(0, { flags: 'S', modseq: 10 });
     folder.change(1, { flags: 'F', keywords: ['work'], modseq: 20 });
     folder.change(2, { flags: 'S', modseq: 30 });
     const search = searches();
+    expect(await searches().run(folder, query, folder.state)).toEqual(uids);
+    await search.run(folder, { kind: 'body', text: 'makes signatures' }, folder.state);
     expect(await search.run(folder, query, folder.state)).toEqual(uids);
     expect(await search.run(folder, query, folder.state)).toEqual(uids);
   },

@@ -2,8 +2,8 @@
  * Summaries of messages: read once, kept for all.
  *
  * What a message says never changes, so what is known of it is true for ever, whoever found it out
- * and whenever. Summaries lie in the drawer `summaries1` of each folder, many in a file (a batch):
- * a batch is written whole under a random name and never changed.
+ * and whenever. Summaries lie in the drawer `summaries2` of each folder, many in a file (a batch,
+ * `summaries-drawer.ts`): a batch is written whole under a random name and never changed.
  *
  * Invariant: a record of key K says what the file of key K says. Nothing else is promised: that
  * there is a record, that there is one only, or that its message is still there.
@@ -93,7 +93,7 @@ export class Summaries {
   readonly #drawers: Drawers;
 
   constructor(parts: { readonly random: Random; readonly octetsMax: number }) {
-    this.#drawers = new Drawers({ drawer: 'summaries1', ...parts });
+    this.#drawers = new Drawers({ drawer: 'summaries2', ...parts });
   }
 
   /** One for each message, in order; undefined: it is gone. @throws StoreError */
@@ -112,11 +112,13 @@ export class Summaries {
     need: SummaryNeed,
   ): AsyncGenerator<readonly (Summary | undefined)[]> {
     const drawer = this.#drawers.of(source);
-    await drawer.load();
+    const current = (): readonly Numbered[] => source.current();
     try {
       for (let start = 0; start < messages.length; start += CHUNK) {
         const chunk = messages.slice(start, start + CHUNK);
-        const found = chunk.map(({ key }) => drawer.find(key, need));
+        await drawer.load(chunk, current);
+        const found = chunk.map((message) => drawer.find(message, need));
+        this.#drawers.bound(drawer, chunk);
         if (found.includes(undefined)) yield await this.#read(source, drawer, chunk, need);
         else {
           await setImmediate();
@@ -124,7 +126,8 @@ export class Summaries {
         }
       }
     } finally {
-      drawer.flush(() => source.current());
+      drawer.flush(current);
+      this.#drawers.bound(drawer);
     }
   }
 
@@ -135,14 +138,13 @@ export class Summaries {
     chunk: readonly Numbered[],
     need: SummaryNeed,
   ): Promise<readonly (Summary | undefined)[]> {
-    const missing = await this.#missing(drawer, chunk, need);
+    const missing = await this.#missing(source, drawer, chunk, need);
     const fresh = missing.length > 0 ? await readAll(source, missing, need) : undefined;
     if (fresh) {
-      drawer.add(Array.from(fresh, ([{ key }, { packed }]) => [key, packed]));
-      this.#drawers.bound(drawer);
+      drawer.add(Array.from(fresh, ([message, { packed }]) => [message, packed]));
     } else await setImmediate();
     return chunk.map((message) => {
-      const packed = drawer.find(message.key, need);
+      const packed = drawer.find(message, need);
       return fresh?.get(message)?.summary ?? (packed && new PackedSummary(packed));
     });
   }
@@ -158,15 +160,16 @@ export class Summaries {
   }
 
   async #missing(
+    source: MessageSource,
     drawer: SummaryDrawer,
     chunk: readonly Numbered[],
     need: SummaryNeed,
   ): Promise<readonly Numbered[]> {
-    const missing = (): Numbered[] => chunk.filter(({ key }) => !drawer.find(key, need));
+    const missing = (): Numbered[] => chunk.filter((message) => !drawer.find(message, need));
     const first = missing();
     if (first.length <= FEW) return first;
     // Somebody else may have read them since.
-    return (await drawer.loadNew()) ? missing() : first;
+    return (await drawer.loadNew(first, () => source.current())) ? missing() : first;
   }
 }
 

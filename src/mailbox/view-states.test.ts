@@ -10,6 +10,7 @@ import {
   encodeEmails,
   encodeMailboxes,
   type EmailRow,
+  type KnownSpan,
   type MailboxRow,
 } from './view-states.ts';
 
@@ -50,6 +51,26 @@ test('a string that is another writing of a state, or part of one, says nothing'
       if (foreign !== undefined) expect(encodeEmails(foreign)).toBe(text);
     }),
   );
+});
+
+test('spans that no part has written say nothing: too many, or not in order', () => {
+  const journal = '11'.repeat(8);
+  const withSpans = (earlier: EmailRow['earlier'], uidNext: number): string =>
+    encodeEmails(new Map([[journal, { modseq: 5, uidNext, isEmpty: false, earlier }]] as never));
+  const spans = (count: number): KnownSpan[] =>
+    Array.from({ length: count }, (_, at) => ({ below: at + 2, modseq: at + 1 }));
+  expect(decodeEmails(withSpans(spans(15), 90))?.get(journal)?.earlier).toHaveLength(15);
+  for (const state of [
+    withSpans(spans(16), 90),
+    withSpans(spans(20_000), 90_000),
+    withSpans(spans(2).toReversed(), 90),
+    withSpans(spans(2), 3),
+  ]) {
+    expect(decodeEmails(state)).toBeUndefined();
+  }
+  // A count that is not true, in a string that is no longer than states are.
+  const octets = [3, ...Buffer.from(journal, 'hex'), 255, 255, 255, 255, 255, 255, 127, 2, 2];
+  expect(decodeEmails(Buffer.from(octets).toString('base64url'))).toBeUndefined();
 });
 
 test('an inbox that was restored has changed, though its MODSEQ is what that of the old one was', () => {

@@ -4,6 +4,8 @@
  *
  *     version 1: emails       rows of journal id (8 octets), MODSEQ, UIDNEXT * 2 + 1 when empty
  *     version 2: mailboxes    rows of journal id (zeros: INBOX), CRC-32 of what is shown, MODSEQ
+ *     version 3: emails of which a part was told: as 1, before each MODSEQ the number of `earlier`
+ *                and for each the UID that it ends below and its MODSEQ
  *
  * as base64url, numbers in seven bits an octet, lowest first; rows ascend by id. Some 20 characters
  * a folder. Strings come from clients: what is not written exactly so says nothing.
@@ -12,9 +14,17 @@ import { crc32 } from 'node:zlib';
 import { INBOX } from './folder-names.ts';
 import type { FolderInfo, FolderState } from './mail.ts';
 
+/** UIDs below this one, from the end of the span before it. */
+export interface KnownSpan {
+  readonly below: number;
+  readonly modseq: number;
+}
+
 /** How far a client knows the emails of a folder. */
 export interface EmailRow {
   readonly modseq: number;
+  /** Ascending: lower UIDs that it knows as of other MODSEQs, while changes are told in parts. */
+  readonly earlier?: readonly KnownSpan[];
   /** Every email with a lower UID was there, or had been. */
   readonly uidNext: number;
   readonly isEmpty: boolean;
@@ -31,11 +41,14 @@ export type Rows<T> = ReadonlyMap<string, T>;
 
 const EMAILS = 1;
 const MAILBOXES = 2;
+const EMAILS_IN_PART = 3;
 const ID_OCTETS = 8;
 const SHOWN_OCTETS = 4;
 const LOW = 0x80;
 /** More than anybody has folders; a longer string is none of ours. */
 const STATE_CHARACTERS_MAX = 1_000_000;
+/** Of a folder, of those before the last: what is written has no more. */
+export const EARLIER_SPANS_MAX = 15;
 
 /** In states of mailboxes INBOX has this id, whatever journal it has. */
 export const INBOX_ROW = '0'.repeat(2 * ID_OCTETS);
@@ -47,9 +60,15 @@ export const emailRow = ({ modseq, uidNext, messages }: FolderState): EmailRow =
 });
 
 export function encodeEmails(rows: Rows<EmailRow>): string {
-  const octets = [EMAILS];
-  for (const [id, { modseq, uidNext, isEmpty }] of sorted(rows)) {
+  const inPart = [...rows.values()].some(({ earlier }) => earlier !== undefined);
+  const octets = [inPart ? EMAILS_IN_PART : EMAILS];
+  for (const [id, { modseq, uidNext, isEmpty, earlier = [] }] of sorted(rows)) {
     octets.push(...Buffer.from(id, 'hex'));
+    if (inPart) push(octets, earlier.length);
+    for (const span of earlier) {
+      push(octets, span.below);
+      push(octets, span.modseq);
+    }
     push(octets, modseq);
     push(octets, uidNext * 2 + Number(isEmpty));
   }
@@ -58,11 +77,26 @@ export function encodeEmails(rows: Rows<EmailRow>): string {
 
 /** Undefined: no state that we have written. */
 export function decodeEmails(text: string): Rows<EmailRow> | undefined {
-  return decode(text, EMAILS, (reader) => {
+  const row = (reader: Reader): EmailRow => {
     const modseq = reader.number();
     const both = reader.number();
     return { modseq, uidNext: Math.floor(both / 2), isEmpty: both % 2 === 1 };
-  });
+  };
+  return (
+    decode(text, EMAILS, row) ??
+    decode(text, EMAILS_IN_PART, (reader) => {
+      const earlier: KnownSpan[] = [];
+      const count = reader.number();
+      if (count > EARLIER_SPANS_MAX) reader.isWhole = false;
+      for (let left = count; left > 0 && reader.isWhole; left -= 1) {
+        earlier.push({ below: reader.number(), modseq: reader.number() });
+      }
+      const last = row(reader);
+      const ends = [...earlier.map(({ below }) => below), last.uidNext];
+      if (ends.some((below, at) => at > 0 && below <= (ends[at - 1] ?? 0))) reader.isWhole = false;
+      return { ...last, ...(earlier.length > 0 && { earlier }) };
+    })
+  );
 }
 
 export function encodeMailboxes(rows: Rows<MailboxRow>): string {
@@ -121,7 +155,7 @@ function decode<T>(text: string, version: number, row: (reader: Reader) => T): R
   const reader = new Reader(octets);
   const rows = new Map<string, T>();
   let before = '';
-  while (!reader.isAtEnd) {
+  while (!reader.isAtEnd && reader.isWhole) {
     const id = reader.id();
     if (id <= before) return undefined;
     rows.set(id, row(reader));

@@ -51,15 +51,12 @@ async function toldBy(index: ThreadIndex, version: MailVersion): Promise<readonl
   });
 }
 
-test('few new rows are not written; many are, and many batches become one that has them all', async () => {
+test('what a node has shown another knows, though it be gone; many batches become one that has them all', async () => {
   const { mail, more } = await yard();
   const index = new ThreadIndex(mail.facts);
-  await index.of(await more(10));
-  await index.settled();
-  expect(await batches(mail)).toEqual([]);
   const counts: number[] = [];
   for (let i = 0; i < 12; i++) {
-    await index.of(await more(50));
+    await index.of(await more(1));
     await index.settled();
     counts.push((await batches(mail)).length);
   }
@@ -68,6 +65,30 @@ test('few new rows are not written; many are, and many batches become one that h
   const version = await more(0);
   const fresh = new ThreadIndex(mail.facts);
   expect(await toldBy(fresh, version)).toEqual(await toldBy(index, version));
+  // One that comes, is shown by the one node, and goes.
+  const shown = await more(1);
+  const id = idsIn(shown).at(-1) as string;
+  await index.of(shown);
+  await index.settled();
+  const thread = index.soFar(shown).threadOf(id);
+  expect(thread).toBeDefined();
+  expect((await fresh.of(version)).threadOf(id)).toBeUndefined();
+  expect((await fresh.of(version, [id])).threadOf(id)).toBe(thread);
+});
+
+test('large batches stay as they are while small ones are made one', async () => {
+  const { mail, more } = await yard();
+  const index = new ThreadIndex(mail.facts);
+  await index.of(await more(1000));
+  await index.settled();
+  const large = await batches(mail);
+  expect(large).toHaveLength(1);
+  for (let i = 0; i < 20; i++) {
+    await index.of(await more(1));
+    await index.settled();
+  }
+  expect(await batches(mail)).toEqual(expect.arrayContaining([...large]));
+  expect((await batches(mail)).length).toBeLessThan(11);
 });
 
 test('two nodes that write and compact at once lose nothing that is not found again', async () => {

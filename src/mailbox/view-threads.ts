@@ -9,7 +9,9 @@
  * change: one file for many (a batch), written whole, never changed, named by its content. As with
  * summaries (`summaries.ts`) a row of an email says what its head says, and nothing more is
  * promised; two nodes that write or compact at once leave rows twice or have them read again. A row
- * stays for 30 days after its email is gone: Thread/changes is asked for it then.
+ * stays for 30 days after its email is gone: Thread/changes is asked for it then, of whatever node.
+ * So a node that has shown an email in a thread writes its row at once, though it be the only one:
+ * small batches are made one when there are many of them, and large ones are left alone meanwhile.
  *
  *     mailfarm-threads 1 <CRC-32 of the rest>
  *     <email id> <thread id>                    17 characters each
@@ -30,10 +32,14 @@ const HEAD = 'mailfarm-threads 1 ';
 const CRC_DIGITS = 8;
 const ID_CHARACTERS = 17;
 const ROW_CHARACTERS = 2 * ID_CHARACTERS + 2;
-/** Fewer new rows are not worth a file: they are found out again. */
-const WORTH_WRITING = 50;
+/** For so many rows batches of others are looked for. */
+const MANY = 50;
 const ROWS_MAX = 10_000;
-const BATCHES_MAX = 8;
+/** A batch of so many rows is large. */
+const LARGE_ROWS = 1_000;
+/** More small ones, or large ones, are made one. */
+const SMALL_MAX = 8;
+const LARGE_MAX = 16;
 /** Messages looked at before others have their turn. */
 const SLICE = 2_000;
 /** So much more than there is may be remembered of what is gone. */
@@ -57,8 +63,8 @@ export class ThreadIndex {
   #emails = new Map<string, string[]>();
   /** By journal: messages below this UID are in it. */
   #upTo = new Map<string, number>();
-  /** Names of batches that were read or written. */
-  #batches = new Set<string>();
+  /** Batches that were read or written by name; of small ones the emails, none of torn ones. */
+  #batches = new Map<string, readonly string[] | 'large'>();
   #pending = new Map<string, string>();
   #turn: Promise<unknown> = Promise.resolve();
   #writing: Promise<void> = Promise.resolve();
@@ -86,12 +92,16 @@ export class ThreadIndex {
         if (head) this.#learn(id, thread);
       }
     }
+    this.#write();
     return found.map((thread) => thread as string);
   }
 
-  /** Of all emails of a version. One at a time. @throws StoreError */
-  of(version: MailVersion): Promise<Threads> {
-    const ready = this.#turn.catch(() => {}).then(() => this.#of(version));
+  /**
+   * Of all emails of a version, and of those that are gone as far as it is known. One at a time.
+   * @throws StoreError
+   */
+  of(version: MailVersion, gone: readonly string[] = []): Promise<Threads> {
+    const ready = this.#turn.catch(() => {}).then(() => this.#of(version, gone));
     this.#turn = ready;
     return ready;
   }
@@ -101,11 +111,13 @@ export class ThreadIndex {
     return this.#writing;
   }
 
-  async #of(version: MailVersion): Promise<Threads> {
+  async #of(version: MailVersion, gone: readonly string[]): Promise<Threads> {
     this.#forgetGone(version);
     if (this.#upTo.size === 0) await this.#load();
     for (const view of version.folders) await this.#take(view);
-    this.#flush(version);
+    if (gone.some((id) => !this.#known.has(id))) await this.#load();
+    this.#write();
+    this.#writing = this.#writing.then(() => this.#compact(version)).catch(ignored);
     return this.soFar(version);
   }
 
@@ -123,7 +135,7 @@ export class ThreadIndex {
     this.#known = new Map();
     this.#emails = new Map();
     this.#upTo = new Map();
-    this.#batches = new Set();
+    this.#batches = new Map();
   }
 
   /** What is new in a folder: O(changes), after the first time. */
@@ -139,7 +151,7 @@ export class ThreadIndex {
       else this.#put(emailId, thread);
       if (++looked % SLICE === 0) await setImmediate();
     }
-    if (unknown.length > WORTH_WRITING && (await this.#load())) {
+    if (unknown.length > MANY && (await this.#load())) {
       unknown = unknown.filter(({ key }) => !this.#isKnown(emailIdOf(key)));
     }
     // The newest first: they are what a list begins with.
@@ -192,53 +204,73 @@ export class ThreadIndex {
       const bytes = await this.#facts.read(DRAWER, name).catch(() => undefined);
       const rows = bytes && readBatch(bytes);
       for (const [emailId, thread] of rows ?? []) this.#known.set(emailId, thread);
-      this.#batches.add(name);
+      this.#batches.set(name, sizeOf(rows ?? []));
       came = true;
     }
     return came;
   }
 
-  #flush(version: MailVersion): void {
-    if (this.#pending.size >= WORTH_WRITING) this.#write();
-    this.#writing = this.#writing.then(() => this.#compact(version)).catch(ignored);
-  }
-
   #write(): void {
     const rows = this.#pending;
+    if (rows.size === 0) return;
     this.#pending = new Map();
     this.#writing = this.#writing
-      .then(async () => void (await this.#putBatch(rows)))
+      .then(async () => void (await this.#putBatch([...rows])))
       .catch(ignored);
   }
 
-  async #putBatch(rows: Iterable<readonly [string, string]>): Promise<string> {
+  async #putBatch(rows: readonly Row[]): Promise<string> {
     const bytes = writeBatch(rows);
     const name = hash('sha256', bytes, 'hex').slice(0, 2 * CRC_DIGITS);
     await this.#facts.put(DRAWER, name, bytes);
-    this.#batches.add(name);
+    this.#batches.set(name, sizeOf(rows));
     return name;
   }
 
-  /** One batch of many: rows of what is there, or was lately. */
-  async #compact({ folders }: MailVersion): Promise<void> {
-    if (this.#batches.size <= BATCHES_MAX) return;
-    const names = [...this.#batches];
+  async #compact(version: MailVersion): Promise<void> {
+    const large: string[] = [];
+    const small: string[] = [];
     const rows = new Map<string, string>();
-    const keep = (emailId: string): void => {
-      const thread = this.#known.get(emailId);
-      if (thread !== undefined) rows.set(emailId, thread);
-    };
-    for (const { state } of folders) {
-      for (const { key } of state.messages) keep(emailIdOf(key));
-      for (const { emailId } of state.expunged) keep(emailId);
+    for (const [name, emails] of this.#batches) {
+      (emails === 'large' ? large : small).push(name);
+      for (const id of emails === 'large' ? [] : emails) this.#copy(id, rows);
     }
-    const merged = await this.#putBatch(rows);
+    if (small.length > SMALL_MAX) await this.#replace(small, rows);
+    if (large.length > LARGE_MAX) await this.#replace(large, await this.#alive(version));
+  }
+
+  /** One batch of many. */
+  async #replace(names: readonly string[], rows: ReadonlyMap<string, string>): Promise<void> {
+    const merged = await this.#putBatch([...rows]);
     for (const name of names.filter((one) => one !== merged)) {
       await this.#facts.remove(DRAWER, name);
       this.#batches.delete(name);
     }
   }
+
+  #copy(emailId: string, to: Map<string, string>): void {
+    const thread = this.#known.get(emailId);
+    if (thread !== undefined) to.set(emailId, thread);
+  }
+
+  /** Rows of what is there, or was lately. */
+  async #alive({ folders }: MailVersion): Promise<ReadonlyMap<string, string>> {
+    const rows = new Map<string, string>();
+    for (const { state } of folders) {
+      for (const [at, { key }] of state.messages.entries()) {
+        this.#copy(emailIdOf(key), rows);
+        if (at % SLICE === SLICE - 1) await setImmediate();
+      }
+      for (const { emailId } of state.expunged) this.#copy(emailId, rows);
+    }
+    return rows;
+  }
 }
+
+type Row = readonly [emailId: string, thread: string];
+
+const sizeOf = (rows: readonly Row[]): readonly string[] | 'large' =>
+  rows.length >= LARGE_ROWS ? 'large' : rows.map(([emailId]) => emailId);
 
 function emailsOf(version: MailVersion, emails: readonly string[]): readonly string[] {
   const there = [...new Set(emails)].flatMap((emailId) => {
@@ -250,20 +282,20 @@ function emailsOf(version: MailVersion, emails: readonly string[]): readonly str
   return there.map(({ emailId }) => emailId);
 }
 
-function writeBatch(rows: Iterable<readonly [string, string]>): Buffer {
-  const text = Array.from(rows, ([emailId, thread]) => `${emailId} ${thread}\n`).join('');
+function writeBatch(rows: readonly Row[]): Buffer {
+  const text = rows.map(([emailId, thread]) => `${emailId} ${thread}\n`).join('');
   const sum = crc32(text).toString(16).padStart(CRC_DIGITS, '0');
   return Buffer.from(`${HEAD}${sum}\n${text}`, 'latin1');
 }
 
 /** Undefined: torn, or no batch. */
-function readBatch(bytes: Buffer): readonly (readonly [string, string])[] | undefined {
+function readBatch(bytes: Buffer): readonly Row[] | undefined {
   const text = bytes.toString('latin1');
   const body = HEAD.length + CRC_DIGITS + 1;
   if (!text.startsWith(HEAD) || (text.length - body) % ROW_CHARACTERS !== 0) return undefined;
   const sum = Number.parseInt(text.slice(HEAD.length, body), 16);
   if (crc32(bytes.subarray(body)) !== sum) return undefined;
-  const rows: (readonly [string, string])[] = [];
+  const rows: Row[] = [];
   for (let at = body; at < text.length; at += ROW_CHARACTERS) {
     const thread = text.slice(at + ID_CHARACTERS + 1, at + ROW_CHARACTERS - 1);
     rows.push([text.slice(at, at + ID_CHARACTERS), thread]);

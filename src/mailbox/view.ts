@@ -42,6 +42,13 @@ export interface Changed {
   readonly destroyed: readonly string[];
 }
 
+/** Some of what changed, as many ids as were asked for, and the state of whoever applied them. */
+export interface ChangedPart {
+  readonly told: Changed;
+  readonly newState: string;
+  readonly hasMore: boolean;
+}
+
 export interface Threads {
   /** Also of emails destroyed lately, where a node had told their threads (RFC 8621 §3.2). */
   threadOf(emailId: string): string | undefined;
@@ -74,10 +81,29 @@ export interface MailView {
     since: string,
     version: MailVersion,
   ): (Changed & { readonly countsOnly: boolean }) | undefined;
+  /**
+   * The same in parts: at most `max` ids, at least one where anything changed. `all` is what there
+   * is to be told. `unseen`, where it is asked for: emails that came since and are gone again,
+   * which count as ids; whoever asked for their threads meanwhile was shown them.
+   */
+  emailChangesPart(
+    since: string,
+    version: MailVersion,
+    how: { readonly max: number; readonly unseen: 'told' | 'left out' },
+  ): (ChangedPart & { readonly all: Changed; readonly unseen: readonly string[] }) | undefined;
+  /** `recount`: counts of all mailboxes are others now, whatever the journals say. */
+  mailboxChangesPart(
+    since: string,
+    version: MailVersion,
+    how: { readonly max: number; readonly recount: boolean },
+  ): (ChangedPart & { readonly countsOnly: boolean }) | undefined;
   /** Thread ids without an index, for lists: from heads (batches on disk). In order. */
   threadIds(places: readonly EmailPlace[]): Promise<readonly string[]>;
-  /** The whole index: built once from batches on disk, in slices, then kept up to date. */
-  threads(version: MailVersion): Promise<Threads>;
+  /**
+   * The whole index: built once from batches on disk, in slices, then kept up to date. `gone`:
+   * emails that are not in the version; what other nodes have written of them is looked for.
+   */
+  threads(version: MailVersion, gone?: readonly string[]): Promise<Threads>;
   /**
    * The same, or after so many milliseconds what of it is known by then, of the newest emails
    * first: a list must not wait for heads of 100,000. When all is known listeners are told.

@@ -15,6 +15,8 @@ import type { Facts, FolderRef } from './types.ts';
  * Rejected: several facts in a file (two hosts would overwrite each other's); appending.
  */
 const DRAWER = /^[a-z][a-z0-9-]{0,63}$/;
+/** NAME_MAX of every file system that we meet. */
+const NAME_OCTETS_MAX = 255;
 /** The journal's own. */
 const TAKEN: readonly string[] = ['log', 'last'];
 
@@ -28,13 +30,15 @@ export function openFacts(options: MaildirsOptions): Facts {
       const facts = names.filter((name) => !name.startsWith('.')).map(decodeName);
       return facts.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
     },
-    readFact: (ref, drawer, name) => {
+    readFact: async (ref, drawer, name) => {
       const path = factPath(ref, drawer, name);
-      return believed(nfs, path, () => readWhole(nfs, path));
+      if (!fits(name)) throw systemError('ENOENT', 'fact', drawer);
+      return await believed(nfs, path, () => readWhole(nfs, path));
     },
     putFact: (request) => put(nfs, request, uniqueName()),
     removeFact: async (ref, drawer, name) => {
-      await removeIfThere(nfs, factPath(ref, drawer, name));
+      const path = factPath(ref, drawer, name);
+      if (fits(name)) await removeIfThere(nfs, path);
     },
   };
 }
@@ -45,6 +49,7 @@ async function put(
   unique: string,
 ): Promise<void> {
   const path = factPath(ref, drawer, name);
+  if (!fits(name)) throw systemError('EINVAL', 'fact', drawer);
   const temporary = `${folderPathOf(ref)}/tmp/${unique}`;
   try {
     await writeOurs(nfs, temporary, Buffer.from(bytes), durable);
@@ -90,6 +95,12 @@ function encodeName(name: string): string {
   const encoded = name.replaceAll(/[%/\u0000-\u001f\u007f]/g, hex);
   return encoded.startsWith('.') ? `%2E${encoded.slice(1)}` : encoded;
 }
+
+/**
+ * Whether a file can have this name. None has a longer one, which is an answer: clients choose some
+ * of them, and an ENAMETOOLONG would be taken for trouble of the volume.
+ */
+const fits = (name: string): boolean => Buffer.byteLength(encodeName(name)) <= NAME_OCTETS_MAX;
 
 const hex = (char: string): string =>
   `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;

@@ -106,3 +106,13 @@ export function readerFor(args: Args, context: Pick<JmapContext, 'account'>): Re
   }
   return reader;
 }
+
+/** What texts are compared by (RFC 4790); the session tells them. */
+export const COLLATIONS: readonly string[] = ['i;ascii-casemap', 'i;unicode-casemap'];
+
+/** Of a comparator (RFC 8620 §5.5). @throws MethodError unsupportedSort */
+export function checkCollation(reader: Reader): void {
+  const collation = reader.string('collation');
+  if (collation === undefined || COLLATIONS.includes(collation)) return;
+  throw new MethodError('unsupportedSort', `Texts are compared by ${COLLATIONS.join(' or ')}`);
+}

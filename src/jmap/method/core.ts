@@ -1,6 +1,5 @@
-/** Methods of the core: RFC 8620 §4, §6.3, §7.2. */
+/** Methods of the core: RFC 8620 §4, §6.3. There is no push to URLs: no PushSubscription (§7.2). */
 import { CAPABILITIES, MethodError, type MethodRow } from '../types.ts';
-import { isRecord } from '../wire/values.ts';
 import { Reader } from './arguments.ts';
 
 const capability = CAPABILITIES.core;
@@ -36,35 +35,7 @@ const blobCopy: MethodRow = {
   },
 };
 
-/** Nobody is pushed to by a URL: whoever wants to know holds a stream of events (§7.3). */
-const pushGet: MethodRow = {
-  capability,
-  run: async (args) => ({ list: [], notFound: new Reader(args).strings('ids') ?? [] }),
-};
-
-const pushSet: MethodRow = {
-  capability,
-  run: async ({ create, update, destroy }) => {
-    const description = 'There is no push to URLs here; use the stream of events';
-    const refused = (value: unknown, type: string): object | null => {
-      const ids = Array.isArray(value) ? value : isRecord(value) ? Object.keys(value) : [];
-      if (ids.length === 0) return null;
-      return Object.fromEntries(ids.map((id) => [String(id), { type, description }]));
-    };
-    return {
-      created: null,
-      updated: null,
-      destroyed: null,
-      notCreated: refused(create, 'forbidden'),
-      notUpdated: refused(update, 'notFound'),
-      notDestroyed: refused(destroy, 'notFound'),
-    };
-  },
-};
-
 export const CORE_METHODS: Readonly<Record<string, MethodRow>> = {
   'Core/echo': echo,
   'Blob/copy': blobCopy,
-  'PushSubscription/get': pushGet,
-  'PushSubscription/set': pushSet,
 };

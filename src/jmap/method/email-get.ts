@@ -70,9 +70,11 @@ export async function emailChanges(args: Args, context: JmapContext): Promise<Ar
   const asked = changesArguments(reader);
   reader.end();
   const version = await currentVersion(context);
-  const changed = context.view.emailChanges(asked.since, version);
-  const newState = version.emailState;
-  return changesAnswer({ accountId: context.account.id, ...asked, newState }, changed);
+  const part = context.view.emailChangesPart(asked.since, version, {
+    max: asked.max,
+    unseen: 'left out',
+  });
+  return changesAnswer({ accountId: context.account.id, ...asked }, part);
 }
 
 /** Octets of blobs that one call parses, all in memory one after the other. */

@@ -1,7 +1,7 @@
 /**
  * Emails in an order (RFC 8621 §4.4.2). By time of arrival, which nearly every list is, names of
- * files say all there is to know, and the order of a folder is kept as long as the folder stays as
- * it is: the first 50 of 100,000 cost no more than the 50. All else needs heads of messages.
+ * files say all there is to know, and the order of a folder is kept up to date (`lists/`): the
+ * first 50 of 100,000 cost no more than the 50. All else needs heads of messages.
  *
  * Each order is one on every node: what the criteria leave open is decided by arrival, then by
  * folder and UID.
@@ -11,7 +11,8 @@ import { sortValue, type SortKey, type SortRow } from '../../mailbox/sort.ts';
 import type { EmailPlace, FolderView } from '../../mailbox/view.ts';
 import { hasKeyword, isKeyword, keywordName } from '../wire/keywords.ts';
 import { MethodError, type Args } from '../types.ts';
-import { invalid, Reader } from './arguments.ts';
+import { checkCollation, invalid, Reader } from './arguments.ts';
+import { arrivedIn, type Arrived } from '../lists/arrivals.ts';
 import { orGone, summariesOf } from './email-read.ts';
 
 /** RFC 8621 §4.4.2; `keyword` and the thread ones have a keyword. */
@@ -50,7 +51,7 @@ export function readSort(comparators: readonly Args[] | undefined): readonly Cri
       throw new MethodError('unsupportedSort', `Nothing is sorted by ${property.slice(0, 60)}`);
     }
     const ascending = (reader.value('isAscending') ?? true) === true;
-    reader.value('collation'); // There is one, i;unicode-casemap or near to it.
+    checkCollation(reader); // Whichever: all is compared by i;unicode-casemap or near to it.
     const keyword = reader.string('keyword') ?? '';
     const wants = by === 'keyword' || by === 'all-in-thread' || by === 'some-in-thread';
     if (wants && !isKeyword(keyword)) invalid(`${property} needs a keyword`);
@@ -63,42 +64,21 @@ export function readSort(comparators: readonly Args[] | undefined): readonly Cri
 export const dependsOnThreads = (criteria: readonly Criterion[]): boolean =>
   criteria.some(({ by }) => by === 'all-in-thread' || by === 'some-in-thread');
 
-/** By arrival, the oldest first, of a folder that stays as it is. */
-const arrivals = new WeakMap<FolderView, Arrivals>();
-
-interface Arrivals {
-  readonly oldestFirst: readonly Row[];
-  /** The same the other way round, once somebody asks. */
-  newestFirst: readonly EmailPlace[] | undefined;
-}
-
-/** @throws StoreError */
-async function arrivalsOf(view: FolderView): Promise<Arrivals> {
-  const known = arrivals.get(view);
-  if (known) return known;
-  const { folder, state } = view;
-  const rows: Row[] = [];
-  let isSorted = true;
-  let before = -Infinity;
-  for (const message of state.messages) {
-    const said = folder.date(message);
-    const date = typeof said === 'number' ? said : ((await orGone(async () => said)) ?? 0);
-    rows.push({ place: { in: view, message }, date });
-    isSorted &&= date >= before;
-    before = date;
-  }
-  // Mostly sorted already: UIDs are given as messages arrive.
-  if (!isSorted) {
-    rows.sort((a, b) => a.date - b.date || a.place.message.uid - b.place.message.uid);
-  }
-  const made: Arrivals = { oldestFirst: rows, newestFirst: undefined };
-  arrivals.set(view, made);
-  return made;
-}
-
 /** What a sort needs to know of threads. */
 export interface ThreadKnowledge {
   has(place: EmailPlace, how: 'all' | 'some', keyword: string): boolean;
+}
+
+/** Emails in order; never changes. */
+export interface Line {
+  readonly length: number;
+  slice(from: number, to: number): readonly EmailPlace[];
+  /** -1: it is not there. */
+  indexOf(place: EmailPlace): number;
+  /** Where it is all of a folder, the newest first. */
+  readonly newestOf: FolderView | undefined;
+  /** The same object for the same line of one state, where that was kept. */
+  readonly key: object;
 }
 
 /**
@@ -111,7 +91,7 @@ export async function ordered(
   folders: readonly (readonly [FolderView, ReadonlySet<number> | undefined])[],
   criteria: readonly Criterion[],
   threads: ThreadKnowledge | undefined,
-): Promise<readonly EmailPlace[]> {
+): Promise<Line> {
   const [first] = criteria;
   const [only, ...others] = folders;
   if (first?.by === 'arrival' && criteria.length === 1 && only && others.length === 0) {
@@ -119,24 +99,50 @@ export async function ordered(
   }
   const rows: Row[] = [];
   for (const [view, keep] of folders) {
-    for (const row of (await arrivalsOf(view)).oldestFirst) {
-      if (keep?.has(row.place.message.uid) ?? true) rows.push(row);
+    const arrived = await arrivedIn(view);
+    for (const message of view.state.messages) {
+      if (keep?.has(message.uid) ?? true) {
+        rows.push({ place: { in: view, message }, date: arrived.date(message) });
+      }
     }
   }
-  return (await sorted(rows, criteria, threads)).map(({ place }) => place);
+  return lineOf((await sorted(rows, criteria, threads)).map(({ place }) => place));
 }
 
 async function byArrival(
   [view, keep]: readonly [FolderView, ReadonlySet<number> | undefined],
   sign: 1 | -1,
-): Promise<readonly EmailPlace[]> {
-  const known = await arrivalsOf(view);
-  const { oldestFirst } = known;
-  const places =
-    sign > 0
-      ? oldestFirst.map(({ place }) => place)
-      : (known.newestFirst ??= oldestFirst.map(({ place }) => place).reverse());
-  return keep === undefined ? places : places.filter(({ message }) => keep.has(message.uid));
+): Promise<Line> {
+  const arrived = await arrivedIn(view);
+  if (keep === undefined && sign < 0) return wholeFolder(view, arrived);
+  const messages =
+    keep === undefined
+      ? arrived.newestFirst
+      : arrived.newestFirst.filter(({ uid }) => keep.has(uid));
+  const places = messages.map((message) => ({ in: view, message }));
+  return lineOf(sign < 0 ? places : places.reverse());
+}
+
+const wholeFolder = (view: FolderView, { newestFirst, indexOf }: Arrived): Line => ({
+  length: newestFirst.length,
+  slice: (from, to) => newestFirst.slice(from, to).map((message) => ({ in: view, message })),
+  indexOf: (place) => (place.in.id === view.id ? indexOf(place.message) : -1),
+  newestOf: view,
+  key: newestFirst,
+});
+
+export function lineOf(places: readonly EmailPlace[]): Line {
+  let found: ReadonlyMap<EmailPlace['message'], number> | undefined;
+  return {
+    length: places.length,
+    slice: (from, to) => places.slice(from, to),
+    indexOf: ({ message }) => {
+      found ??= new Map(places.map((place, at) => [place.message, at]));
+      return found.get(message) ?? -1;
+    },
+    newestOf: undefined,
+    key: places,
+  };
 }
 
 interface Row {

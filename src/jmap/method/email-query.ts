@@ -8,7 +8,6 @@
  * on anything that can change; where it would, by keywords of a thread, there is no answer but
  * cannotCalculateChanges. With threads collapsed the same holds of whole threads.
  */
-import { emailIdOf } from '../../mailbox/email-id.ts';
 import type { Changed, MailVersion } from '../../mailbox/view.ts';
 import { queryStateOf } from '../states.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
@@ -16,7 +15,7 @@ import { utcDate } from '../wire/header.ts';
 import { invalid, readerFor, type Reader } from './arguments.ts';
 import { asks, readFilter } from './email-filter.ts';
 import { dependsOnThreads, readSort } from './email-order.ts';
-import { resultOf, type Asked, type Result } from './email-result.ts';
+import { resultOf, standingOf, type Asked, type Result } from './email-result.ts';
 import { pageArguments, pageOf } from './query-page.ts';
 import { currentVersion } from './standard.ts';
 
@@ -51,9 +50,11 @@ export async function emailQuery(args: Args, context: JmapContext): Promise<Args
   const { isEstimated, searchedBackTo } = result;
   // Whoever listens hears when all threads are known.
   if (isEstimated) await context.view.threadsSoon(version, 0);
+  // Whoever has a part of the result is not told what changed in the whole.
+  const isPart = isEstimated || searchedBackTo !== undefined;
   return {
     accountId: context.account.id,
-    queryState: queryStateOf(version, isEstimated ? 'estimated' : 'counted'),
+    queryState: queryStateOf(version, isPart ? 'estimated' : 'counted'),
     canCalculateChanges: isCalculable(asked) && searchedBackTo === undefined,
     ...answer,
     ...incomplete(result),
@@ -103,23 +104,18 @@ interface QueryChanges {
 function plainChanges(
   version: MailVersion,
   { created, updated, destroyed }: Changed,
-  { places }: Result,
+  { line }: Result,
 ): QueryChanges {
-  const moved = new Map(
-    [...created, ...updated].flatMap((id) =>
-      version.places(id).map(({ message }) => [message, id] as const),
-    ),
-  );
-  const added: { id: string; index: number }[] = [];
-  if (moved.size > 0) {
-    places.forEach(({ message }, index) => {
-      const id = moved.get(message);
-      if (id !== undefined) added.push({ id, index });
-    });
-  }
+  const added = [...created, ...updated].flatMap((id) => {
+    const index = standingOf(id, version, line);
+    return index < 0 ? [] : [{ id, index }];
+  });
   // A new one may be one that came back: it is no harm to tell that it was not there.
-  return { removed: [...destroyed, ...updated], added };
+  return { removed: [...destroyed, ...updated], added: added.toSorted(byIndex) };
 }
+
+const byIndex = (a: { readonly index: number }, b: { readonly index: number }): number =>
+  a.index - b.index;
 
 async function collapsedChanges(
   { view }: JmapContext,
@@ -142,13 +138,23 @@ async function collapsedChanges(
   for (const thread of concerned) for (const id of threads.emailsOf(thread)) removed.add(id);
   for (const id of created) removed.delete(id);
   const added: { id: string; index: number }[] = [];
-  const seen = new Set<string>();
-  for (const { message } of result.places) {
-    const id = emailIdOf(message.key);
-    const thread = threads.threadOf(id) ?? id;
-    if (seen.has(thread)) continue;
-    if (concerned.has(thread)) added.push({ id, index: seen.size });
-    seen.add(thread);
+  for (const thread of concerned) {
+    const first = firstOf(threads.emailsOf(thread), version, result);
+    if (first !== undefined) added.push({ id: first, index: await result.indexOf(first) });
   }
-  return { removed: [...removed], added };
+  return { removed: [...removed], added: added.toSorted(byIndex) };
+}
+
+/** The one of a thread that stands for it. */
+function firstOf(
+  emails: readonly string[],
+  version: MailVersion,
+  { line }: Result,
+): string | undefined {
+  let first: { readonly id: string; readonly at: number } | undefined;
+  for (const id of emails) {
+    const at = standingOf(id, version, line);
+    if (at >= 0 && at < (first?.at ?? Infinity)) first = { id, at };
+  }
+  return first?.id;
 }

@@ -1,9 +1,14 @@
 /** What matches a filter, in an order, each thread once or not (RFC 8621 §4.4.3). */
+import { setImmediate } from 'node:timers/promises';
 import { emailIdOf } from '../../mailbox/email-id.ts';
-import type { EmailPlace, MailVersion } from '../../mailbox/view.ts';
+import type { Numbered } from '../../mailbox/mail.ts';
+import type { MailVersion } from '../../mailbox/view.ts';
+import { newestOfThreads } from '../lists/conversations.ts';
+import { placeOf } from '../lists/kept.ts';
+import { threadsSoon } from '../lists/threads-soon.ts';
 import type { JmapContext } from '../types.ts';
 import { asks, type Filter } from './email-filter.ts';
-import { dependsOnThreads, ordered, type Criterion } from './email-order.ts';
+import { dependsOnThreads, lineOf, ordered, type Criterion, type Line } from './email-order.ts';
 import { matching } from './email-search.ts';
 import type { Ordered } from './query-page.ts';
 import { ThreadKeywords } from './thread-keywords.ts';
@@ -16,7 +21,7 @@ export interface Asked {
 
 export interface Result extends Ordered {
   /** Before threads are collapsed, each email once. */
-  readonly places: readonly EmailPlace[];
+  readonly line: Line;
   /**
    * Time was up before older mail than this was searched, in milliseconds since 1970. Undefined:
    * this is all.
@@ -37,100 +42,149 @@ export async function resultOf(
   const threads = needsThreads ? await context.view.threads(version) : undefined;
   const keywords = threads && new ThreadKeywords(version, threads);
   const { kept, searchedBackTo } = await matching({ context, version, filter, keywords });
-  const places = once(await ordered(kept, criteria, keywords), kept.length);
-  const result = asked.collapse ? new Collapsed(context, places) : plain(version, places);
+  const line = once(await ordered(kept, criteria, keywords), kept.length);
+  const result = asked.collapse ? new Collapsed(context, version, line) : plain(version, line);
   return Object.assign(result, { searchedBackTo });
 }
 
 /** An email may lie in two folders for a while; in one it lies once. */
-function once(places: readonly EmailPlace[], folders: number): readonly EmailPlace[] {
-  if (folders < 2) return places;
+function once(line: Line, folders: number): Line {
+  if (folders < 2) return line;
   const seen = new Set<string>();
-  return places.filter(({ message: { key } }) => {
+  const places = line.slice(0, line.length).filter(({ message: { key } }) => {
     const id = emailIdOf(key);
     return !seen.has(id) && seen.add(id);
   });
+  return lineOf(places);
 }
 
 type Found = Omit<Result, 'searchedBackTo'>;
 type CollapseContext = Pick<JmapContext, 'view' | 'clock' | 'limits'>;
 
-const plain = (version: MailVersion, places: readonly EmailPlace[]): Found => ({
-  places,
+/** Where an email stands in a line; -1: nowhere. */
+export function standingOf(id: string, version: MailVersion, line: Line): number {
+  const found = version.places(id).map((place) => line.indexOf(place));
+  const there = found.filter((at) => at >= 0);
+  return there.length === 0 ? -1 : Math.min(...there);
+}
+
+const plain = (version: MailVersion, line: Line): Found => ({
+  line,
   isEstimated: false,
-  slice: async (from, to) => places.slice(from, to).map(({ message }) => emailIdOf(message.key)),
-  indexOf: async (id) => {
-    const messages = version.places(id).map(({ message }) => message);
-    return places.findIndex(({ message }) => messages.includes(message));
-  },
-  total: async () => places.length,
+  slice: async (from, to) => line.slice(from, to).map(({ message }) => emailIdOf(message.key)),
+  indexOf: async (id) => standingOf(id, version, line),
+  total: async () => line.length,
 });
 
 /** How far the threads of an order that stays as it is were found out. */
-interface Heads {
-  readonly ids: string[];
-  readonly seen: Set<string>;
-  next: number;
-}
-const foundBy = new WeakMap<readonly EmailPlace[], Heads>();
+class Walked {
+  readonly ids: string[] = [];
+  readonly at = new Map<string, number>();
+  readonly threads = new Set<string>();
+  next = 0;
 
-/** The first of each thread; no further than somebody looks. */
+  take(id: string, thread: string): void {
+    if (this.threads.has(thread)) return;
+    this.threads.add(thread);
+    this.at.set(id, this.ids.length);
+    this.ids.push(id);
+  }
+}
+const walked = new WeakMap<object, Walked>();
+
+interface Known {
+  readonly isAll: boolean;
+  /** Of each thread the newest; undefined: it is to be found out by going through the line. */
+  readonly newest: readonly Numbered[] | undefined;
+}
+
+/**
+ * The first of each thread. Of a whole folder, the newest first, they are kept up to date, once all
+ * threads are known; else they are found out no further than somebody looks.
+ */
 class Collapsed implements Found {
-  readonly places: readonly EmailPlace[];
+  readonly line: Line;
   readonly #context: CollapseContext;
-  readonly #found: Heads;
+  readonly #version: MailVersion;
+  readonly #walked: Walked;
+  #known: Promise<Known> | undefined;
   isEstimated = false;
 
-  constructor(context: CollapseContext, places: readonly EmailPlace[]) {
+  constructor(context: CollapseContext, version: MailVersion, line: Line) {
     this.#context = context;
-    this.places = places;
-    this.#found = foundBy.get(places) ?? { ids: [], seen: new Set(), next: 0 };
-    foundBy.set(places, this.#found);
+    this.#version = version;
+    this.line = line;
+    this.#walked = walked.get(line.key) ?? new Walked();
+    walked.set(line.key, this.#walked);
   }
 
   async slice(from: number, to: number): Promise<readonly string[]> {
-    const { ids } = this.#found;
-    await this.#until(() => ids.length >= to, Math.max(128, 2 * (to - ids.length)));
+    const { newest } = await this.#threads();
+    if (newest) return newest.slice(from, to).map(({ key }) => emailIdOf(key));
+    const { ids } = this.#walked;
+    await this.#walk(() => ids.length >= to, Math.max(WALKED_MIN, 2 * (to - ids.length)));
     return ids.slice(from, to);
   }
 
   async indexOf(id: string): Promise<number> {
-    const { ids } = this.#found;
-    let from = 0;
-    let at = -1;
-    const isThere = (): boolean => {
-      at = ids.indexOf(id, from);
-      from = ids.length;
-      return at >= 0;
-    };
-    await this.#until(isThere, 1024);
-    return at >= 0 ? at : ids.indexOf(id);
+    const { newest } = await this.#threads();
+    if (newest) return this.#standing(id, newest);
+    const { at } = this.#walked;
+    await this.#walk(() => at.has(id), WALKED_MOST);
+    return at.get(id) ?? -1;
   }
 
-  /** As if those that were not looked at in time were no answers. */
+  /** While threads are not known: as if what nobody looked at were no answers. */
   async total(): Promise<number> {
-    const { clock, limits } = this.#context;
-    const until = clock.now() + limits.threadsMs;
-    await this.#until(() => clock.now() >= until, 2048);
-    const rest = this.places.length - this.#found.next;
+    const { newest, isAll } = await this.#threads();
+    if (newest) return newest.length;
+    if (isAll) await this.#walk(() => false, WALKED_MOST);
+    const rest = this.line.length - this.#walked.next;
     this.isEstimated = rest > 0;
-    return this.#found.ids.length + rest;
+    return this.#walked.ids.length + rest;
   }
 
-  async #until(enough: () => boolean, at: number): Promise<void> {
-    const found = this.#found;
-    while (found.next < this.places.length && !enough()) {
+  #threads(): Promise<Known> {
+    this.#known ??= this.#findOut();
+    return this.#known;
+  }
+
+  async #findOut(): Promise<Known> {
+    const { threads, isAll } = await threadsSoon(this.#context, this.#version);
+    const view = this.line.newestOf;
+    if (!isAll || view === undefined) return { isAll, newest: undefined };
+    return { isAll, newest: await newestOfThreads(view, { version: this.#version, threads }) };
+  }
+
+  /** Of one that is the newest of its thread; by arrival, as all of them stand. */
+  #standing(id: string, newest: readonly Numbered[]): number {
+    for (const place of this.#version.places(id)) {
+      const at = this.line.indexOf(place);
+      if (at < 0) continue;
+      const before = (other: Numbered): number =>
+        this.line.indexOf({ in: place.in, message: other }) - at;
+      const found = placeOf(newest, place.message, before);
+      if (newest[found] === place.message) return found;
+    }
+    return -1;
+  }
+
+  async #walk(enough: () => boolean, most: number): Promise<void> {
+    const found = this.#walked;
+    while (found.next < this.line.length && !enough()) {
       const from = found.next;
-      const some = this.places.slice(from, from + at);
+      const some = this.line.slice(from, from + most);
       const threads = await this.#context.view.threadIds(some);
       if (found.next !== from) continue; // Another request was faster.
       some.forEach(({ message }, index) => {
-        const thread = threads[index] ?? '';
-        if (found.seen.has(thread)) return;
-        found.seen.add(thread);
-        found.ids.push(emailIdOf(message.key));
+        found.take(emailIdOf(message.key), threads[index] ?? '');
       });
       found.next += some.length;
+      await setImmediate();
     }
   }
 }
+
+/** Emails whose threads are found out at once. */
+const WALKED_MIN = 128;
+const WALKED_MOST = 2048;

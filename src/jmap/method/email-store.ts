@@ -1,6 +1,7 @@
 /** New emails: where they are to lie, written piece by piece, told with their ids. */
 import { emailIdOf } from '../../mailbox/email-id.ts';
 import type { FolderView } from '../../mailbox/view.ts';
+import { StoreError } from '../../volumes/error.ts';
 import { flagsOf, isKeyword } from '../wire/keywords.ts';
 import type { Args, JmapContext } from '../types.ts';
 import { isRecord } from '../wire/values.ts';
@@ -64,7 +65,11 @@ export function keywordSet(value: unknown): ReadonlySet<string> {
   return names;
 }
 
-/** @returns what of the new Email the server decides @throws MailError, StoreError, SetRefusal */
+/**
+ * @returns what of the new Email the server decides; of one that went at once, or while the volume
+ * went away, what is known without another look
+ * @throws MailError, StoreError, SetRefusal
+ */
 export async function storeEmail(
   context: JmapContext,
   to: Destination,
@@ -82,14 +87,22 @@ export async function storeEmail(
   }
   const { state, uids } = await mail.append(name, [draft]);
   const made = state.messages.find(({ uid }) => uid === uids[0]);
-  const version = await context.view.refresh([to.view.id]);
-  const id = made === undefined ? undefined : emailIdOf(made.key);
-  const [place] = id === undefined ? [] : version.places(id);
-  if (id === undefined || place === undefined) {
+  if (made === undefined) {
+    // Without a number, on a full volume: it is told when the journal has room for it.
     const description = 'It was stored and is not to be seen yet';
     throw new SetRefusal({ type: 'serverUnavailable', description });
   }
-  const [threadId] = await context.view.threadIds([place]);
-  const size = await place.in.folder.octets(place.message);
-  return { id, blobId: context.blobs.ofEmail(id), threadId, size };
+  const id = emailIdOf(made.key);
+  const told = { id, blobId: context.blobs.ofEmail(id) };
+  try {
+    const version = await context.view.refresh([to.view.id]);
+    const [place] = version.places(id);
+    if (place === undefined) return told;
+    const [threadId] = await context.view.threadIds([place]);
+    return { ...told, threadId, size: await place.in.folder.octets(place.message) };
+  } catch (error) {
+    // It is stored: who heard that it is not would store it once more. /get tells the rest.
+    if (!(error instanceof StoreError)) throw error;
+    return told;
+  }
 }

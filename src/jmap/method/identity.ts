@@ -8,13 +8,14 @@ import { isRecord } from '../wire/values.ts';
 import { readerFor } from './arguments.ts';
 import { faultOf } from './faults.ts';
 import { patched } from './patch.ts';
-import { readRecords, stateOf, writeRecord } from './records.ts';
+import { readRecords, recordsChanges, recordsState, writeRecord } from './records.ts';
 import {
   badProperties,
   changesAnswer,
   changesArguments,
   picked,
   requireState,
+  resolvedId,
   SetOutcome,
   SetRefusal,
   setArguments,
@@ -89,7 +90,7 @@ export async function identityGet(args: Args, context: JmapContext): Promise<Arg
   const wanted = ids ?? [...all.keys()];
   return {
     accountId: context.account.id,
-    state: stateOf([...all]),
+    state: recordsState(all),
     list: wanted.flatMap((id) => {
       const one = all.get(id);
       return one === undefined ? [] : [picked({ ...one }, properties)];
@@ -98,15 +99,13 @@ export async function identityGet(args: Args, context: JmapContext): Promise<Arg
   };
 }
 
-/** RFC 8621 §6.2: they are few; who has another state asks for all. */
+/** RFC 8621 §6.2 */
 export async function identityChanges(args: Args, context: JmapContext): Promise<Args> {
   const reader = readerFor(args, context);
   const asked = changesArguments(reader);
   reader.end();
-  const newState = stateOf([...(await identitiesOf(context))]);
-  const none = { created: [], updated: [], destroyed: [] };
-  const changed = asked.since === newState ? none : undefined;
-  return changesAnswer({ accountId: context.account.id, ...asked, newState }, changed);
+  const part = recordsChanges(asked.since, await identitiesOf(context), asked.max);
+  return changesAnswer({ accountId: context.account.id, ...asked }, part);
 }
 
 /** RFC 8621 §6.3 */
@@ -115,7 +114,7 @@ export async function identitySet(args: Args, context: JmapContext): Promise<Arg
   const asked = setArguments(reader, context);
   reader.end();
   const before = await identitiesOf(context);
-  const oldState = stateOf([...before]);
+  const oldState = recordsState(before);
   requireState(asked.ifInState, oldState);
   const outcome = new SetOutcome();
   for (const [key, object] of asked.create) {
@@ -132,29 +131,31 @@ export async function identitySet(args: Args, context: JmapContext): Promise<Arg
       outcome.notCreated.set(key, faultOf(error));
     }
   }
-  for (const [id, patch] of asked.update) {
+  const destroy = asked.destroy.map((given) => resolvedId(given, context) ?? given);
+  for (const [given, patch] of asked.update) {
+    const id = resolvedId(given, context) ?? given;
     try {
       const one = before.get(id);
       if (one === undefined) throw new SetRefusal({ type: 'notFound' });
-      if (asked.destroy.includes(id)) throw new SetRefusal({ type: 'willDestroy' });
+      if (destroy.includes(id)) throw new SetRefusal({ type: 'willDestroy' });
       const after = patched({ ...one }, patch);
       for (const name of ['id', 'email', 'mayDelete'] as const) {
         if (after[name] !== one[name]) badProperties([name], `${name} cannot be changed`);
       }
       await writeRecord(context, { drawer: DRAWER, name: id }, checked(after, context));
-      outcome.updated.set(id, null);
+      outcome.updated.set(given, null);
     } catch (error) {
-      outcome.notUpdated.set(id, faultOf(error));
+      outcome.notUpdated.set(given, faultOf(error));
     }
   }
-  for (const id of asked.destroy) {
+  for (const id of destroy) {
     const one = before.get(id);
     if (one?.mayDelete === true) {
       await context.view.mail.facts.remove(DRAWER, id);
       outcome.destroyed.push(id);
     } else outcome.notDestroyed.set(id, { type: one ? 'forbidden' : 'notFound' });
   }
-  const newState = stateOf([...(await identitiesOf(context))]);
+  const newState = recordsState(await identitiesOf(context));
   return outcome.answer({ accountId: context.account.id, oldState, newState });
 }
 

@@ -1,7 +1,8 @@
 /** Mailbox/get and Mailbox/changes (RFC 8621 §2.1, §2.2). */
-import { emailIdOf } from '../../mailbox/email-id.ts';
-import type { FolderView, MailVersion, Threads } from '../../mailbox/view.ts';
-import { isUnread } from '../wire/keywords.ts';
+import type { FolderView, MailVersion } from '../../mailbox/view.ts';
+import { isCounted, threadsCounted } from '../lists/conversations.ts';
+import { threadsSoon } from '../lists/threads-soon.ts';
+import { unreadIn } from '../lists/unread.ts';
 import { rightsOf, roleOf, sortOrderOf, standings, type Standing } from '../wire/mailbox.ts';
 import { mailboxStateOf, sinceState } from '../states.ts';
 import type { Args, JmapContext } from '../types.ts';
@@ -31,38 +32,27 @@ export async function mailboxGet(args: Args, context: JmapContext): Promise<Args
   reader.end();
   const version = await currentVersion(context);
   const wanted = ids ?? version.folders.map(({ id }) => id);
-  if (THREAD_COUNTS.some((name) => properties.has(name))) {
-    const open = version.folders.filter(
-      ({ id, state }) => wanted.includes(id) && !threaded.has(state),
-    );
-    const { view, limits } = context;
-    const soon = open.length > 0 ? await view.threadsSoon(version, limits.threadsMs) : undefined;
-    if (soon?.isAll === true) for (const one of open) countThreads(one, soon.threads);
-  }
+  const views = wanted.map((id) => version.folder(id)).filter((one) => one !== undefined);
+  const counts = await countsOf(context, version, { views, properties });
   const all = standings(version);
-  const list = wanted.flatMap((id) => {
-    const view = version.folder(id);
-    return view ? [shownMailbox(view, all.get(id), properties)] : [];
-  });
+  const list = views.map((view) =>
+    shownMailbox(view, { standing: all.get(view.id), counts: counts.get(view) }, properties),
+  );
   const notFound = wanted.filter((id) => version.folder(id) === undefined);
   const state = mailboxStateOf(context.view, version);
   return { accountId: context.account.id, state, list, notFound };
 }
 
+interface Shown {
+  readonly standing: Standing | undefined;
+  readonly counts: Counts | undefined;
+}
+
 function shownMailbox(
-  view: FolderView,
-  standing: Standing | undefined,
+  { id, info }: FolderView,
+  { standing, counts }: Shown,
   properties: ReadonlySet<string>,
 ): Args {
-  const { id, info } = view;
-  const unreadEmails = unreadOf(view);
-  const totalEmails = view.state.messages.length;
-  const counts: Readonly<Record<string, number>> = {
-    totalEmails,
-    unreadEmails,
-    // Until heads were read: as if no email answered another.
-    ...(threaded.get(view.state) ?? { totalThreads: totalEmails, unreadThreads: unreadEmails }),
-  };
   const all: Args = {
     id,
     name: standing?.name ?? info.name,
@@ -76,33 +66,35 @@ function shownMailbox(
   return Object.fromEntries(Object.entries(all).filter(([name]) => properties.has(name)));
 }
 
-/** Counted once for each state of a folder. */
-const unread = new WeakMap<FolderView['state'], number>();
+type Counts = Readonly<Record<(typeof COUNTS)[number], number>>;
 
-function unreadOf({ state }: FolderView): number {
-  let count = unread.get(state);
-  if (count === undefined) {
-    count = 0;
-    for (const message of state.messages) if (isUnread(message)) count += 1;
-    unread.set(state, count);
-  }
-  return count;
+interface Counted {
+  readonly views: readonly FolderView[];
+  readonly properties: ReadonlySet<string>;
 }
 
-/** Threads of each state of a folder: no message ever changes its thread. */
-const threaded = new WeakMap<FolderView['state'], Readonly<Record<string, number>>>();
-
-/** A thread is unread in a mailbox that has an unread email of it (§2, `unreadThreads`). */
-function countThreads({ state }: FolderView, threads: Threads): void {
-  const total = new Set<string>();
-  const unreadOnes = new Set<string>();
-  for (const message of state.messages) {
-    const thread = threads.threadOf(emailIdOf(message.key));
-    if (thread === undefined) continue;
-    total.add(thread);
-    if (isUnread(message)) unreadOnes.add(thread);
+async function countsOf(
+  context: JmapContext,
+  version: MailVersion,
+  { views, properties }: Counted,
+): Promise<ReadonlyMap<FolderView, Counts>> {
+  const counts = new Map<FolderView, Counts>();
+  if (!COUNTS.some((name) => properties.has(name))) return counts;
+  const needsThreads =
+    THREAD_COUNTS.some((name) => properties.has(name)) && !views.every(isCounted);
+  const soon = needsThreads ? await threadsSoon(context, version) : undefined;
+  const known = soon?.isAll === true ? { version, threads: soon.threads } : undefined;
+  for (const view of views) {
+    const totalEmails = view.state.messages.length;
+    const unreadEmails = await unreadIn(view);
+    const isKnown = known !== undefined || isCounted(view);
+    // Until heads were read: as if no email answered another.
+    const { totalThreads, unreadThreads } = isKnown
+      ? await threadsCounted(view, known)
+      : { totalThreads: totalEmails, unreadThreads: unreadEmails };
+    counts.set(view, { totalEmails, unreadEmails, totalThreads, unreadThreads });
   }
-  threaded.set(state, { totalThreads: total.size, unreadThreads: unreadOnes.size });
+  return counts;
 }
 
 /** RFC 8621 §2.2 */
@@ -111,26 +103,15 @@ export async function mailboxChanges(args: Args, context: JmapContext): Promise<
   const asked = changesArguments(reader);
   reader.end();
   const version: MailVersion = await currentVersion(context);
+  const { view, account } = context;
   const since = sinceState(asked.since);
-  let changed = context.view.mailboxChanges(since.state, version);
-  const newState = mailboxStateOf(context.view, version);
-  if (changed && since.isMarked && !context.view.threadsPending) {
-    changed = withCounts(changed, version);
-  }
-  const answer = changesAnswer({ accountId: context.account.id, ...asked, newState }, changed);
-  return { ...answer, updatedProperties: changed?.countsOnly === true ? COUNTS : null };
-}
-
-type MailboxesChanged = NonNullable<ReturnType<JmapContext['view']['mailboxChanges']>>;
-
-/** Counts of threads that were told before they were known: all of them may be others now. */
-function withCounts(changed: MailboxesChanged, { folders }: MailVersion): MailboxesChanged {
-  const { created, updated, countsOnly } = changed;
-  const isNew = new Set(created);
-  const all = folders.map(({ id }) => id).filter((id) => !isNew.has(id));
-  return {
-    ...changed,
-    updated: all,
-    countsOnly: all.length > 0 && (updated.length === 0 || countsOnly),
-  };
+  // Counts of threads that were told before they were known: all of them may be others now.
+  const recount = since.isMarked && !view.threadsPending;
+  const part = view.mailboxChangesPart(since.state, version, { max: asked.max, recount });
+  const newState = part && mailboxStateOf(view, { mailboxState: part.newState });
+  const answer = changesAnswer(
+    { accountId: account.id, ...asked },
+    part && { ...part, newState: newState ?? '' },
+  );
+  return { ...answer, updatedProperties: part?.countsOnly === true ? COUNTS : null };
 }

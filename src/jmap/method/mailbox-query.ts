@@ -4,7 +4,7 @@ import type { FolderView, MailVersion } from '../../mailbox/view.ts';
 import { roleOf, sortOrderOf, standings, type Standing } from '../wire/mailbox.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { isRecord } from '../wire/values.ts';
-import { invalid, Reader, readerFor } from './arguments.ts';
+import { checkCollation, invalid, Reader, readerFor } from './arguments.ts';
 import { orderedIds, pageArguments, pageOf } from './query-page.ts';
 import { currentVersion } from './standard.ts';
 
@@ -93,6 +93,7 @@ function readCompare(comparators: readonly Args[]): Compare {
     if (compare === undefined) {
       throw new MethodError('unsupportedSort', `Nothing is sorted by ${property.slice(0, 60)}`);
     }
+    checkCollation(reader);
     const sign = (reader.value('isAscending') ?? true) === true ? 1 : -1;
     return (a, b) => sign * compare(a, b);
   });

@@ -180,7 +180,12 @@ function pathOf({ view, limits }: JmapContext, name: string, parentId: string | 
   return path;
 }
 
+/** Of a new mailbox; all else the server says. */
+const SETTABLE: readonly string[] = ['name', 'parentId', 'role', 'sortOrder', 'isSubscribed'];
+
 async function create(context: JmapContext, object: Args): Promise<Args> {
+  const other = Object.keys(object).find((name) => !SETTABLE.includes(name));
+  if (other !== undefined) badProperties([other], `${other.slice(0, 60)} cannot be set`);
   const given = said(object, context);
   if (given.name === undefined) return badProperties(['name'], 'A mailbox has a name');
   const use = isNone(given.role) ? undefined : useOf(given.role);
@@ -208,6 +213,8 @@ async function create(context: JmapContext, object: Args): Promise<Args> {
   };
 }
 
+const CHANGEABLE: readonly string[] = ['name', 'parentId', 'isSubscribed'];
+
 async function update(context: JmapContext, one: FolderView, patch: Args): Promise<void> {
   const standing = standings(context.view.version).get(one.id) ?? { parentId: null, name: '' };
   const before: Args = {
@@ -219,7 +226,8 @@ async function update(context: JmapContext, one: FolderView, patch: Args): Promi
     myRights: rightsOf(one.info),
   };
   const after = patched(before, patch);
-  for (const name of ['id', 'role', 'sortOrder', 'myRights', 'totalEmails'] as const) {
+  for (const name of MAILBOX_PROPERTIES) {
+    if (CHANGEABLE.includes(name)) continue;
     const same = JSON.stringify(after[name]) === JSON.stringify(before[name]);
     if (!same) badProperties([name], `${name} cannot be changed here`);
   }

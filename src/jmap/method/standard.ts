@@ -2,7 +2,7 @@
  * What all objects have in common (RFC 8620 §5): their ids and properties asked for, changes in
  * pieces, results by position, states that are required, what became of each change.
  */
-import type { Changed, MailVersion } from '../../mailbox/view.ts';
+import type { ChangedPart, MailVersion } from '../../mailbox/view.ts';
 import { MethodError, type Args, type JmapContext, type SetError } from '../types.ts';
 import { isId } from '../wire/values.ts';
 import { invalid, type Reader } from './arguments.ts';
@@ -55,35 +55,29 @@ export const picked = (object: Args, properties: ReadonlySet<string>): Args =>
 
 /** The answer of /changes (§5.2). @throws MethodError */
 export function changesAnswer(
-  { accountId, since, max, newState }: ChangesAsked,
-  changed: Changed | undefined,
+  { accountId, since }: ChangesAsked,
+  part: ChangedPart | undefined,
 ): Args {
-  if (changed === undefined) {
+  if (part === undefined) {
     throw new MethodError('cannotCalculateChanges', 'That state is too old, or none of ours');
   }
-  const { created, updated, destroyed } = changed;
-  const count = created.length + updated.length + destroyed.length;
-  if (max !== undefined && count > max) {
-    // There is no state between two vectors that would be true for part of the changes.
-    throw new MethodError('cannotCalculateChanges', `There are ${count} changes`);
-  }
-  const answer = { accountId, oldState: since, newState, hasMoreChanges: false };
+  const { newState, hasMore, told } = part;
+  const { created, updated, destroyed } = told;
+  const answer = { accountId, oldState: since, newState, hasMoreChanges: hasMore };
   return { ...answer, created, updated, destroyed };
 }
 
 export interface ChangesAsked {
   readonly accountId: string;
   readonly since: string;
-  readonly max: number | undefined;
-  readonly newState: string;
 }
 
 /** Arguments of /changes. @throws MethodError */
-export function changesArguments(reader: Reader): { since: string; max: number | undefined } {
+export function changesArguments(reader: Reader): { since: string; max: number } {
   const since = reader.string('sinceState') ?? invalid('sinceState is missing');
   const max = reader.count('maxChanges');
   if (max === 0) invalid('maxChanges is above 0');
-  return { since, max };
+  return { since, max: max ?? Infinity };
 }
 
 /** Arguments of /set (§5.3). */

@@ -180,8 +180,22 @@ describe.each(STORES)('Submissions on %s', (kind) => {
     ]);
     const same = await nodes().ask('Identity/changes', { sinceState: after['state'] });
     expect(same['updated']).toEqual([]);
-    const old = await nodes().ask('Identity/changes', { sinceState: before['state'] });
-    expect(old['type']).toBe('cannotCalculateChanges');
+    const first = { sinceState: before['state'], maxChanges: 1 };
+    const part = await nodes().ask('Identity/changes', first);
+    expect(part['hasMoreChanges']).toBe(true);
+    const rest = await nodes().ask('Identity/changes', { sinceState: part['newState'] });
+    expect(rest).toMatchObject({ hasMoreChanges: false, newState: after['state'] });
+    const both = (name: string): unknown => [part, rest].flatMap((one) => one[name] as string[]);
+    expect(['created', 'updated', 'destroyed'].map(both)).toEqual([
+      [at(made, 'created.a.id')],
+      [id],
+      [],
+    ]);
+    await nodes().ask('Identity/set', { destroy: [at(made, 'created.a.id')] });
+    const gone = await nodes().ask('Identity/changes', { sinceState: after['state'] });
+    expect(gone['destroyed']).toEqual([at(made, 'created.a.id')]);
+    const foreign = await nodes().ask('Identity/changes', { sinceState: 'x' });
+    expect(foreign['type']).toBe('cannotCalculateChanges');
   });
 
   test("an answer in absence is the directory's; while it is off its text is kept", async () => {

@@ -22,13 +22,13 @@ import {
 } from '../types.ts';
 import { methodErrorOf } from '../trouble.ts';
 import { isRecord } from '../wire/values.ts';
-import { invalid, Reader, readerFor } from './arguments.ts';
+import { checkCollation, invalid, Reader, readerFor } from './arguments.ts';
 import { readRange, summariesOf } from './email-read.ts';
 import { emailSet } from './email-set.ts';
 import { faultOf } from './faults.ts';
 import { requireIdentity } from './identity.ts';
 import { orderedIds, pageArguments, pageOf } from './query-page.ts';
-import { readRecords, stateOf, writeRecord } from './records.ts';
+import { readRecords, recordsChanges, recordsState, stateOf, writeRecord } from './records.ts';
 import {
   badProperties,
   changesAnswer,
@@ -63,7 +63,9 @@ async function sentOf(context: JmapContext): Promise<ReadonlyMap<string, Args>> 
   return new Map([...all].filter(([id]) => timeOf(id) >= since));
 }
 
-const stateNow = (all: ReadonlyMap<string, Args>): string => stateOf([...all.keys()]);
+/** None ever changes: one is made, and after a week it is gone. */
+const stateNow = recordsState;
+const queryStateNow = (all: ReadonlyMap<string, Args>): string => stateOf([...all.keys()]);
 
 /** RFC 8621 §7.1 */
 export async function submissionGet(args: Args, context: JmapContext): Promise<Args> {
@@ -84,15 +86,13 @@ export async function submissionGet(args: Args, context: JmapContext): Promise<A
   };
 }
 
-/** RFC 8621 §7.2: a week's worth is asked for anew. */
+/** RFC 8621 §7.2 */
 export async function submissionChanges(args: Args, context: JmapContext): Promise<Args> {
   const reader = readerFor(args, context);
   const asked = changesArguments(reader);
   reader.end();
-  const newState = stateNow(await sentOf(context));
-  const none = { created: [], updated: [], destroyed: [] };
-  const changed = asked.since === newState ? none : undefined;
-  return changesAnswer({ accountId: context.account.id, ...asked, newState }, changed);
+  const part = recordsChanges(asked.since, await sentOf(context), asked.max);
+  return changesAnswer({ accountId: context.account.id, ...asked }, part);
 }
 
 const LISTS: Readonly<Record<string, string>> = {
@@ -100,6 +100,7 @@ const LISTS: Readonly<Record<string, string>> = {
   emailIds: 'emailId',
   threadIds: 'threadId',
 };
+const FILTER_DEPTH_MAX = 20;
 const SORTS: Readonly<Record<string, string>> = {
   emailId: 'emailId',
   threadId: 'threadId',
@@ -121,16 +122,28 @@ export async function submissionQuery(args: Args, context: JmapContext): Promise
     });
   return {
     accountId: context.account.id,
-    queryState: stateNow(all),
+    queryState: queryStateNow(all),
     canCalculateChanges: false,
     ...(await pageOf(orderedIds(found.map(([id]) => id)), page, context)),
   };
 }
 
-function readTest(filter: Args): (one: Args) => boolean {
-  if (Object.hasOwn(filter, 'operator')) {
-    throw new MethodError('unsupportedFilter', 'Submissions are filtered without operators');
-  }
+/** A FilterOperator or a FilterCondition (RFC 8620 §5.5). @throws MethodError */
+function readTest(filter: Args, depth = 0): (one: Args) => boolean {
+  if (!Object.hasOwn(filter, 'operator')) return readCondition(filter);
+  if (depth === FILTER_DEPTH_MAX) throw new MethodError('unsupportedFilter', 'It is too deep');
+  const reader = new Reader(filter);
+  const operator = reader.string('operator');
+  const conditions = reader.objects('conditions') ?? invalid('conditions is missing');
+  reader.end();
+  const tests = conditions.map((one) => readTest(one, depth + 1));
+  if (operator === 'AND') return (one) => tests.every((test) => test(one));
+  if (operator === 'OR') return (one) => tests.some((test) => test(one));
+  if (operator === 'NOT') return (one) => !tests.some((test) => test(one));
+  return invalid('operator is AND, OR or NOT');
+}
+
+function readCondition(filter: Args): (one: Args) => boolean {
   const reader = new Reader(filter);
   const tests = Object.keys(filter).map((name): ((one: Args) => boolean) => {
     const property = Object.hasOwn(LISTS, name) ? LISTS[name] : undefined;
@@ -153,6 +166,7 @@ function readCompare(comparators: readonly Args[]): (a: Args, b: Args) => number
     const given = reader.string('property') ?? invalid('A comparator has a property');
     const property = Object.hasOwn(SORTS, given) ? SORTS[given] : undefined;
     if (property === undefined) throw new MethodError('unsupportedSort', 'Nothing is sorted by it');
+    checkCollation(reader);
     const sign = (reader.value('isAscending') ?? true) === true ? 1 : -1;
     return (a: Args, b: Args): number => {
       const [x, y] = [String(a[property]), String(b[property])];
@@ -166,7 +180,7 @@ function readCompare(comparators: readonly Args[]): (a: Args, b: Args) => number
 export async function submissionQueryChanges(args: Args, context: JmapContext): Promise<Args> {
   const reader = readerFor(args, context);
   const since = reader.string('sinceQueryState') ?? invalid('sinceQueryState is missing');
-  const state = stateNow(await sentOf(context));
+  const state = queryStateNow(await sentOf(context));
   if (since !== state) throw new MethodError('cannotCalculateChanges', 'Ask for the result anew');
   const accountId = context.account.id;
   return { accountId, oldQueryState: since, newQueryState: state, removed: [], added: [] };
@@ -201,10 +215,12 @@ export async function submissionSet(
       outcome.notCreated.set(key, faultOf(error));
     }
   }
-  for (const id of asked.update.keys()) {
-    outcome.notUpdated.set(id, { type: before.has(id) ? 'cannotUnsend' : 'notFound' });
+  for (const given of asked.update.keys()) {
+    const isThere = before.has(resolvedId(given, context) ?? given);
+    outcome.notUpdated.set(given, { type: isThere ? 'cannotUnsend' : 'notFound' });
   }
-  for (const id of asked.destroy) {
+  for (const given of asked.destroy) {
+    const id = resolvedId(given, context) ?? given;
     const one = before.get(id);
     if (one === undefined) outcome.notDestroyed.set(id, { type: 'notFound' });
     else {
@@ -310,7 +326,7 @@ async function remembered(
   { reply, recipients, ...facts }: Sent,
 ): Promise<{ readonly id: string; readonly record: Args }> {
   const now = context.clock.now();
-  const unique = Buffer.from(context.random.bytes(8)).toString('hex');
+  const unique = Buffer.from(context.random.bytes(6)).toString('hex');
   const id = `s${Math.floor(now).toString(36).padStart(TIME_DIGITS, '0')}${unique}`;
   const smtpReply = `${reply.code} ${reply.enhanced} ${reply.text}`;
   const status = { smtpReply, delivered: 'unknown', displayed: 'unknown' };

@@ -1,4 +1,5 @@
 /** Thread/get and Thread/changes (RFC 8621 §3). */
+import { threadsSoon } from '../lists/threads-soon.ts';
 import { threadStateOf } from '../states.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { emailIdOf } from '../../mailbox/email-id.ts';
@@ -23,7 +24,7 @@ export async function threadGet(args: Args, context: JmapContext): Promise<Args>
   const { threads } =
     ids === undefined
       ? { threads: await context.view.threads(version) }
-      : await context.view.threadsSoon(version, context.limits.threadsMs);
+      : await threadsSoon(context, version);
   const list: Args[] = [];
   const notFound: string[] = [];
   for (const id of ids ?? allOf()) {
@@ -54,17 +55,20 @@ export async function threadGet(args: Args, context: JmapContext): Promise<Args>
  */
 export async function threadChanges(args: Args, context: JmapContext): Promise<Args> {
   const reader = readerFor(args, context);
-  const asked = changesArguments(reader);
+  const { since, max } = changesArguments(reader);
   reader.end();
   const version = await currentVersion(context);
-  const newState = version.emailState;
-  const answer = { accountId: context.account.id, ...asked, newState };
-  const emails = context.view.emailChanges(asked.since, version);
-  if (emails === undefined || asked.since === newState) return changesAnswer(answer, emails);
-  const threads = await context.view.threads(version);
-  const isNew = new Set(emails.created);
+  const answer = { accountId: context.account.id, since, max };
+  // No more threads than emails; a thread that parts of emails share may be told with each.
+  const part = context.view.emailChangesPart(since, version, { max, unseen: 'told' });
+  if (part === undefined || since === version.emailState) return changesAnswer(answer, part);
+  const { told, unseen, all } = part;
+  const threads = await context.view.threads(version, [...all.destroyed, ...unseen]);
+  const isNew = new Set(all.created);
+  // One that lost all its emails and got others since was there all the time.
+  const lost = new Set(all.destroyed.map((id) => threads.threadOf(id)));
   const [created, updated, destroyed] = [new Set<string>(), new Set<string>(), new Set<string>()];
-  for (const id of [...emails.created, ...emails.updated, ...emails.destroyed]) {
+  for (const id of [...told.created, ...told.updated, ...told.destroyed]) {
     const thread = threads.threadOf(id);
     if (thread === undefined) {
       throw new MethodError(
@@ -74,12 +78,18 @@ export async function threadChanges(args: Args, context: JmapContext): Promise<A
     }
     const now = threads.emailsOf(thread);
     if (now.length === 0) destroyed.add(thread);
-    else if (now.every((one) => isNew.has(one))) created.add(thread);
+    else if (!lost.has(thread) && now.every((one) => isNew.has(one))) created.add(thread);
     else updated.add(thread);
   }
+  for (const id of unseen) {
+    const thread = threads.threadOf(id);
+    // Whoever shows a thread writes it down: nobody was shown this one.
+    if (thread === undefined || created.has(thread)) continue;
+    // Others that the client knows are in it; else it has not been told of it yet.
+    if (threads.emailsOf(thread).some((one) => !isNew.has(one))) updated.add(thread);
+  }
   return changesAnswer(answer, {
-    created: [...created],
-    updated: [...updated],
-    destroyed: [...destroyed],
+    ...part,
+    told: { created: [...created], updated: [...updated], destroyed: [...destroyed] },
   });
 }

@@ -45,10 +45,10 @@ export class TestFolder implements SearchSource {
   octetsRead = 0;
   trouble: Error | undefined;
 
-  constructor(facts: Facts | undefined, texts: readonly string[]) {
+  constructor(facts: Facts | undefined, texts: readonly string[], host = 'host') {
     this.facts = facts;
     this.messages = texts.map((text, at) => {
-      const key = `${at + 1}.file.host`;
+      const key = `${at + 1}.file.${host}`;
       this.#files.set(key, Buffer.from(text));
       const entry = { directory: 'cur', name: `${key}:2,` } as const;
       return { uid: at + 1, key, entry, flags: '', keywords: [], modseq: 1 };
