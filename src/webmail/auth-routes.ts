@@ -4,7 +4,8 @@
  * nothing is kept between them, so any node answers either.
  *
  *     POST /auth/sign-in    { login, password, code? }   200, 401, 403, 429, 503
- *     POST /auth/sign-out   {}                           200
+ *     POST /auth/sign-out   {}                           200 { ended }; false: here only, it
+ *                                                        could not be written down
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { mayBeForeign } from '../auth/same-origin.ts';
@@ -52,8 +53,9 @@ export function authRoutes(app: FastifyInstance, auth: WebAuthenticator): void {
 
   app.post('/auth/sign-out', async (request, reply) => {
     requireOwnPage(request);
-    reply.header('set-cookie', await auth.signOut(webRequestOf(request)));
-    return { kind: 'signed-out' };
+    const { setCookie, isEnded } = await auth.signOut(webRequestOf(request));
+    reply.header('set-cookie', setCookie);
+    return { kind: 'signed-out', ended: isEnded };
   });
 }
 

@@ -1,10 +1,13 @@
 /**
- * Those whom a user wrote to, to be suggested next time: a fact each in the user's own mailbox
- * (`mailbox/user-facts.ts`), named after the address. Two nodes that count the same address at once
- * may count it once: it is a hint of the order, and no more.
+ * Those whom a user wrote to, to be suggested next time, and those whom the user wrote down: a fact
+ * each in the user's own mailbox (`mailbox/user-facts.ts`), named after the address. Two nodes that
+ * count the same address at once may count it once: it is a hint of the order, and no more. What
+ * the user wrote down is not forgotten when others come, and a letter does not change its name.
  *
- *     GET    /self/contacts        { contacts: [{ id, name, email, at, count }] }
+ *     GET    /self/contacts        { contacts: [{ id, name, email, at, count, isOwn }] }
  *     POST   /self/contacts        { people: [{ name, email }] }: a letter went to them
+ *     PUT    /self/contacts        { name, email, former? }: written down; it takes the place of
+ *                                  the contact with the id `former`. The second time as the first
  *     DELETE /self/contacts/:id
  */
 import { hash } from 'node:crypto';
@@ -16,7 +19,7 @@ import { WebProblem } from '../http/web-types.ts';
 import { requireUser } from '../jmap/who.ts';
 import type { Mail } from '../mailbox/mail.ts';
 import type { MailStore } from '../mailbox/types.ts';
-import { objectOf } from './body.ts';
+import { objectOf, optionalText } from './body.ts';
 
 export interface ContactsParts {
   readonly web: WebAuthenticator;
@@ -25,8 +28,10 @@ export interface ContactsParts {
 }
 
 const DRAWER = 'contacts';
-/** The one written to the longest ago goes. */
+/** Of those whom nobody wrote down: the one written to the longest ago goes. */
 const CONTACTS_MAX = 500;
+/** Written down. */
+const OWN_MAX = 1_000;
 const PEOPLE_MAX = 100;
 const PARALLEL = 16;
 const ADDRESS_LENGTH_MAX = 320;
@@ -39,6 +44,8 @@ interface Contact {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly count: number;
+  /** The user wrote it down. */
+  readonly isOwn: boolean;
 }
 
 export function contactRoutes(app: FastifyInstance, { web, store, clock }: ContactsParts): void {
@@ -63,17 +70,42 @@ export function contactRoutes(app: FastifyInstance, { web, store, clock }: Conta
     await within(account, async (mail) => {
       const known = new Map((await contactsOf(mail)).map((one) => [one.id, one]));
       for (const { name, email } of people) {
-        const id = hash('sha256', email.toLowerCase(), 'base64url').slice(0, 22);
+        const id = idOf(email);
         const before = known.get(id);
         const count = (before?.count ?? 0) + 1;
-        const contact = { id, name: name ?? before?.name ?? null, email, at: now, count };
+        const isOwn = before?.isOwn ?? false;
+        const called = (isOwn ? before?.name : name) ?? before?.name ?? name;
+        const contact = { id, name: called, email, at: now, count, isOwn };
         known.set(id, contact);
-        await mail.facts.put(DRAWER, id, Buffer.from(JSON.stringify(contact)));
+        await keep(mail, contact);
       }
-      const beyond = [...known.values()].toSorted((a, b) => b.at - a.at).slice(CONTACTS_MAX);
+      const others = [...known.values()].filter(({ isOwn }) => !isOwn);
+      const beyond = others.toSorted((a, b) => b.at - a.at).slice(CONTACTS_MAX);
       for (const { id } of beyond) await mail.facts.remove(DRAWER, id);
     });
     return { remembered: people.length };
+  });
+
+  app.put('/self/contacts', async (request, reply) => {
+    const { account } = await requireUser(web, request, reply);
+    const { name, email } = personIn(request.body);
+    const former = optionalText(request.body, 'former', 100);
+    const now = clock.now();
+    const contact = await within(account, async (mail): Promise<Contact> => {
+      const known = await contactsOf(mail);
+      const id = idOf(email);
+      const before = known.find((one) => one.id === id) ?? known.find((one) => one.id === former);
+      const own = known.filter((one) => one.isOwn && one.id !== former && one.id !== id);
+      if (own.length >= OWN_MAX) throw tooMany();
+      const { at = now, count = 0 } = before ?? {};
+      const written = { id, name, email, at, count, isOwn: true };
+      // First the new one: what breaks off in between leaves two, and never none.
+      await keep(mail, written);
+      const isThere = known.some((one) => one.id === former);
+      if (former !== undefined && former !== id && isThere) await mail.facts.remove(DRAWER, former);
+      return written;
+    });
+    return { contact };
   });
 
   app.delete<{ Params: { id: string } }>('/self/contacts/:id', async (request, reply) => {
@@ -86,6 +118,13 @@ export function contactRoutes(app: FastifyInstance, { web, store, clock }: Conta
     return { removed: id };
   });
 }
+
+const idOf = (email: string): string =>
+  hash('sha256', email.toLowerCase(), 'base64url').slice(0, 22);
+
+/** @throws StoreError */
+const keep = ({ facts }: Mail, contact: Contact): Promise<void> =>
+  facts.put(DRAWER, contact.id, Buffer.from(JSON.stringify(contact)));
 
 /** @throws StoreError */
 async function contactsOf({ facts }: Mail): Promise<readonly Contact[]> {
@@ -102,9 +141,10 @@ async function contactsOf({ facts }: Mail): Promise<readonly Contact[]> {
 /** None where somebody has written something else. */
 function contactIn(id: string, bytes: Buffer | undefined): readonly Contact[] {
   try {
-    const { name, email, at, count } = objectOf(JSON.parse(bytes?.toString() ?? 'null'));
+    const { name, email, at, count, isOwn } = objectOf(JSON.parse(bytes?.toString() ?? 'null'));
     if (typeof email !== 'string' || typeof at !== 'number' || typeof count !== 'number') return [];
-    return [{ id, name: typeof name === 'string' ? name : null, email, at, count }];
+    const called = typeof name === 'string' ? name : null;
+    return [{ id, name: called, email, at, count, isOwn: isOwn === true }];
   } catch {
     return [];
   }
@@ -114,18 +154,30 @@ function contactIn(id: string, bytes: Buffer | undefined): readonly Contact[] {
 function peopleIn(body: unknown): readonly { name: string | null; email: string }[] {
   const { people } = objectOf(body);
   if (!Array.isArray(people) || people.length > PEOPLE_MAX) throw wrong();
-  return people.map((one) => {
-    const { name = null, email } = objectOf(one);
-    const isName = name === null || (typeof name === 'string' && name.length <= NAME_LENGTH_MAX);
-    const isEmail = typeof email === 'string' && email.length <= ADDRESS_LENGTH_MAX;
-    if (!isName || !isEmail || !email.includes('@')) throw wrong();
-    return { name, email };
-  });
+  return people.map(personIn);
 }
+
+/** @throws WebProblem 400 */
+function personIn(one: unknown): { readonly name: string | null; readonly email: string } {
+  const { name = null, email } = objectOf(one);
+  const isName = name === null || (typeof name === 'string' && name.length <= NAME_LENGTH_MAX);
+  const isEmail = typeof email === 'string' && email.length <= ADDRESS_LENGTH_MAX;
+  if (!isName || !isEmail || !email.includes('@')) throw wrong();
+  return { name, email };
+}
+
+const tooMany = (): WebProblem =>
+  new WebProblem({
+    status: 422,
+    title: 'This cannot be',
+    detail: `${OWN_MAX} contacts are written down: remove one before you add another`,
+  });
 
 const wrong = (): WebProblem =>
   new WebProblem({
     status: 400,
     title: 'The request is not valid',
-    detail: `"people" is a list of at most ${PEOPLE_MAX} of { name, email }`,
+    detail:
+      `A contact is { name, email }: at most ${NAME_LENGTH_MAX} characters, and an address; ` +
+      `"people" is a list of at most ${PEOPLE_MAX}`,
   });

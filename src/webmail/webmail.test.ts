@@ -27,7 +27,7 @@ describe.each(TEST_SERVERS)('webmail on %s', (kind) => {
   const codeOf = (secret: string, aside = 0): string =>
     totpCode(secret, stepAt(farm.clock.now()) + aside) ?? '';
 
-  test('[P-06] a user sees what concerns him, whichever node is asked', async () => {
+  test('[S0-27] [S0-32] [P-06] a user sees what concerns him, whichever node is asked', async () => {
     const browser = await user(ALICE);
     for (let times = 0; times < 4; times += 1) {
       const { status, body } = await browser.ask('GET', '/self');
@@ -64,6 +64,31 @@ describe.each(TEST_SERVERS)('webmail on %s', (kind) => {
     const { contacts } = body as unknown as { contacts: { id: string }[] };
     await browser.ask('DELETE', `/self/contacts/${contacts[0]?.id}`);
     expect((await browser.ask('GET', '/self/contacts')).body).toEqual({ contacts: [] });
+  });
+
+  test('[P-04] contacts are written down, changed, and kept as the user wrote them', async () => {
+    const browser = await user(BOB);
+    const put = (body: object) => browser.ask('PUT', '/self/contacts', body);
+    const all = async () => {
+      const { body } = await browser.ask('GET', '/self/contacts');
+      return (body as unknown as { contacts: { id: string; email: string }[] }).contacts;
+    };
+    for (let turn = 0; turn < 2; turn += 1) {
+      expect((await put({ name: 'Ada L.', email: 'ada@x.test' })).status).toBe(200);
+    }
+    // A letter to her counts, and leaves the name that he wrote.
+    const people = [{ name: 'Countess', email: 'Ada@x.test' }];
+    await browser.ask('POST', '/self/contacts', { people });
+    const [ada] = await all();
+    expect(await all()).toMatchObject([{ name: 'Ada L.', count: 1, isOwn: true }]);
+    await put({ name: 'Ada', email: 'ada@y.test', former: ada?.id });
+    expect(await all()).toMatchObject([{ name: 'Ada', email: 'ada@y.test', count: 1 }]);
+    for (const wrong of [{}, { email: 'x' }, { name: 1, email: 'x@y' }]) {
+      expect((await put(wrong)).status).toBe(400);
+    }
+    await put({ name: null, email: 'c@y.test', former: '../../cur' });
+    expect((await all()).map(({ email }) => email).toSorted()).toEqual(['ada@y.test', 'c@y.test']);
+    for (const { id } of await all()) await browser.ask('DELETE', `/self/contacts/${id}`);
   });
 
   test('refusals of a sign-in have a kind for the page and a text for people', async () => {

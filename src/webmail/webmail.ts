@@ -4,6 +4,7 @@
  */
 import type { OptionValues } from '../config/options.ts';
 import type { AUTH_OPTIONS } from '../auth/options.ts';
+import type { FarmCounts } from '../auth/second-factors.ts';
 import type { SignInBook } from '../auth/sign-in-book.ts';
 import type { Authenticator } from '../auth/types.ts';
 import { createWebAuthenticator } from '../auth/web-authenticator.ts';
@@ -30,6 +31,8 @@ export interface WebmailOptions {
   readonly directory: Directory;
   readonly auth: Authenticator;
   readonly store: Pick<MailStore, 'openMail'>;
+  /** What nodes tell each other of codes that were refused. */
+  readonly counts: FarmCounts;
   /** How users reach the directory as themselves. */
   readonly access: OwnDirectoryParts['access'];
   readonly options: OptionValues<typeof AUTH_OPTIONS>;

@@ -13,15 +13,21 @@ export const BALANCER_ADDRESS = '127.0.0.77';
 
 export interface Balancer {
   readonly port: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
 /**
  * HAProxy before the `http` listeners of nodes, as a site would set it up: requests go to them in
  * turn, also those of one connection, each with a PROXY header that says who the client is. A node
- * that takes no connection is left out; a request that it took already is not repeated.
+ * that takes no connection is left out; a request that it took already is not repeated. With `tcp`
+ * before listeners of any protocol, whole connections in turn.
  */
-export async function startBalancer(dir: string, nodes: readonly number[]): Promise<Balancer> {
+export async function startBalancer(
+  dir: string,
+  nodes: readonly number[],
+  mode: 'http' | 'tcp' = 'http',
+): Promise<Balancer> {
   mkdirSync(dir, { recursive: true });
   const port = await freePortBase();
   const file = join(dir, 'haproxy.cfg');
@@ -32,13 +38,14 @@ export async function startBalancer(dir: string, nodes: readonly number[]): Prom
   );
   const lines = [
     'defaults',
-    '  mode http',
+    `  mode ${mode}`,
     '  balance roundrobin',
     '  option redispatch 1',
     '  retries 3',
     '  timeout connect 2s',
     '  timeout client 10m',
     '  timeout server 10m',
+    '  timeout check 20s', // A busy machine is no dead node; that one refuses at once.
     'listen web',
     `  bind 127.0.0.1:${port}`,
     ...servers,
@@ -49,7 +56,7 @@ export async function startBalancer(dir: string, nodes: readonly number[]): Prom
     if (!running.running()) throw new Error(`haproxy ended:\n${running.output()}`);
     await sleep(20);
   }
-  return { port, stop: () => running.stop(2_000) };
+  return { port, pid: running.pid, stop: () => running.stop(2_000) };
 }
 
 function connects(port: number): Promise<boolean> {

@@ -10,5 +10,7 @@ export const CHROMIUM = '/usr/bin/chromium';
 export const openBrowser = (args: readonly string[] = []): Promise<Browser> =>
   chromium.launch({
     executablePath: CHROMIUM,
+    // Without a locale of UTF-8 a file whose name is not ASCII is saved as "download".
+    env: { ...process.env, LC_ALL: 'C.UTF-8' },
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking', ...args],
   });

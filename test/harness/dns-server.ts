@@ -28,6 +28,8 @@ export interface DnsRecords {
   /** Each a text; longer ones than 255 octets are sent as several strings. */
   readonly TXT?: readonly string[] | DnsFailure;
   readonly TLSA?: readonly TlsaRecord[] | DnsFailure;
+  /** Priority, weight, port, target. */
+  readonly SRV?: readonly (readonly [number, number, number, string])[] | DnsFailure;
   readonly PTR?: readonly string[] | DnsFailure;
   readonly CNAME?: string;
   /** Answers about this name carry AD, as those of a resolver that checked DNSSEC. */
@@ -60,7 +62,7 @@ export interface DnsOptions {
 }
 
 const CODES = { noerror: 0, servfail: 2, nxdomain: 3, refused: 5 } as const;
-const TYPES = ['MX', 'A', 'AAAA', 'TXT', 'TLSA', 'PTR'] as const;
+const TYPES = ['MX', 'A', 'AAAA', 'TXT', 'TLSA', 'SRV', 'PTR'] as const;
 type Type = (typeof TYPES)[number];
 const TTL_SECONDS = 60;
 const UDP_OCTETS = 512; // Of those who announce no more by EDNS.
@@ -181,6 +183,10 @@ function dataOf(type: string, row: unknown): unknown {
   if (type === 'MX') {
     const [preference, exchange] = row as readonly [number, string];
     return { preference, exchange };
+  }
+  if (type === 'SRV') {
+    const [priority, weight, port, target] = row as readonly [number, number, number, string];
+    return { priority, weight, port, target };
   }
   if (type !== 'TXT') return row;
   const bytes = Buffer.from(String(row), 'utf8');

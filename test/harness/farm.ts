@@ -41,6 +41,8 @@ export interface FarmOptions {
   /** Added to the command line and to the environment. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What it starts with. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Milliseconds until it must be ready. */
   readonly readyMs?: number;
   /** Ports of an earlier start of the same farm. */
@@ -67,7 +69,10 @@ export interface Farm {
 export async function startFarm(options: FarmOptions): Promise<Farm> {
   const base = options.base ?? (await freePortBase());
   const place = ['--data', options.dir, '--port-base', String(base)];
-  const running = start([process.execPath, MAIN, 'demo', ...place, ...(options.args ?? [])], {
+  const settings = Object.entries(options.settings ?? {});
+  const set = settings.flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+  const words = ['demo', ...place, ...set, ...(options.args ?? [])];
+  const running = start([process.execPath, MAIN, ...words], {
     cwd: ROOT,
     withParent: 'TERM',
     ...(options.env === undefined ? {} : { env: options.env }),
@@ -88,8 +93,8 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     pid: running.pid,
     process: running,
     authority: join(options.dir, 'tls', 'cert.pem'),
-    command: (words, input) =>
-      run([process.execPath, MAIN, ...words], {
+    command: (asked, input) =>
+      run([process.execPath, MAIN, ...asked], {
         cwd: ROOT,
         env: { MAILFARM_CONFIG: join(options.dir, 'admin.yaml') },
         ...(input === undefined ? {} : { input: Buffer.from(input) }),

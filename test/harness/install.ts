@@ -6,6 +6,7 @@
  */
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { findKernel, obtainKernel } from '../lab/kernel.ts';
+import { forbiddenForFarm, missingForFarm, whyNoFarm } from '../lab/farm/needs.ts';
 import { missingForLab } from '../lab/needs.ts';
 import { run } from './process.ts';
 import { buildPeersRoot, peersReady } from './peers-root.ts';
@@ -32,6 +33,8 @@ const CLIENTS: Readonly<Record<string, { readonly program: string; readonly test
   iproute2: { program: 'ip', tests: 'network namespaces' },
   chromium: { program: 'chromium', tests: 'webmail in a browser' },
   haproxy: { program: 'haproxy', tests: 'webmail behind a balancer' },
+  rsync: { program: 'rsync', tests: 'backup and restore' },
+  prometheus: { program: 'promtool', tests: 'alert rules' },
 };
 const DPKG_INFO = '/var/lib/dpkg/info';
 const POLICY = '/usr/sbin/policy-rc.d';
@@ -88,7 +91,9 @@ async function installPeers(): Promise<void> {
 
 /** @returns why the laboratory cannot run here, or '' */
 async function prepareLab(mayInstall: boolean): Promise<string> {
-  if (mayInstall) await installPackages('for the laboratory', missingForLab());
+  // Real hosts want more than the others, which go on where those cannot be had.
+  const wanted = forbiddenForFarm() === '' ? missingForFarm() : missingForLab();
+  if (mayInstall) await installPackages('for the laboratories', wanted);
   const absent = missingForLab();
   if (absent.length > 0) return `without ${absent.join(', ')}`;
   if (findKernel() !== undefined) return '';
@@ -113,14 +118,16 @@ async function main(groups: readonly string[]): Promise<number> {
     if (noLab !== '') say(noLab);
     return noLab === '' ? 0 : 1;
   }
+  const noFarm = whyNoFarm();
   const absent = missing();
-  if (absent.length === 0 && peersReady() && noLab === '') return 0;
+  if (absent.length === 0 && peersReady() && noLab === '' && noFarm === '') return 0;
   say('');
   say('!!! NOT EVERYTHING THAT THE TESTS NEED IS HERE. Skipped will be:');
   for (const name of absent) say(`!!!   without ${name}: ${CLIENTS[name]?.tests}`);
   if (!peersReady())
     say('!!!   without the root of peers: tests with Postfix, Exim, Dovecot, Courier');
   if (noLab !== '') say(`!!!   ${noLab}: the laboratory (test/lab)`);
+  if (noFarm !== '') say(`!!!   ${noFarm}: the laboratory of real hosts (test/lab/farm)`);
   if (!mayInstall) say('!!! Run it as root on Debian to have them installed.');
   say('');
   return process.env['CI'] === undefined ? 0 : 1;

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { send } from '../farm/letters.ts';
 import {
   ALICE,
+  DESK,
   look,
   PHONE,
   picture,
@@ -78,6 +79,9 @@ function letter(at: number, { from, subject, body, reply }: Text): string {
 
 /** Pixels by which the page is wider than the screen. */
 const BEYOND = 'document.documentElement.scrollWidth - innerWidth';
+const SCALES =
+  "[...document.querySelectorAll('.message-actions .icon, .mail-buttons .icon')]" +
+  '.map((icon) => getComputedStyle(icon).scale)';
 const rows = (): Promise<number> => page.getByRole('row').count();
 const folder = (name: string) => page.locator('.folder-link').filter({ hasText: name }).first();
 const message = (words: string) => page.locator('.reading').getByText(words).first();
@@ -176,7 +180,7 @@ test('[P-04] by keys alone: open, star, select, delete, undo, help', async () =>
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 });
 
-test('[P-04] dark, in Russian, from right to left: each can be read', async () => {
+test('[P-04] [S3-26] dark, in Russian, from right to left: each can be read', async () => {
   const choose = async (choices: object): Promise<void> => {
     await page.evaluate((value) => {
       localStorage.setItem('mailfarm.choices', JSON.stringify(value));
@@ -194,7 +198,43 @@ test('[P-04] dark, in Russian, from right to left: each can be read', async () =
   await choose({ direction: 'rtl' });
   expect(await page.locator('html').getAttribute('dir')).toBe('rtl');
   await look(page, 'desk-rtl');
-  await choose({});
+});
+
+test('[P-04] from right to left: arrows point where the text goes, sentences keep their order', async () => {
+  // A count before its word in a language of the other direction, in all that is told.
+  for (const told of await page.locator('.list-count, .banner p, .notice p').all()) {
+    expect(await told.getAttribute('dir')).toBe('auto');
+  }
+  const mirrored = page.locator('.message-actions .icon, .mail-buttons .icon');
+  expect(await mirrored.count()).toBeGreaterThan(2);
+  // Turned round, each to the negative of its width.
+  const turned = await page.evaluate<readonly string[]>(SCALES);
+  expect(new Set(turned)).toEqual(new Set(['-1 1']));
+  await page.getByRole('button', { name: 'Reply' }).first().click();
+  await page.locator('.compose .compose-text').waitFor();
+  await look(page, 'rtl-compose');
+  await page.locator('.compose').getByRole('button', { name: 'Save and close' }).click();
+  await page.goto('/#/settings/look');
+  await page.locator('.settings-section').waitFor();
+  await look(page, 'rtl-settings');
+  await page.setViewportSize(PHONE);
+  await page.goto('/#');
+  await row(page, 'Recipe').waitFor();
+  for (const name of ['rtl-phone-list', 'rtl-phone-folders', 'rtl-phone-message'] as const) {
+    if (name === 'rtl-phone-folders') {
+      await page.getByRole('button', { name: 'Show folders' }).click();
+      await folder('Trash').waitFor();
+    } else if (name === 'rtl-phone-message') {
+      await page.keyboard.press('Escape');
+      await row(page, 'harbour').click();
+      await message('The second pier').waitFor();
+    }
+    await look(page, name);
+    expect(await page.evaluate(BEYOND), name).toBeLessThanOrEqual(0);
+  }
+  await page.setViewportSize(DESK);
+  await page.evaluate(() => localStorage.setItem('mailfarm.choices', '{}'));
+  await page.reload();
 });
 
 test('[P-04] on a phone there is one pane at a time, and nothing is wider than it', async () => {

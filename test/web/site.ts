@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { addNode, childrenOf, set, type SendingNode } from '../farm/leaving-farm.ts';
+import { addNode, childrenOf, type SendingNode } from '../farm/leaving-farm.ts';
 import { BALANCER_ADDRESS, startBalancer, type Balancer } from '../harness/balancer.ts';
 import { openBrowser } from '../harness/browser.ts';
 import { DEMO_PASSWORD, startFarm, type Farm } from '../harness/farm.ts';
@@ -36,11 +36,27 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-export async function startSite(): Promise<Site> {
+export interface SiteOptions {
+  /** For every process of the farm; `directory` is the test's own, the farm lies in `farm`. */
+  readonly env?: (directory: string) => Readonly<Record<string, string>>;
+  /** Of the farm, beside what every site needs. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Of the second node; `http` is the first of them. */
+  readonly services?: readonly string[];
+}
+
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
+  const { env, settings = {}, services = ['http'] } = options;
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'mailfarm-site-')));
-  const farm = await startFarm({ dir: join(directory, 'farm') });
-  await set(farm, { 'net.proxy.from': BALANCER_ADDRESS, 'auth.throttle.exempt': '127.0.0.0/8' });
-  const second = await addNode(farm, 'front2', ['http'], { nid: 2, workers: 1 });
+  const added = env?.(directory) ?? {};
+  const usual = { 'net.proxy.from': BALANCER_ADDRESS, 'auth.throttle.exempt': '127.0.0.0/8' };
+  const farm = await startFarm({
+    dir: join(directory, 'farm'),
+    env: added,
+    settings: { ...usual, ...settings },
+  });
+  const more = { nid: 2, workers: 1, env: added };
+  const second = await addNode(farm, 'front2', services, more);
   const nodes = [farm.ports.http, second.ports[0] ?? 0];
   const balancer: Balancer = await startBalancer(directory, nodes);
   const url = `http://127.0.0.1:${balancer.port}/`;
@@ -50,14 +66,14 @@ export async function startSite(): Promise<Site> {
     second,
     url,
     browser,
-    page: async (options = {}) => {
+    page: async (wanted = {}) => {
       const context = await browser.newContext({
         baseURL: url,
         locale: 'en-GB',
         timezoneId: 'UTC',
         reducedMotion: 'reduce', // Or pictures and contrasts are those of a moment.
         viewport: DESK,
-        ...options,
+        ...wanted,
       });
       context.setDefaultTimeout(PATIENCE_MS);
       return context.newPage();

@@ -1,7 +1,7 @@
 /** Ordinary HTML mail in Debian's Chromium: it looks as it was meant, within its frame. */
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { openReadingPage } from './reading-page.ts';
+import { openReading, type Reading, type ReadingPage } from './reading-page.ts';
 
 const NEWSLETTER = `<!DOCTYPE html><html><head><title>News</title>
 <style>.head{color:rgb(1,2,3);background:url(http://far.test/x.png)}
@@ -18,10 +18,23 @@ const NEWSLETTER = `<!DOCTYPE html><html><head><title>News</title>
 
 const WALLS = { cleaned: true, framed: true };
 
+let reading: Reading;
+let ordinary: ReadingPage;
+let tallest: ReadingPage;
+
+beforeAll(async () => {
+  reading = await openReading(2);
+  [ordinary, tallest] = reading.pages as [ReadingPage, ReadingPage];
+});
+
+afterAll(async () => {
+  const nothing = { connections: 0, left: [], failed: [] };
+  expect(await reading.end()).toMatchObject([nothing, nothing]);
+});
+
 test('ordinary mail keeps its styles, tables and links; its frame is as high as it is', async () => {
-  const reading = await openReadingPage();
-  const { page } = reading;
-  await reading.show([NEWSLETTER, '<p>Short</p>'], WALLS);
+  const { page } = ordinary;
+  await ordinary.show([NEWSLETTER, '<p>Short</p>'], WALLS);
   const frame = page.locator('iframe').first().contentFrame();
   const style = (selector: string, name: string): Promise<string> =>
     frame.locator(selector).evaluate((element, one) => {
@@ -45,32 +58,29 @@ test('ordinary mail keeps its styles, tables and links; its frame is as high as 
   expect(await frame.locator('img').nth(0).getAttribute('src')).toBeNull();
   expect(await frame.locator('img').nth(1).getAttribute('src')).toContain('data:image/gif');
   expect(await frame.locator('details blockquote').count()).toBe(1);
-  const [high = 0, low = 0] = await reading.heights();
+  const [high = 0, low = 0] = await ordinary.heights();
   expect(high).toBeGreaterThan(1_500);
   expect(high).toBeLessThan(1_900);
   expect(low).toBeLessThan(150);
   const folder = process.env['MAILFARM_SCREENSHOTS'];
   if (folder !== undefined) await page.screenshot({ path: `${folder}/html-mail.png` });
-  expect(await reading.end()).toMatchObject({ connections: 0, left: [], failed: [] });
 });
 
 test('no message makes its frame higher than the limit', async () => {
-  const reading = await openReadingPage();
   const tall = ['100vh', '100dvh', '99999999px', '1e9px', 'calc(100vh + 1px)', '100%', '300vmax'];
-  await reading.show(
+  await tallest.show(
     tall.flatMap((height) => [
       `<div style="height:${height};min-height:${height}">x</div>`,
       `<style>html,body{height:${height}!important;margin:9px 0}</style>x`,
     ]),
     WALLS,
   );
-  const heights = await reading.heights();
+  const heights = await tallest.heights();
   expect(heights).toHaveLength(2 * tall.length);
   for (const height of heights) expect(height).toBeLessThanOrEqual(30_000);
   // Of the height of the frame itself nothing is made.
   const ofFrame = heights.filter((_, at) => !/px$|e9/.test(tall[at >> 1] ?? ''));
   for (const height of ofFrame) expect(height, heights.join()).toBeLessThan(400);
-  await reading.end();
 });
 
 /** What of an element is asked in the page. */

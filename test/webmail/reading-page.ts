@@ -22,7 +22,7 @@ export interface Walls {
 }
 
 /** What the page gives to the test (`client/testing/reading-page.ts`). */
-interface Reading {
+interface InPage {
   showAll(htmls: readonly string[], walls: Walls): Promise<readonly string[]>;
   outside(): { readonly page: string; readonly places: readonly string[] };
   inside(): readonly string[];
@@ -48,32 +48,75 @@ export interface ReadingPage {
   readonly page: Page;
   readonly inside: () => Promise<readonly string[]>;
   readonly heights: () => Promise<readonly number[]>;
-  /** Shows mails, batch by batch. */
+  /** Shows mails, batch by batch; `$RUN` and `$HOST` in them tell of their place in this list. */
   show(htmls: readonly string[], walls: Walls): Promise<void>;
-  /** Closes all; then it is known what happened. */
-  end(): Promise<Deeds>;
 }
 
-const BATCH = 40;
+export interface Reading {
+  readonly pages: readonly ReadingPage[];
+  /** Closes all; then it is known what happened, page by page. */
+  end(): Promise<readonly Deeds[]>;
+}
+
+const BATCH = 120;
 const OURS = /^\/(?:|assets\/page\.js|message-frame|open-frame|favicon\.ico)$/;
 
-/** `$RUN` and `$HOST` of a mail (`fixtures/hostile-html/types.ts`). */
-export const armed = (html: string, number: number): string =>
-  html.replaceAll('$RUN', `pwned(${number})`).replaceAll('$HOST', `h${number}.hostile.test`);
+/** The world of a page; its own, so that it is known which page's mails reached it. */
+const zoneOf = (page: number): string => `p${page}.hostile.test`;
 
-export async function openReadingPage(): Promise<ReadingPage> {
+/** `$RUN` and `$HOST` of a mail (`fixtures/hostile-html/types.ts`). */
+const armed = (html: string, number: number, zone: string): string =>
+  html.replaceAll('$RUN', `pwned(${number})`).replaceAll('$HOST', `h${number}.${zone}`);
+
+/** One Chromium; each page has its own cookies, cache, server and world. */
+export async function openReading(count: number): Promise<Reading> {
   const dir = mkdtempSync(path.join(tmpdir(), 'mailfarm-reading-'));
-  const web = await startWeb([staticRoutes(await builtPage(dir)), messageFrameRoute, openFrame]);
-  const far = await startFar();
+  const dist = await builtPage(dir);
+  const fars = await Promise.all(Array.from({ length: count }, startFar));
+  const rules = fars.map(({ port }, at) => `MAP *.${zoneOf(at)} 127.0.0.1:${port}`);
   const log = path.join(dir, 'net.json');
   const browser = await openBrowser([
-    `--host-resolver-rules=MAP *.hostile.test 127.0.0.1:${far.port}`,
+    `--host-resolver-rules=${rules.join(', ')}`,
     `--log-net-log=${log}`,
     '--net-log-capture-mode=IncludeSensitive',
   ]);
-  const ran = new Set<number>();
-  const left: string[] = [];
-  const failed: string[] = [];
+  const opened = await Promise.all(fars.map((_, at) => openPage(browser, dist, zoneOf(at))));
+  return {
+    pages: opened,
+    end: async () => {
+      await browser.close(); // The log of the network is whole now.
+      await Promise.all(opened.map(({ web }) => web.close()));
+      await Promise.all(fars.map((far) => far.close()));
+      const said = readFileSync(log, 'utf8');
+      rmSync(dir, { recursive: true });
+      return opened.map(({ done, web }, at) => ({
+        ...done,
+        fetched: fetchedIn(said, zoneOf(at)),
+        connections: fars[at]?.connections() ?? 0,
+        ownRequests: web.lines
+          .map((line) => line['path'])
+          .filter((one) => typeof one === 'string')
+          .filter((one) => !OURS.test(one)),
+      }));
+    },
+  };
+}
+
+/** Mails whose hosts stand in the log, in whatever way they were asked for. */
+function fetchedIn(log: string, zone: string): ReadonlySet<number> {
+  const hosts = log.matchAll(new RegExp(`\\bh(\\d+)\\.${zone.replaceAll('.', '\\.')}`, 'g'));
+  return new Set([...hosts].map(([, number]) => Number(number)));
+}
+
+interface OpenedPage extends ReadingPage {
+  readonly web: TestWeb;
+  readonly done: { ran: Set<number>; left: string[]; failed: string[] };
+}
+
+async function openPage(browser: Browser, dist: string, zone: string): Promise<OpenedPage> {
+  const web = await startWeb([staticRoutes(dist), messageFrameRoute, openFrame]);
+  const done = { ran: new Set<number>(), left: [] as string[], failed: [] as string[] };
+  const { ran, left, failed } = done;
   const page = await browser.newPage();
   await page.exposeFunction('pwned', (number: number) => ran.add(number));
   page.on('popup', (popup) => left.push(`a window: ${popup.url()}`));
@@ -85,11 +128,14 @@ export async function openReadingPage(): Promise<ReadingPage> {
   await page.waitForFunction('globalThis.reading !== undefined');
   return {
     page,
+    web,
+    done,
     inside: () => inPage(page, (reading) => reading.inside()),
     heights: () => inPage(page, (reading) => reading.heights()),
     show: async (htmls, walls) => {
-      for (let from = 0; from < htmls.length; from += BATCH) {
-        const batch = htmls.slice(from, from + BATCH);
+      const mails = htmls.map((html, number) => armed(html, number, zone));
+      for (let from = 0; from < mails.length; from += BATCH) {
+        const batch = mails.slice(from, from + BATCH);
         const before = await outside(page);
         failed.push(...(await showBatch(page, batch, walls)));
         const after = await outside(page);
@@ -98,35 +144,13 @@ export async function openReadingPage(): Promise<ReadingPage> {
         for (const one of after.places) if (one !== place) left.push(`a frame: ${one}`);
       }
     },
-    end: async () => {
-      await closeAll(browser, web);
-      const fetched = [...readFileSync(log, 'utf8').matchAll(/\bh(\d+)\.hostile\.test/g)];
-      const paths = web.lines.map((line) => line['path']);
-      rmSync(dir, { recursive: true });
-      await far.close();
-      return {
-        ran,
-        fetched: new Set(fetched.map(([, number]) => Number(number))),
-        connections: far.connections(),
-        ownRequests: paths
-          .filter((one) => typeof one === 'string')
-          .filter((one) => !OURS.test(one)),
-        left,
-        failed,
-      };
-    },
   };
 }
 
-async function closeAll(browser: Browser, web: TestWeb): Promise<void> {
-  await browser.close(); // The log of the network is whole now.
-  await web.close();
-}
-
-const inPage = <T>(page: Page, ask: (reading: Reading) => T): Promise<T> =>
+const inPage = <T>(page: Page, ask: (reading: InPage) => T): Promise<T> =>
   page.evaluate<T>(`(${String(ask)})(globalThis.reading)`);
 
-const outside = (page: Page): Promise<ReturnType<Reading['outside']>> =>
+const outside = (page: Page): Promise<ReturnType<InPage['outside']>> =>
   inPage(page, (reading) => reading.outside());
 
 async function showBatch(

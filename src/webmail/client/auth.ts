@@ -40,9 +40,19 @@ export async function signIn(fetch: Fetch, credentials: Credentials): Promise<Si
   return known ? { kind: known } : { kind: 'refused' };
 }
 
-/** Ends the session here; without a node that answers it ends with the cookie's time. */
-export async function signOut(fetch: Fetch): Promise<void> {
-  await post(fetch, '/auth/sign-out', {}).catch(() => undefined);
+/**
+ * Ends the session. `here`: this browser is signed out, but the service could not write it down.
+ * `failed`: nobody answered, or none who could; the browser is signed in as before.
+ */
+export async function signOut(fetch: Fetch): Promise<'ended' | 'here' | 'failed'> {
+  try {
+    const response = await post(fetch, '/auth/sign-out', {});
+    if (!response.ok) return 'failed';
+    const { ended } = (await response.json()) as { ended?: unknown };
+    return ended === false ? 'here' : 'ended';
+  } catch {
+    return 'failed';
+  }
 }
 
 function post(fetch: Fetch, url: string, body: unknown): Promise<Response> {

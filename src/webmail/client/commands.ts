@@ -171,6 +171,12 @@ export const COMMANDS = {
   goArchive: { keys: ['g a'], label: 'command.goArchive', group: 'go', run: goTo('archive') },
   goJunk: { keys: ['g j'], label: 'command.goJunk', group: 'go', run: goTo('junk') },
   goTrash: { keys: ['g x'], label: 'command.goTrash', group: 'go', run: goTo('trash') },
+  goContacts: {
+    keys: ['g c'],
+    label: 'contacts.title',
+    group: 'go',
+    run: (app) => app.go({ kind: 'page', name: 'contacts', rest: [] }),
+  },
   search: {
     keys: ['/', 'Control+k'],
     label: 'command.search',

@@ -2,6 +2,7 @@ import { render } from 'preact';
 
 import { browserClock } from './clock.ts';
 import { browserUpload } from './compose/browser-upload.ts';
+import { browserPages, sharedStream } from './jmap/shared-stream.ts';
 import { listen } from './keyboard.ts';
 import { App } from './model/app.ts';
 import type { Browser } from './model/parts.ts';
@@ -29,7 +30,11 @@ const browser: Browser = {
   clock: browserClock,
   upload: browserUpload,
   storage: localStorage,
-  openStream: (url) => new EventSource(url),
+  openStream: (url, accountId) => {
+    const open = (): EventSource => new EventSource(url);
+    const pages = browserPages(accountId);
+    return pages ? sharedStream(pages, open) : open();
+  },
   languages: navigator.languages,
   newId,
   pageId: pageId(),
@@ -41,6 +46,11 @@ const browser: Browser = {
     },
   },
   reload: () => location.reload(),
+  save: (url, name) => {
+    const link = document.createElement('a');
+    Object.assign(link, { href: url, download: name });
+    link.click();
+  },
   offsetMinutes: () => new Date(browserClock.now()).getTimezoneOffset(),
 };
 

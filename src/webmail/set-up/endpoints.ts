@@ -1,5 +1,6 @@
 import type { OptionValues } from '../../config/options.ts';
 import type { WEBMAIL_OPTIONS } from '../options.ts';
+import { stsPolicy } from './mta-sts.ts';
 import type { Endpoint, SetUp } from './routes.ts';
 
 /** A listener of the node: `SERVICE HOST:PORT`, taken apart. */
@@ -39,6 +40,7 @@ export function setUpOf(given: {
     imap: at('imap'),
     pop3: at('pop3'),
     submission: at('submission'),
+    mtaSts: stsPolicy(values['webmail.mta-sts'], hostName),
   };
 }
 

@@ -8,6 +8,7 @@
  *     GET      /mail/config-v1.1.xml                          the same at autoconfig.DOMAIN
  *     GET POST /autodiscover/autodiscover.xml                 Outlook
  *     GET      /set-up/mailfarm.mobileconfig?address=         Apple
+ *     GET      /.well-known/mta-sts.txt   at mta-sts.DOMAIN: the policy for senders (RFC 8461)
  *     GET      /set-up?address=                               for a page that shows the settings
  */
 import type { FastifyInstance } from 'fastify';
@@ -30,6 +31,8 @@ export interface SetUp {
   readonly imap: Endpoint | undefined;
   readonly pop3: Endpoint | undefined;
   readonly submission: Endpoint | undefined;
+  /** The MTA-STS policy; undefined: none. */
+  readonly mtaSts?: string | undefined;
 }
 
 export interface SetUpParts {
@@ -58,6 +61,12 @@ export async function setUpRoutes(app: FastifyInstance, parts: SetUpParts): Prom
       return reply.type(XML).send(autoconfig(setUp, asked));
     });
   }
+
+  app.get('/.well-known/mta-sts.txt', async ({ headers }, reply) => {
+    await requireOurs(parts, `@${domainOfHost(headers.host)}`);
+    if (setUp.mtaSts === undefined) throw new WebProblem({ status: 404, title: 'No policy' });
+    return reply.type('text/plain; charset=utf-8').send(setUp.mtaSts);
+  });
 
   app.get<Query>('/set-up', async ({ query }) => {
     const { address, domain } = await requireOurs(parts, query['address']);
@@ -117,7 +126,7 @@ async function requireOurs({ directory }: SetUpParts, given: unknown): Promise<A
 
 /** `autoconfig.example.org` answers for example.org. */
 const domainOfHost = (host = ''): string =>
-  host.replace(/:\d+$/, '').replace(/^(autoconfig|autodiscover)\./i, '');
+  host.replace(/:\d+$/, '').replace(/^(autoconfig|autodiscover|mta-sts)\./i, '');
 
 /**
  * The address in a request of Outlook ([MS-OXDSCLI] §2.2.3). It is cut out of the text: entities,

@@ -7,6 +7,7 @@ import { problemOf } from '../../jmap/trouble.ts';
 import { WEBMAIL_OPTIONS } from '../options.ts';
 import { SET_UP } from '../testing/farm.ts';
 import { endpointOf, setUpOf } from './endpoints.ts';
+import { farmZone, stsPolicy, stsRecord } from './mta-sts.ts';
 import { setUpRoutes } from './routes.ts';
 
 async function node(): Promise<{ web: TestWeb; directory: ReturnType<typeof memoryDirectory> }> {
@@ -124,6 +125,47 @@ test('a program that knows only the host asks autoconfig.DOMAIN', async () => {
   await web.close();
 });
 
+test('[S3-27] senders get the policy of our domains at mta-sts.DOMAIN, and of no other', async () => {
+  const { web } = await node();
+  const { port } = new URL(web.base);
+  const ask = (host: string): Promise<{ status: number | undefined; text: string }> =>
+    new Promise((resolve, reject) => {
+      const path = '/.well-known/mta-sts.txt';
+      const asked = request({ port, path, headers: { host } }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode, text }));
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+  expect(await ask('mta-sts.example.test')).toEqual({ status: 200, text: SET_UP.mtaSts });
+  expect((await ask('mta-sts.elsewhere.test')).status).toBe(404);
+  expect((await ask('mta-sts.customer.test')).status).toBe(404);
+  await web.close();
+  const policy = stsPolicy('enforce', 'mail.farm.test') ?? '';
+  expect(policy).toBe('version: STSv1\r\nmode: enforce\r\nmx: *.farm.test\r\nmax_age: 604800\r\n');
+  expect(stsRecord(policy)).not.toBe(stsRecord(stsPolicy('testing', 'mail.farm.test') ?? ''));
+  // What senders keep of an earlier policy ends by one that says so, not by silence (§8.3).
+  const none = stsPolicy('none', 'mail.farm.test');
+  expect(none).toBe('version: STSv1\r\nmode: none\r\nmax_age: 604800\r\n');
+  expect(stsPolicy('enforce', 'localhost')).toBeUndefined();
+});
+
+test.for([
+  ['mail.example.test', 'example.test'],
+  ['mail.eu.example.test.', 'eu.example.test'],
+  ['mail.example.co.uk', 'example.co.uk'],
+  // What stands above these is everybody's: a policy for *.co.uk would trust all of Britain.
+  ['example.test', 'example.test'],
+  ['Example.co.uk', 'example.co.uk'],
+  ['example.com.au', 'example.com.au'],
+  ['localhost', undefined],
+])('[S3-27] the own names of %s stand in %s', ([hostName = '', zone]) => {
+  expect(farmZone(hostName)).toBe(zone);
+  if (zone !== undefined) expect(stsPolicy('enforce', hostName)).toContain(`\r\nmx: *.${zone}\r\n`);
+});
+
 test('a profile of Apple is the same for an address each time, and escaped', async () => {
   const { web } = await node();
   const ask = async () => {
@@ -156,7 +198,7 @@ test('what programs are told is what the farm says, else where the node listens'
     { service: 'pop3s', port: 995 },
   ];
   const hostName = 'node1.example.test';
-  expect(setUpOf({ values, listen, hostName })).toEqual({
+  expect(setUpOf({ values, listen, hostName })).toMatchObject({
     name: 'Mail',
     imap: { host: hostName, port: 143, tls: 'starttls' },
     pop3: { host: hostName, port: 995, tls: 'implicit' },

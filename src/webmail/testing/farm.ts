@@ -1,6 +1,7 @@
 /** Web nodes for tests of the webmail: a real directory, a memory store that all of them share. */
 import { createAuthenticator } from '../../auth/authenticator.ts';
 import { AUTH_OPTIONS } from '../../auth/options.ts';
+import { MemoryCounts } from '../../auth/testing.ts';
 import { TestClock } from '../../base/testing.ts';
 import { systemRandom } from '../../base/random.ts';
 import { defaults } from '../../config/options.ts';
@@ -18,6 +19,7 @@ export const SET_UP = {
   imap: { host: 'mail.example.test', port: 993, tls: 'implicit' },
   pop3: { host: 'mail.example.test', port: 995, tls: 'implicit' },
   submission: { host: 'mail.example.test', port: 587, tls: 'starttls' },
+  mtaSts: 'version: STSv1\r\nmode: testing\r\nmx: *.example.test\r\nmax_age: 604800\r\n',
 } as const;
 
 export type TestFarm = Awaited<ReturnType<typeof startFarm>>;
@@ -27,6 +29,7 @@ export async function startFarm(server: TestServerKind, nodeCount = 2) {
   const directory = await startTestDirectory({ server });
   const clock = new TestClock();
   const store = new MemoryStore(clock);
+  const counts = new MemoryCounts(clock);
   const admin = await openAdmin({ ...directory.admin, clock });
   await admin.secrets.rotateWeb(systemRandom);
   const { suffix, urls } = directory.frontend;
@@ -42,6 +45,7 @@ export async function startFarm(server: TestServerKind, nodeCount = 2) {
         directory: front,
         auth,
         store,
+        counts,
         access: { suffix, urls },
         options: defaults(AUTH_OPTIONS),
         setUp: SET_UP,

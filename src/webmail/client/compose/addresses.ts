@@ -1,6 +1,6 @@
 import type { Address } from '../jmap/types.ts';
 
-/** Somebody whom mail was sent to before. */
+/** Somebody whom mail was sent to before, or whom the user wrote down. */
 export interface Contact extends Address {
   readonly id: string;
   /** When last, milliseconds since 1970. */

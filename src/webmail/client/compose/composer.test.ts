@@ -87,6 +87,27 @@ describe('[P-04] a draft', () => {
     expect(inFolder(next, 'drafts').map((one) => one.subject)).toEqual(['After']);
   });
 
+  it('is taken up, and a new one begun, though who writes cannot be had', async () => {
+    const page = await opened();
+    await typed(page, 'Before');
+    page.app.end();
+    const { server, storage, clock } = page;
+    server.fault = (_, calls) =>
+      calls.some(([name]) => name === 'Identity/get')
+        ? Response.json({ methodResponses: [['error', { type: 'serverFail' }, calls[0]?.[2]]] })
+        : undefined;
+    const next = testPage({ server, storage, clock });
+    await next.app.start();
+    await clock.pass(5000);
+    expect(next.app.letters.letter?.subject).toBe('Before');
+    await next.app.letters.open('new');
+    expect(next.app.letters.letter?.subject).toBe('');
+    server.fault = () => undefined;
+    next.app.letters.edit({ subject: 'After' });
+    await clock.pass(5000);
+    expect(inFolder(next, 'drafts').map((one) => one.subject)).toContain('After');
+  });
+
   it('is typed on while the session has ended, and saved after the sign-in', async () => {
     const page = await opened();
     await typed(page);
@@ -196,5 +217,65 @@ describe('[P-04] a letter that is sent', () => {
     await page.clock.pass(SEND_AFTER_MS + 1000);
     const [sent] = inFolder(page, 'sent');
     expect(sent?.attachments).toMatchObject([{ blobId: 'u-plan.txt', disposition: 'attachment' }]);
+  });
+});
+
+describe('[N-02] while a volume hangs', () => {
+  const hang = ({ server }: TestPage): void => {
+    server.fault = (_, calls) =>
+      Response.json({
+        methodResponses: calls.map(([, , id]) => ['error', { type: 'serverUnavailable' }, id]),
+      });
+  };
+
+  it('a letter can be begun, and is saved with sender and signature when it is back', async () => {
+    const page = await opened();
+    const [alice] = page.server.identities as object[];
+    page.server.identities = [{ ...alice, textSignature: 'Alice of the harbour' }];
+    hang(page);
+    const opening = page.app.letters.open('new');
+    await page.clock.pass(1500);
+    await opening;
+    page.app.letters.edit({ to: [ADA], subject: 'Hello', body: '<div>Words</div>' });
+    await page.clock.pass(20_000);
+    expect(inFolder(page, 'drafts')).toEqual([]);
+    page.server.fault = () => undefined;
+    await page.clock.pass(60_000);
+    expect(inFolder(page, 'drafts')).toMatchObject([
+      { subject: 'Hello', from: [{ email: 'alice@example.test' }] },
+    ]);
+    expect(page.app.letters.status).toBe('saved');
+    const signed = expect.stringMatching(/^<div>Words.*Alice of the harbour<\/div>$/) as string;
+    expect(page.app.letters.letter?.body).toEqual(signed);
+    const [saved] = inFolder(page, 'drafts');
+    expect(saved?.bodyValues['h']?.value).toEqual(signed);
+  });
+
+  it('what could not be sent comes back as not saved, and is in Drafts in the end', async () => {
+    const page = await opened();
+    await typed(page);
+    hang(page);
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 1000);
+    expect(page.app.letters).toMatchObject({ status: 'failed', letter: { subject: 'Hello' } });
+    void page.app.letters.close();
+    page.server.fault = () => undefined;
+    await page.clock.pass(60_000);
+    expect(inFolder(page, 'drafts')).toHaveLength(1);
+    expect(page.server.submitted).toEqual([]);
+  });
+
+  it('the next letter does not wait until the last one is saved', async () => {
+    const page = await opened();
+    await typed(page, 'First');
+    hang(page);
+    await page.clock.pass(20_000);
+    const opening = page.app.letters.open('new');
+    await page.clock.pass(1500);
+    await opening;
+    expect(page.app.letters.letter?.subject).toBe('');
+    page.server.fault = () => undefined;
+    await page.clock.pass(60_000);
+    expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual(['First']);
   });
 });

@@ -12,6 +12,8 @@ import { discardDraft, saveDraft, sendDraft, wasSubmitted } from './drafts.ts';
 import { KeptLetters } from './kept.ts';
 import {
   asKind,
+  asSender,
+  completed,
   distinct,
   forgetsFile,
   isEmpty,
@@ -19,6 +21,7 @@ import {
   letterOfDraft,
   newLetter,
   type Beginning,
+  type Begun,
   type Identity,
   type Letter,
   type LetterFile,
@@ -31,6 +34,7 @@ const SAVE_AFTER_MS = 2000;
 /** How long Undo holds a letter back. */
 export const SEND_AFTER_MS = 8000;
 const SAVE_AGAIN_MS = 15_000;
+const IDENTITIES_WAIT_MS = 1000;
 
 export type SaveStatus = 'fresh' | 'typed' | 'saving' | 'saved' | 'failed';
 
@@ -61,6 +65,8 @@ export class Composer extends Observable {
     super();
     this.#app = app;
     this.contacts = new Contacts(app);
+    // They may come after the letters that somebody typed to find them.
+    this.contacts.subscribe(() => this.changed());
   }
 
   /** Whether closing the page would lose, or keep back, anything. */
@@ -84,7 +90,7 @@ export class Composer extends Observable {
   }
 
   async #takeUp(last: Letter, others: readonly Letter[]): Promise<void> {
-    await this.#loadIdentities();
+    await this.#identitiesSoon();
     for (const one of others) if (!(await this.#hasGone(one))) void this.#saveApart(one);
     if (this.letter || (await this.#hasGone(last))) return;
     this.#show({ ...last, isUnsettled: true }, 'typed');
@@ -99,17 +105,24 @@ export class Composer extends Observable {
   }
 
   async open(kind: LetterKind, email?: FullEmail, to: readonly Address[] = []): Promise<void> {
-    await this.close();
-    await this.#loadIdentities();
+    const closed = this.close();
+    // What is taken up again may be what is being saved; others wait for no volume that hangs.
+    if (kind === 'edit') await closed;
+    await this.#identitiesSoon();
     void this.contacts.load();
-    const begin = await this.#beginning(email, kind);
-    const letter =
-      email === undefined || kind === 'new'
-        ? newLetter(begin)
-        : kind === 'edit'
-          ? letterOfDraft(email, begin)
-          : letterAbout(kind, email, begin);
-    this.#show(to.length > 0 ? { ...letter, to } : letter, 'fresh');
+    const begin = await this.#beginning(email, kind).catch((error: unknown) => {
+      // Never without the words that it is about: they would be lost with the next save.
+      const values = { why: error instanceof Error ? error.message : String(error) };
+      this.#app.notices.show({ kind: 'failed', key: 'compose.notBegun', values });
+    });
+    if (!begin) return;
+    const again = (identities: readonly Identity[]): Letter => {
+      const letter = begunAs(kind, email, { ...begin, identities });
+      return to.length > 0 ? { ...letter, to } : letter;
+    };
+    const letter = again(this.identities);
+    if (letter.identityId === undefined) this.#begun.set(letter.id, { letter, again });
+    this.#show(letter, 'fresh');
   }
 
   edit(some: Partial<Letter>): void {
@@ -120,6 +133,12 @@ export class Composer extends Observable {
     this.#kept?.put(this.letter);
     this.#soon();
     this.changed();
+  }
+
+  setSender(id: string): void {
+    const to = this.identities.find((one) => one.id === id);
+    const from = this.identities.find((one) => one.id === this.letter?.identityId);
+    if (this.letter && to) this.edit(asSender(this.letter, from, to));
   }
 
   setKind(isPlain: boolean): void {
@@ -185,9 +204,9 @@ export class Composer extends Observable {
     } else this.#kept?.drop(letter);
   }
 
-  /** The page is hidden, and may never be seen again. */
+  /** The page is hidden, and may never be seen again; or the user wants it saved now. */
   flush(): void {
-    if (this.letter && this.status === 'typed') this.#save();
+    if (this.letter && (this.status === 'typed' || this.status === 'failed')) this.#save();
   }
 
   /** With all its saved states, after Undo is over. */
@@ -257,9 +276,12 @@ export class Composer extends Observable {
   async #sendNow(letter: Letter): Promise<void> {
     const { notices, browser } = this.#app;
     let current = letter;
+    let isSaved = false;
     await this.#after(async () => {
       try {
-        current = await saveDraft(this.#app, this.#newest(letter));
+        await this.#loadIdentities();
+        current = await saveDraft(this.#app, this.#newest(this.#withSender(letter)));
+        isSaved = true;
         // With the state that is sent: whoever takes it up can ask whether it was.
         this.#kept?.put(current);
         // Nothing waits for Undo any more.
@@ -269,9 +291,11 @@ export class Composer extends Observable {
           notices.show({ kind: 'done', key: 'compose.sent', values: {} });
           this.#kept?.drop(letter);
           void this.contacts.remember([...letter.to, ...letter.cc, ...letter.bcc]);
-        } else this.#comesBack(current, result.kind === 'refused' ? result.why : undefined);
+        } else
+          this.#comesBack(current, 'saved', result.kind === 'refused' ? result.why : undefined);
       } catch (error) {
-        this.#comesBack(current, error instanceof Error ? error.message : String(error));
+        const why = error instanceof Error ? error.message : String(error);
+        this.#comesBack(current, isSaved ? 'saved' : 'failed', why);
       }
       this.#outgoing.delete(letter);
       this.#app.news();
@@ -280,11 +304,20 @@ export class Composer extends Observable {
   }
 
   /** It was not sent, or nobody knows: the user decides. */
-  #comesBack(letter: Letter, why: string | undefined): void {
+  #comesBack(letter: Letter, status: 'saved' | 'failed', why: string | undefined): void {
     const key = why === undefined ? 'compose.unknown' : 'compose.failed';
     this.#app.notices.show({ kind: 'failed', key, values: { why: why ?? '' } });
-    if (this.letter) return; // Another is open: it is in Drafts.
-    this.#show(letter, 'saved');
+    if (this.letter) {
+      // Another is open: it is in Drafts, or goes there when that can be.
+      if (status === 'failed') void this.#saveApart({ ...letter, isUnsettled: true });
+      return;
+    }
+    if (status === 'saved') return this.#show(letter, status);
+    this.#show({ ...letter, isUnsettled: true }, status);
+    this.error = why;
+    this.#kept?.put({ ...letter, isUnsettled: true });
+    this.#soon(SAVE_AGAIN_MS);
+    this.changed();
   }
 
   /** What is known of its saved states may be newer than the letter. */
@@ -293,6 +326,8 @@ export class Composer extends Observable {
     return known ? { ...letter, ...known } : letter;
   }
 
+  /** Those that were begun before it was known who writes. */
+  readonly #begun = new Map<string, Begun>();
   readonly #states = new Map<string, Pick<Letter, 'draft' | 'isUnsettled'>>();
 
   #show(letter: Letter, status: SaveStatus): void {
@@ -339,7 +374,8 @@ export class Composer extends Observable {
   }
 
   async #saved(letter: Letter): Promise<Letter> {
-    const current = this.#newest(letter);
+    await this.#loadIdentities();
+    const current = this.#newest(this.#withSender(letter));
     this.#states.set(letter.id, { draft: current.draft, isUnsettled: true });
     // Written before it is begun: whoever takes the letter up after a crash looks for its states.
     this.#kept?.put({ ...current, isUnsettled: true });
@@ -377,6 +413,24 @@ export class Composer extends Observable {
     const batch = this.#app.newBatch();
     const call = batch.add('Identity/get', { ids: null });
     this.identities = (await this.#app.connection.send(batch)).of(call).list;
+    if (this.letter) this.letter = this.#withSender(this.letter);
+    this.changed();
+  }
+
+  /**
+   * A letter opens without a sender rather than not at all: it has one before it is saved. What
+   * fails here is asked again by that save, which tells it.
+   */
+  async #identitiesSoon(): Promise<void> {
+    if (this.identities.length > 0) return;
+    const loaded = this.#loadIdentities().catch(() => undefined);
+    const { clock } = this.#app.browser;
+    const waited = new Promise<void>((resolve) => void clock.after(IDENTITIES_WAIT_MS, resolve));
+    await Promise.race([loaded, waited]);
+  }
+
+  #withSender(letter: Letter): Letter {
+    return completed(letter, this.identities, this.#begun.get(letter.id));
   }
 
   /** Settings changed them. */
@@ -407,6 +461,11 @@ export class Composer extends Observable {
       clean: (html) => clean?.(html, url) ?? '',
     };
   }
+}
+
+function begunAs(kind: LetterKind, email: FullEmail | undefined, begin: Beginning): Letter {
+  if (email === undefined || kind === 'new') return newLetter(begin);
+  return kind === 'edit' ? letterOfDraft(email, begin) : letterAbout(kind, email, begin);
 }
 
 /** The letter as it is now, with what a save of an earlier state of it has told. */

@@ -5,6 +5,8 @@ import { suggestions, typedAddresses } from './addresses.ts';
 import { htmlOfText, quotedText, sentHtml, textOfHtml } from './html.ts';
 import {
   asKind,
+  asSender,
+  completed,
   forgetsFile,
   letterAbout,
   letterOfDraft,
@@ -188,5 +190,75 @@ describe('addresses', () => {
     expect(names('ada l')).toEqual(['Ada Lovelace']);
     expect(suggestions(all, 'lo', [{ name: null, email: 'BOB@lovely.test' }])).toHaveLength(2);
     expect(names('')).toEqual([]);
+  });
+});
+
+describe('[P-04] another sender', () => {
+  const other: Identity = { ...ME, id: 'i2', textSignature: 'The "other" $& one' };
+
+  it.each([true, false])(
+    'brings the signature that goes with it, and back (plain: %s)',
+    (isPlain) => {
+      const letter = newLetter({ ...BEGIN, isPlain });
+      const changed = asSender(letter, ME, other);
+      expect(changed.identityId).toBe('i2');
+      expect(changed.body).not.toContain('Co');
+      expect(isPlain ? changed.body : textOfHtml(changed.body)).toContain(
+        '-- \nThe "other" $& one',
+      );
+      const edited = { ...changed, body: changed.body.replaceAll('&quot;', '"') };
+      expect(asSender(edited, other, ME).body).toBe(letter.body);
+    },
+  );
+
+  it('leaves a signature that the user has changed', () => {
+    const letter = { ...newLetter(BEGIN), body: 'Words\n\n-- \nMe & Company' };
+    const mine = { ...ME, textSignature: 'Me & Co.' };
+    expect(asSender(letter, mine, other).body).toBe(letter.body);
+  });
+});
+
+describe('[P-04] a letter that was begun before it was known who writes', () => {
+  const again = (isPlain: boolean, about?: FullEmail) => (identities: readonly Identity[]) => {
+    const begin = { ...BEGIN, isPlain, identities };
+    return about ? letterAbout('replyAll', about, begin) : newLetter(begin);
+  };
+  const begun = (isPlain: boolean, about?: FullEmail) => {
+    const make = again(isPlain, about);
+    return { letter: make([]), again: make };
+  };
+  const text = (body: string, isPlain: boolean): string => (isPlain ? body : textOfHtml(body));
+
+  it.each([true, false])('is as if it had been known, plain: %s', (isPlain) => {
+    for (const about of [undefined, email()]) {
+      const first = begun(isPlain, about);
+      const { messageId, ...made } = completed(first.letter, [ME], first);
+      const { messageId: other, ...wanted } = first.again([ME]);
+      expect(made).toEqual(wanted);
+      expect(messageId).not.toBe(other);
+    }
+  });
+
+  it.each([true, false])('keeps what was typed, plain: %s', (isPlain) => {
+    const fresh = begun(isPlain);
+    const body = isPlain ? 'Words' : '<div>Words</div>';
+    const written = completed({ ...fresh.letter, body }, [ME], fresh);
+    expect(text(written.body, isPlain)).toMatch(/^Words\n+-- \nMe & Co$/);
+    // An answer: before the quotation and its head.
+    const answer = begun(isPlain, email());
+    const typed = { ...answer.letter, body: body + answer.letter.body, to: [person('cy')] };
+    const done = completed(typed, [ME], answer);
+    expect(text(done.body, isPlain)).toMatch(/^Words\n+-- \nMe & Co\n+On Monday, Ada wrote:\n>/);
+    expect(done.to).toEqual([person('cy')]);
+    expect(done.cc).toEqual([person('bob'), person('cy')]);
+  });
+
+  it('of a page that was closed is signed too; a saved one is not signed twice', () => {
+    const { letter } = begun(true);
+    const found = completed({ ...letter, body: 'Words' }, [ME], undefined);
+    expect(found).toMatchObject({ identityId: 'i1', body: 'Words\n\n-- \nMe & Co' });
+    expect(completed(found, [ME], undefined)).toBe(found);
+    const draft = { ...letter, draft: 'd1', body: 'Words' };
+    expect(completed(draft, [ME], undefined)).toMatchObject({ identityId: 'i1', body: 'Words' });
   });
 });

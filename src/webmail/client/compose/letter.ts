@@ -130,6 +130,68 @@ export function asKind(letter: Letter, isPlain: boolean): Letter {
   return { ...letter, isPlain, body, files };
 }
 
+/**
+ * As of another sender: its signature takes the place of the former one where that still stands as
+ * it was put; what the user made of it stays.
+ */
+export function asSender(letter: Letter, from: Identity | undefined, to: Identity): Letter {
+  const changed = { ...letter, identityId: to.id };
+  const before = signatureOf(from);
+  const after = signatureOf(to);
+  const form = letter.isPlain ? (text: string) => text : htmlOfText;
+  if (before === '') return signed(changed, after);
+  // Quoted ones come after our own, but for a new letter, which quotes nothing.
+  const put = form(before);
+  const isAsPut = letter.body.includes(put);
+  // The browser's editor writes quotation marks as they are.
+  const stands = isAsPut ? put : put.replaceAll('&quot;', '"');
+  return { ...changed, body: letter.body.replace(stands, () => form(after)) };
+}
+
+/** How a letter began before it was known who writes, and how it would begin now. */
+export interface Begun {
+  readonly letter: Letter;
+  readonly again: (identities: readonly Identity[]) => Letter;
+}
+
+/**
+ * A letter that was begun before it was known who writes, with what it would have begun with; what
+ * the user has written meanwhile stays. Of a letter that has a sender: itself.
+ *
+ * @param begun undefined: a page that was closed began it
+ */
+export function completed(
+  letter: Letter,
+  identities: readonly Identity[],
+  begun: Begun | undefined,
+): Letter {
+  if (letter.identityId !== undefined || identities.length === 0) return letter;
+  const again = begun?.again(identities);
+  const identity = identities.find(({ id }) => id === again?.identityId) ?? identities[0];
+  const from = { ...letter, identityId: identity?.id };
+  // A saved state was signed when it was begun.
+  if (letter.draft !== undefined) return from;
+  const { letter: first } = begun ?? {};
+  const people = (key: 'to' | 'cc' | 'bcc') =>
+    again && letter[key] === first?.[key] ? again[key] : letter[key];
+  const written = { ...from, to: people('to'), cc: people('cc'), bcc: people('bcc') };
+  if (again && letter.body === first?.body) return { ...written, body: again.body };
+  return signed(written, signatureOf(identity));
+}
+
+/** Where a quotation begins, as `withBody` puts it: with its head. */
+const QUOTED = { html: /<div>(?:[^<]|<br>)*<\/div><blockquote>/, text: /\n\n(?:[^\n>].*\n)+>/ };
+
+/** The signature stands after what was written, and before what is quoted. */
+function signed(letter: Letter, signature: string): Letter {
+  if (signature === '') return letter;
+  const { body, isPlain, about } = letter;
+  const added = isPlain ? `\n\n${signature}` : `<div>${htmlOfText(signature)}</div>`;
+  const quoted = about === undefined ? -1 : body.search(isPlain ? QUOTED.text : QUOTED.html);
+  const at = quoted < 0 ? body.length : quoted;
+  return { ...letter, body: body.slice(0, at) + added + body.slice(at) };
+}
+
 /** Whether there is anything in it that somebody would miss. */
 export function isEmpty(letter: Letter, signature: string): boolean {
   const text = (letter.isPlain ? letter.body : textOfHtml(letter.body)).trim();

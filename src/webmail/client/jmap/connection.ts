@@ -216,7 +216,7 @@ export class Connection extends Observable {
 }
 
 /** What a server says of a refusal (RFC 9457), or its bare number. */
-async function problemText(response: Response): Promise<string> {
+export async function problemText(response: Response): Promise<string> {
   try {
     const problem = (await response.json()) as {
       detail?: unknown;

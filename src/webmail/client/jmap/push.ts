@@ -21,7 +21,8 @@ const REOPEN_MS = 60_000;
 
 /**
  * News of the mailbox (RFC 8620 §7.3): a stream, and while there is none a look every 30 s. After
- * each opening everything is looked at once: what happened in between was told to nobody.
+ * each opening everything is looked at once: what happened in between was told to nobody. So it is
+ * when a stream is refused, for its reason is told to requests only.
  */
 export class Push {
   readonly #parts: PushParts;
@@ -59,6 +60,8 @@ export class Push {
       // The browser itself comes back after a cut line, and gives up after any other answer.
       if (stream.readyState !== CLOSED || this.#ended) return;
       stream.close();
+      // Such as that the sign-in has ended: a look is told so, and a user who is away sees it.
+      this.#parts.onChange();
       this.#callOffReopen = this.#parts.clock.after(REOPEN_MS, () => this.#open());
     });
   }

@@ -48,6 +48,9 @@ export interface ListEmail {
   readonly hasAttachment: boolean;
 }
 
+/** Of an email what a deed has to know. */
+export type Placed = Pick<ListEmail, 'id' | 'threadId' | 'mailboxIds' | 'keywords'>;
+
 export const LIST_PROPERTIES: readonly (keyof ListEmail)[] = [
   'id',
   'threadId',

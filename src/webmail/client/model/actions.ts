@@ -8,18 +8,22 @@
  * - The screen is truth with what waits laid over it (`Emails`): a refusal takes the action away,
  *   and with it its trace.
  * - What destroys is not sent before its time to be undone is over.
+ * - What goes to a folder that does not exist yet waits like all else, with the role in the place
+ *   of the id (`unmade`); the folder is found, or made, when its turn comes.
  *
  * Races: an answer that is lost after the node did it (repeated, same result; an email that is gone
  * by then is no failure); another client moved the email meanwhile (`updateOf`); undo while the
  * request is under way (the inverse goes out after it, in order); two pages of one browser
- * (`QueueStore`).
+ * (`QueueStore`); a folder that is made for two actions, or by another client meanwhile (a role has
+ * one folder: who comes second finds it).
  */
 import type { Clock } from '../clock.ts';
 import type { Batch } from '../jmap/batch.ts';
 import type { Connection } from '../jmap/connection.ts';
 import type { SetError, SetResponse } from '../jmap/types.ts';
 import { Observable } from '../observable.ts';
-import { updateOf, type Patches } from './patch.ts';
+import { unmadeRole, type DeedRole } from './folders.ts';
+import { updateOf, type Patch, type Patches } from './patch.ts';
 import type { QueueStore } from './queue-store.ts';
 
 export type ActionKind =
@@ -40,6 +44,17 @@ export interface CountChange {
   readonly unread: number;
 }
 
+/** A deed that is too much for one request: all its pieces have this. */
+export interface Job {
+  readonly id: string;
+  /** The list that it was done to, as the address says it. */
+  readonly place: string;
+  /** Emails of all pieces, done or not. */
+  readonly total: number;
+  /** It takes another one back. */
+  readonly isUndo?: boolean | undefined;
+}
+
 export interface Action {
   readonly id: string;
   readonly kind: ActionKind;
@@ -54,6 +69,7 @@ export interface Action {
   readonly counts: Readonly<Record<string, CountChange>>;
   /** Not to be sent before; milliseconds since 1970. */
   readonly notBefore: number;
+  readonly job?: Job | undefined;
 }
 
 export interface ActionParts {
@@ -61,7 +77,11 @@ export interface ActionParts {
   readonly clock: Clock;
   readonly newBatch: () => Batch;
   readonly store: Pick<QueueStore, 'save' | 'takeUp'>;
-  /** The server has done it. */
+  /** Finds it or makes it. @throws Error that says why there is none */
+  readonly folderOfRole: (role: DeedRole) => Promise<string>;
+  /** A request goes out, or several; nothing else comes between. */
+  readonly onSend: () => void;
+  /** The server has done it: as it was sent, every folder by its id. */
   readonly onDone: (action: Action) => void;
   /** The server will not do it. */
   readonly onFailed: (action: Action, why: string) => void;
@@ -88,7 +108,12 @@ export class Actions extends Observable {
 
   /** All that is laid over what the server says, the oldest first. */
   *overlays(): Generator<Patches> {
-    for (const action of this.pending) yield action.patches;
+    for (const action of this.laidOver) yield action.patches;
+  }
+
+  /** A job is not: its pieces are seen when they are done (`jobs.ts`). */
+  get laidOver(): readonly Action[] {
+    return this.pending.filter(({ job }) => !job);
   }
 
   get pending(): readonly Action[] {
@@ -96,11 +121,15 @@ export class Actions extends Observable {
   }
 
   isDestroying(emailId: string): boolean {
-    return this.pending.some((action) => action.destroy.includes(emailId));
+    return this.laidOver.some((action) => action.destroy.includes(emailId));
   }
 
   perform(action: Action): void {
-    this.#queue.push(action);
+    this.performAll([action]);
+  }
+
+  performAll(actions: readonly Action[]): void {
+    this.#queue.push(...actions);
     this.#store();
     this.changed();
     void this.#run();
@@ -112,12 +141,17 @@ export class Actions extends Observable {
    * @returns false: it is done or under way, and its inverse is what undoes it
    */
   takeBack(action: Action): boolean {
-    const at = this.#queue.indexOf(action);
-    if (at < 0) return false;
-    this.#queue.splice(at, 1);
+    return this.takeBackAll([action]).length > 0;
+  }
+
+  /** @returns those that had not gone out */
+  takeBackAll(actions: readonly Action[]): readonly Action[] {
+    const taken = actions.filter((one) => this.#queue.includes(one));
+    if (taken.length === 0) return taken;
+    this.#queue = this.#queue.filter((one) => !taken.includes(one));
     this.#store();
     this.changed();
-    return true;
+    return taken;
   }
 
   end(): void {
@@ -130,11 +164,14 @@ export class Actions extends Observable {
     this.#running = true;
     for (let next = this.#next(); next; next = this.#next()) {
       this.#sent = next;
-      const why = await this.#send(next).catch((error: unknown) => String(error));
+      this.#parts.onSend();
+      const end = await this.#do(next).catch((error: unknown) =>
+        error instanceof Error ? error.message : String(error),
+      );
       this.#sent = undefined;
       this.#store();
-      if (why === undefined) this.#parts.onDone(next);
-      else this.#parts.onFailed(next, why);
+      if (typeof end === 'string') this.#parts.onFailed(next, end);
+      else this.#parts.onDone(end);
       this.changed();
     }
     this.#running = false;
@@ -152,6 +189,19 @@ export class Actions extends Observable {
       this.#callOff = this.#parts.clock.after(first - now, () => void this.#run());
     }
     return undefined;
+  }
+
+  /** @returns why not; or what was done. @throws Error that says why not */
+  async #do(action: Action): Promise<Action | string> {
+    const found = new Map<string, string>();
+    for (const { mailboxes = [] } of Object.values(action.patches)) {
+      for (const id of mailboxes) {
+        const role = found.has(id) ? undefined : unmadeRole(id);
+        if (role) found.set(id, await this.#parts.folderOfRole(role));
+      }
+    }
+    const located = found.size > 0 ? locatedIn(action, found) : action;
+    return (await this.#send(located)) ?? located;
   }
 
   /** @returns why not; undefined: done */
@@ -176,6 +226,27 @@ export class Actions extends Observable {
   #store(): void {
     this.#parts.store.save(this.pending);
   }
+}
+
+/** What undoes it, under a name of its own. */
+export function inverted(action: Action, id: string): Action {
+  const counts = Object.entries(action.counts).map(([folder, by]): [string, CountChange] => [
+    folder,
+    { total: -by.total, unread: -by.unread },
+  ]);
+  const { patches, undo } = action;
+  return { ...action, id, patches: undo, undo: patches, counts: Object.fromEntries(counts) };
+}
+
+/** With ids in the place of roles. */
+function locatedIn(action: Action, ids: ReadonlyMap<string, string>): Action {
+  const real = (id: string): string => ids.get(id) ?? id;
+  const patches = Object.entries(action.patches).map(([id, patch]): [string, Patch] => {
+    const { mailboxes } = patch;
+    return [id, mailboxes ? { ...patch, mailboxes: mailboxes.map(real) } : patch];
+  });
+  const counts = Object.entries(action.counts).map(([id, by]) => [real(id), by] as const);
+  return { ...action, patches: Object.fromEntries(patches), counts: Object.fromEntries(counts) };
 }
 
 /** The first refusal that is one: an email that is no longer there has nothing to be done to. */

@@ -151,6 +151,88 @@ describe('what the user does', () => {
     expect(storage.key(0)).not.toContain('queue');
   });
 
+  it('into a folder that does not exist yet waits like all else, and survives a reload', async () => {
+    const page = await opened(3, (server) => {
+      for (const role of ['archive', 'trash']) server.mailboxes.delete(role);
+    });
+    const [third = '', second = '', first = ''] = shown(page);
+    page.server.fault = (_, calls) => {
+      if (calls.some(([name]) => name.endsWith('/set'))) throw new TypeError('hangs');
+      return undefined;
+    };
+    page.app.deeds.to({ kind: 'archive' }, [third]);
+    page.app.deeds.to({ kind: 'trash' }, [second]);
+    expect(shown(page)).toEqual([first]);
+    expect(page.app.unread('inbox')).toBe(1);
+    await page.clock.pass(20_000);
+    expect(page.app.actions?.pending).toHaveLength(2);
+    page.app.end(); // Loaded again.
+    page.server.fault = () => undefined;
+    const { server, storage, clock } = page;
+    const next = testPage({ server, storage, clock });
+    await next.app.start();
+    await clock.pass(2000);
+    expect(server.emails.get(third)?.mailboxIds).toEqual({ 'box-Archive': true });
+    expect(server.emails.get(second)?.mailboxIds).toEqual({ 'box-Trash': true });
+    expect(next.app.folders.ofRole('archive')?.totalEmails).toBe(1);
+    expect(next.app.folders.ofRole('trash')?.totalEmails).toBe(1);
+    expect(shown(next)).toEqual([first]);
+    expect(next.app.actions?.pending).toEqual([]);
+  });
+
+  it('into a folder that is not there yet is undone before and after it has gone out', async () => {
+    for (const waits of [0, 5000]) {
+      const page = await opened(1, (server) => server.mailboxes.delete('archive'));
+      const [only = ''] = shown(page);
+      page.app.deeds.to({ kind: 'archive' }, [only]);
+      if (waits > 0) await page.clock.pass(waits);
+      page.app.notices.undo();
+      await page.clock.pass(2000);
+      expect(page.server.emails.get(only)?.mailboxIds).toEqual({ inbox: true });
+      expect(shown(page)).toEqual([only]);
+      expect(page.app.unread('inbox')).toBe(1);
+    }
+  });
+
+  it('into a folder that cannot be made comes back, with the reason', async () => {
+    const page = await opened(1, (server) => server.mailboxes.delete('junk'));
+    const [only = ''] = shown(page);
+    page.server.fault = (_, calls) => {
+      const [[name, , id] = ['', {}, '']] = calls;
+      const notCreated = { new: { type: 'forbidden', description: 'No more folders' } };
+      return name === 'Mailbox/set'
+        ? Response.json({ methodResponses: [[name, { notCreated }, id]] })
+        : undefined;
+    };
+    page.app.deeds.to({ kind: 'junk' }, [only]);
+    expect(shown(page)).toEqual([]);
+    await page.clock.pass(1000);
+    expect(shown(page)).toEqual([only]);
+    expect(page.app.notices.notice?.values['why']).toBe('No more folders');
+    expect(page.server.emails.get(only)?.mailboxIds).toEqual({ inbox: true });
+  });
+
+  it('is counted once, though the server tells of it before it answers', async () => {
+    const page = await opened(3);
+    const [first = ''] = shown(page);
+    page.app.deeds.to({ kind: 'archive' }, [first]);
+    page.server.loseAnswers = 1;
+    await settle();
+    // Done, and the answer lost: before the second time, which changes nothing, it is told.
+    page.server.fault = (_, calls) => {
+      if (calls.some(([name]) => name === 'Email/set')) throw new TypeError('network error');
+      return undefined;
+    };
+    page.push();
+    await page.clock.pass(500);
+    expect(page.app.folders.get('archive')?.totalEmails).toBe(1);
+    page.server.fault = () => undefined;
+    await page.clock.pass(5000);
+    expect(page.app.actions?.pending).toEqual([]);
+    expect(page.app.unread('inbox')).toBe(2);
+    expect(page.app.folders.get('archive')?.totalEmails).toBe(1);
+  });
+
   it('leaves alone what it is not meant for: sent mail of the same conversation', async () => {
     const page = await opened(0, (server) => {
       server.add({ id: 'mine', threadId: 't', folder: 'sent' });
@@ -176,6 +258,18 @@ describe('what others do', () => {
     expect(shown(page)).toEqual([added, first]);
     expect(page.app.emails.get(first)?.keywords).toEqual({ $seen: true });
     expect(page.app.unread('inbox')).toBe(1);
+  });
+
+  it('is seen where no email has changed, but what is known of their conversations has', async () => {
+    const page = await opened(3);
+    const [third = '', second = ''] = shown(page);
+    const { threadId = '' } = page.server.emails.get(third) ?? {};
+    // Threads of a large mailbox are known late (RFC 8621 §3): no email is told as changed then.
+    page.server.rethread(second, threadId);
+    page.push();
+    await page.clock.pass(1000);
+    expect(shown(page)).toHaveLength(2);
+    expect(page.app.emails.thread(threadId)).toHaveLength(2);
   });
 
   it('is looked at anew where changes cannot be told', async () => {
@@ -229,6 +323,31 @@ describe('reading', () => {
 });
 
 describe('the end of a session', () => {
+  it('[N-02] by a sign-out that could not be written down, or not be made, is told', async () => {
+    const page = await opened(1);
+    let answer = (): Response => Response.json({ kind: 'signed-out', ended: true });
+    page.server.fault = (url) => (url === '/auth/sign-out' ? answer() : undefined);
+    await page.app.signOut();
+    expect([page.reloads, page.app.takeSignedOutHere()]).toEqual([1, false]);
+    answer = () => Response.json({ kind: 'signed-out', ended: false });
+    await page.app.signOut();
+    expect(page.reloads).toBe(2);
+    const { server, storage, clock } = page;
+    const again = testPage({ server, storage, clock });
+    expect([again.app.takeSignedOutHere(), again.app.takeSignedOutHere()]).toEqual([true, false]);
+    for (const trouble of [() => Response.json({}, { status: 503 }), () => Response.error()]) {
+      answer = trouble;
+      await page.app.signOut();
+      // Nothing was ended: a page that looks signed out would lie.
+      expect(page.reloads).toBe(2);
+      expect(page.app.notices.notice?.key).toBe('signOut.failed');
+    }
+    answer = () => Response.json({ kind: 'signed-out', ended: true });
+    page.app.notices.retry();
+    await page.clock.pass(100);
+    expect(page.reloads).toBe(3);
+  });
+
   it('loses nothing: what waits goes on after the next sign-in of the same user', async () => {
     const page = await opened(2);
     const [first = ''] = shown(page);

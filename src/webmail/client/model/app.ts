@@ -17,6 +17,7 @@ import { searchOf, type Unclear } from '../search/filter.ts';
 import { Actions } from './actions.ts';
 import { Conversation } from './conversation.ts';
 import { Emails } from './emails.ts';
+import { folderOfRole } from './folder-changes.ts';
 import { Folders } from './folders.ts';
 import { MailList } from './list.ts';
 import { Notices } from './notices.ts';
@@ -30,6 +31,7 @@ import { Deeds } from './deeds.ts';
 export type AnswerKind = 'reply' | 'replyAll' | 'forward';
 
 const LOGIN_STORED_AS = 'mailfarm.login';
+const SIGNED_OUT_STORED_AS = 'mailfarm.signedOut';
 
 /** What a command is done to: what is selected, else what is open; or what is open at any rate. */
 export type Scope = 'selection' | 'open';
@@ -108,6 +110,12 @@ export class App extends Observable {
     return this.route.folder ?? this.folders.ofRole('inbox')?.id ?? this.#rememberedInbox();
   }
 
+  /** The list that is open, as the address says it. */
+  get place(): string {
+    const { route, folder } = this;
+    return placeOf(route.kind === 'folder' ? { ...route, folder } : route);
+  }
+
   newBatch(): Batch {
     return new Batch(this.connection.accountId);
   }
@@ -144,8 +152,22 @@ export class App extends Observable {
   }
 
   async signOut(): Promise<void> {
-    await signOut(this.browser.fetch);
+    this.notices.show({ kind: 'done', key: 'signOut.busy', values: {} });
+    const how = await signOut(this.browser.fetch);
+    if (how === 'failed') {
+      const retry = (): void => void this.signOut();
+      return this.notices.show({ kind: 'failed', key: 'signOut.failed', values: {}, retry });
+    }
+    if (how === 'here') this.#remember(SIGNED_OUT_STORED_AS, how);
     this.browser.reload();
+  }
+
+  /** Once, after the page was loaded again: the session could not be ended but in this browser. */
+  takeSignedOutHere(): boolean {
+    const { storage } = this.browser;
+    const isHere = storage.getItem(SIGNED_OUT_STORED_AS) !== null;
+    if (isHere) storage.removeItem(SIGNED_OUT_STORED_AS);
+    return isHere;
   }
 
   /** Something may have changed at the server. */
@@ -231,16 +253,16 @@ export class App extends Observable {
   /** Those that are known: as far as the list has been looked at. */
   selectAll(): void {
     const { list } = this;
-    if (!list) return;
+    if (!list || this.deeds.jobs.here) return;
     const ids = list.rows.slice(0, list.rows.length);
-    this.selection.add(ids.map((id): [string, string] => [list.key(id), id]));
+    this.selection.addShown(ids.map((id): [string, string] => [list.key(id), id]));
     this.changed();
   }
 
   /** Emails that a folder has more, or fewer, than the server has said. */
   unread(folder: string): number {
     const told = this.folders.get(folder)?.unreadEmails ?? 0;
-    const waiting = this.#actions?.pending ?? [];
+    const waiting = this.#actions?.laidOver ?? [];
     return waiting.reduce((sum, { counts }) => sum + (counts[folder]?.unread ?? 0), told);
   }
 
@@ -249,7 +271,7 @@ export class App extends Observable {
     if (this.#actions?.isDestroying(emailId)) return true;
     const { folder } = this;
     const email = this.emails.get(emailId);
-    if (folder === undefined || !email || (this.#actions?.pending.length ?? 0) === 0) return false;
+    if (folder === undefined || !email || (this.#actions?.laidOver.length ?? 0) === 0) return false;
     const ids = this.list?.threads ? this.emails.thread(email.threadId) : undefined;
     const all = (ids ?? [emailId]).flatMap((id) => this.emails.get(id) ?? []);
     return !all.some((one) => one.mailboxIds[folder] && !this.#actions?.isDestroying(one.id));
@@ -287,6 +309,8 @@ export class App extends Observable {
         pageId: browser.pageId,
         now: () => clock.now(),
       }),
+      folderOfRole: (role) => folderOfRole(this, role),
+      onSend: () => this.deeds.sending(),
       onDone: (action) => this.deeds.done(action),
       onFailed: (action, why) => this.deeds.failed(action, why),
     });
@@ -302,10 +326,15 @@ export class App extends Observable {
       onFolders: (folders) => this.setFolders(folders),
       onNews: () => this.changed(),
     });
-    void this.#first(this.#sync).then(() => this.letters.begin());
+    const isLeft = this.#actions.pending.length > 0;
+    void this.#first(this.#sync).then(() => {
+      this.letters.begin();
+      // What was left from before may have been done, and folders made, after the first look.
+      if (isLeft) this.news();
+    });
     this.#push = new Push(connection.session.eventSourceUrl, {
       clock,
-      open: browser.openStream,
+      open: (url) => browser.openStream(url, connection.accountId),
       onChange: () => this.news(),
     });
   }
@@ -443,9 +472,7 @@ export class App extends Observable {
 
   /** What was thrown away is shown where it lies, not in every conversation. */
   #isHidden(email: ListEmail): boolean {
-    const away = (['trash', 'junk'] as const).flatMap(
-      (role) => this.folders.ofRole(role)?.id ?? [],
-    );
+    const away = (['trash', 'junk'] as const).map((role) => this.folders.target(role));
     if (this.folder !== undefined && away.includes(this.folder)) return false;
     const here = Object.keys(email.mailboxIds);
     return here.length > 0 && here.every((id) => away.includes(id));

@@ -1,47 +1,40 @@
-import type { Key } from '../i18n/text.ts';
+import type { Batch } from '../jmap/batch.ts';
 import type { ListEmail } from '../jmap/types.ts';
-import type { Action, ActionKind, CountChange } from './actions.ts';
+import { inverted, type Action, type ActionKind } from './actions.ts';
 import type { App, Scope } from './app.ts';
 import type { Conversation } from './conversation.ts';
-import { createFolderOfRole, type DeedRole } from './folder-changes.ts';
 import { actionOf, type Intent } from './intents.ts';
-import { NOTICE_MS } from './notices.ts';
-
-const DONE: Readonly<Record<ActionKind, Key>> = {
-  archive: 'done.archive',
-  move: 'done.move',
-  trash: 'done.trash',
-  junk: 'done.junk',
-  'not-junk': 'done.notJunk',
-  star: 'done.star',
-  unstar: 'done.unstar',
-  read: 'done.read',
-  unread: 'done.unread',
-  destroy: 'done.destroy',
-};
+import type { Folders } from './folders.ts';
+import { gatherAll } from './gather.ts';
+import { Jobs } from './jobs.ts';
+import { DESTROY_AFTER_MS, DONE } from './notices.ts';
 
 /** What may be undone is told; what is seen where it is done is not. */
 const QUIET: readonly ActionKind[] = ['star', 'unstar'];
 
-/** Deeds that are named like the folder where they go. */
-const ROLES: readonly DeedRole[] = ['archive', 'junk', 'trash'];
-
-/** Ready to go out longer than its notice stands, so that Undo is always in time. */
-const DESTROY_AFTER_MS = NOTICE_MS + 2000;
-
 /** What the user does with rows: to which emails, with which notice, and how it is undone. */
 export class Deeds {
   readonly #app: App;
+  readonly jobs: Jobs;
   /** Conversations that were read, or marked unread, since they were opened. */
   #readKey: string | undefined;
+  /** Folders when the last action went out. */
+  #told: Folders | undefined;
 
   constructor(app: App) {
     this.#app = app;
+    this.jobs = new Jobs(app);
   }
 
   /** Does it to the selected rows, else to what is open, else to the row that keys mean. */
   do(intent: Intent, scope: Scope = 'selection'): void {
     const { selection, conversation, list } = this.#app;
+    // Where a job stands there are no rows to mean.
+    if (this.jobs.here && !conversation) return;
+    if (scope === 'selection' && selection.whole) {
+      const kind = this.#kindOf(intent);
+      return this.jobs.start({ ...intent, kind }, selection.whole.emails);
+    }
     if (scope === 'selection' && selection.size > 0) return this.to(intent, selection.emails);
     const position = conversation
       ? (list?.positionOfKey(conversation.key) ?? -1)
@@ -53,12 +46,7 @@ export class Deeds {
   /** @param rows the email that stands for each row */
   to(intent: Intent, rows: readonly string[]): void {
     const app = this.#app;
-    const kind = intent.kind === 'trash' && this.#inTrash() ? 'destroy' : intent.kind;
-    const role = ROLES.find((one) => one === kind);
-    if (role && !app.folders.ofRole(role)) {
-      void this.#withFolder(role, { ...intent, kind }, rows);
-      return;
-    }
+    const kind = this.#kindOf(intent);
     const emails = rows.flatMap((id) => this.#meant(kind, id));
     const action = actionOf(
       { ...intent, kind },
@@ -74,6 +62,41 @@ export class Deeds {
     if (!action || !app.actions) return;
     if (kind === 'unread') this.#readKey = app.conversation?.key;
     this.#perform(action, rows);
+  }
+
+  /** Rows were dragged to a folder: one that is selected stands for all that are. */
+  drop(folder: string, rows: readonly string[]): void {
+    const { selection } = this.#app;
+    const [first] = rows;
+    const isWhole = selection.whole && first !== undefined && selection.emails.includes(first);
+    if (isWhole) this.do({ kind: 'move', folder });
+    else this.to({ kind: 'move', folder }, rows);
+  }
+
+  /** Selects all that are in the folder, or that the search finds, at this moment. */
+  async selectWhole(): Promise<void> {
+    const app = this.#app;
+    const { list, selection, connection } = app;
+    if (!list) return;
+    const signal = selection.gather();
+    const onCount = (count: number): void => {
+      selection.tell(count);
+      app.touch();
+    };
+    app.touch();
+    try {
+      const newBatch = (): Batch => app.newBatch();
+      const { filter } = list;
+      const all = await gatherAll({ connection, newBatch, filter, signal, onCount });
+      const keys = new Set(all.emails.map((one) => (list.threads ? one.threadId : one.id)));
+      selection.take({ ...all, keys });
+    } catch (error) {
+      if (signal.aborted) return;
+      selection.take(undefined);
+      const values = { why: error instanceof Error ? error.message : String(error) };
+      app.notices.show({ kind: 'failed', key: 'list.failed', values });
+    }
+    app.touch();
   }
 
   /** What is open has been seen. */
@@ -96,23 +119,31 @@ export class Deeds {
     if (action) app.actions?.perform(action);
   }
 
+  /** Of what is done from now on the server may tell before it answers. */
+  sending(): void {
+    this.#told = this.#app.folders;
+  }
+
   done(action: Action): void {
     const app = this.#app;
     app.emails.settle(action.patches);
     app.emails.drop(action.destroy);
     const changed = app.folders.all.flatMap((one) => {
       const by = action.counts[one.id];
-      if (!by) return [];
+      // What was told meanwhile may have it in already: the next look tells in any case.
+      if (!by || one !== this.#told?.get(one.id)) return [];
       const { totalEmails, unreadEmails } = one;
       return [
         { ...one, totalEmails: totalEmails + by.total, unreadEmails: unreadEmails + by.unread },
       ];
     });
     app.setFolders(app.folders.with(changed));
+    if (action.job) this.jobs.done(action, action.job);
     app.news();
   }
 
   failed(action: Action, why: string): void {
+    if (action.job) return this.jobs.failed(action, action.job, why);
     this.#app.notices.show({
       kind: 'failed',
       key: action.kind === 'destroy' ? 'failed.destroy' : 'failed.change',
@@ -153,17 +184,12 @@ export class Deeds {
   #undo(action: Action): void {
     const app = this.#app;
     if (app.actions?.takeBack(action) || action.destroy.length > 0) return;
-    const counts = Object.entries(action.counts).map(([folder, by]): [string, CountChange] => [
-      folder,
-      { total: -by.total, unread: -by.unread },
-    ]);
-    app.actions?.perform({
-      ...action,
-      id: app.browser.newId(),
-      patches: action.undo,
-      undo: action.patches,
-      counts: Object.fromEntries(counts),
-    });
+    app.actions?.perform(inverted(action, app.browser.newId()));
+  }
+
+  /** What lies in Trash goes for ever. */
+  #kindOf({ kind }: Intent): ActionKind {
+    return kind === 'trash' && this.#inTrash() ? 'destroy' : kind;
   }
 
   #inTrash(): boolean {
@@ -182,18 +208,9 @@ export class Deeds {
     if (kind === 'read' || kind === 'unstar') return all;
     if (folder !== undefined) return all.filter((email) => email.mailboxIds[folder]);
     // From a search: not what the user sent, writes, or has thrown away.
-    const left = (['sent', 'drafts', 'trash', 'junk'] as const).map(
-      (role) => folders.ofRole(role)?.id ?? '',
-    );
+    const left = (['sent', 'drafts', 'trash', 'junk'] as const).map((role) => folders.target(role));
     const rest = all.filter((email) => !left.some((one) => email.mailboxIds[one]));
     return rest.length > 0 ? rest : [own];
-  }
-
-  /** A new mailbox has an inbox only: what is missing is made when it is first needed. */
-  async #withFolder(role: DeedRole, intent: Intent, rows: readonly string[]): Promise<void> {
-    const why = await createFolderOfRole(this.#app, role);
-    if (why === undefined) this.to(intent, rows);
-    else this.#app.notices.show({ kind: 'failed', key: 'failed.change', values: { why } });
   }
 }
 

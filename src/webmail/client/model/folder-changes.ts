@@ -5,6 +5,7 @@
 import { MethodFailed, type Args, type Call } from '../jmap/batch.ts';
 import type { SetError } from '../jmap/types.ts';
 import type { App } from './app.ts';
+import type { DeedRole } from './folders.ts';
 
 /** Emails that are moved in one request. */
 const MOVED_MAX = 200;
@@ -18,22 +19,30 @@ export function createFolder(
   return set(app, { create });
 }
 
-const NAMES = { archive: 'Archive', junk: 'Junk', trash: 'Trash' } as const;
+const NAMES: Readonly<Record<DeedRole, string>> = {
+  archive: 'Archive',
+  junk: 'Junk',
+  trash: 'Trash',
+};
 
-/** Folders that deeds need, and that a new mailbox does not have. */
-export type DeedRole = keyof typeof NAMES;
-
-/** Known to `app` when it returns. One that somebody else made meanwhile is as good. */
-export async function createFolderOfRole(app: App, role: DeedRole): Promise<string | undefined> {
+/**
+ * The id of the folder with this role. A new mailbox has an inbox only: what is missing is made
+ * when it is first needed, and one that somebody else made meanwhile is as good.
+ *
+ * @throws Error that says why there is none
+ */
+export async function folderOfRole(app: App, role: DeedRole): Promise<string> {
+  const known = app.folders.ofRole(role)?.id;
+  if (known !== undefined) return known;
   const why = await set(app, { create: { new: { name: NAMES[role], role, isSubscribed: true } } });
   const batch = app.newBatch();
   const got = batch.add('Mailbox/get', { ids: null });
-  try {
-    app.setFolders(app.folders.with((await app.connection.send(batch)).of(got).list));
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  return app.folders.ofRole(role) ? undefined : (why ?? NAMES[role]);
+  const { list } = (await app.connection.send(batch)).of(got);
+  // Before the page has its folders its first look brings them all: none of them is missed here.
+  if (app.isReady) app.setFolders(app.folders.with(list));
+  const made = list.find((one) => one.role === role)?.id;
+  if (made === undefined) throw new Error(why ?? NAMES[role]);
+  return made;
 }
 
 export function renameFolder(app: App, id: string, name: string): Promise<string | undefined> {

@@ -3,6 +3,19 @@ import type { Mailbox, Role } from '../jmap/types.ts';
 /** Roles in the order in which people expect them. */
 const ROLES: readonly Role[] = ['inbox', 'drafts', 'sent', 'archive', 'junk', 'trash'];
 
+/** Folders that deeds need, and that a new mailbox does not have. */
+export type DeedRole = 'archive' | 'junk' | 'trash';
+
+/**
+ * Stands for the folder of a role until there is one, where ids stand. No id looks like it (RFC
+ * 8620 §1.2).
+ */
+export const unmade = (role: Role): string => `role:${role}`;
+
+/** The role of what `unmade` made; undefined: it is an id. */
+export const unmadeRole = (id: string): DeedRole | undefined =>
+  (['archive', 'junk', 'trash'] as const).find((role) => unmade(role) === id);
+
 export interface FolderNode {
   readonly mailbox: Mailbox;
   readonly depth: number;
@@ -25,6 +38,11 @@ export class Folders {
 
   ofRole(role: Role): Mailbox | undefined {
     return this.all.find((one) => one.role === role);
+  }
+
+  /** Where what goes to a role goes: its id, or what stands for it until there is one. */
+  target(role: Role): string {
+    return this.ofRole(role)?.id ?? unmade(role);
   }
 
   /** With these instead, and without those. */

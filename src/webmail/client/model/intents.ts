@@ -1,4 +1,4 @@
-import type { ListEmail, Role } from '../jmap/types.ts';
+import type { Placed, Role } from '../jmap/types.ts';
 import type { Action, ActionKind, CountChange } from './actions.ts';
 import type { Folders } from './folders.ts';
 import { inverse, type Patch } from './patch.ts';
@@ -11,7 +11,7 @@ export interface Intent {
 }
 
 export interface IntentParts {
-  readonly emails: readonly ListEmail[];
+  readonly emails: readonly Placed[];
   readonly folders: Folders;
   readonly rows: number;
   readonly id: string;
@@ -53,7 +53,7 @@ export function actionOf(intent: Intent, parts: IntentParts): Action | undefined
 function targetOf(intent: Intent, folders: Folders): string | undefined {
   if (intent.kind === 'move') return intent.folder;
   const role = TARGETS[intent.kind];
-  return role && folders.ofRole(role)?.id;
+  return role && folders.target(role);
 }
 
 function patchOf(kind: ActionKind, target: string | undefined): Patch {
@@ -74,7 +74,7 @@ function patchOf(kind: ActionKind, target: string | undefined): Patch {
   }
 }
 
-function changes(email: ListEmail, patch: Patch): boolean {
+function changes(email: Placed, patch: Patch): boolean {
   const words = Object.entries(patch.keywords ?? {});
   if (words.some(([name, on]) => (email.keywords[name] === true) !== on)) return true;
   const here = Object.keys(email.mailboxIds);
@@ -84,7 +84,7 @@ function changes(email: ListEmail, patch: Patch): boolean {
   );
 }
 
-function countsOf(emails: readonly ListEmail[], patch: Patch): Record<string, CountChange> {
+function countsOf(emails: readonly Placed[], patch: Patch): Record<string, CountChange> {
   const counts: Record<string, CountChange> = {};
   const add = (folder: string, total: number, unread: number): void => {
     const known = counts[folder] ?? { total: 0, unread: 0 };

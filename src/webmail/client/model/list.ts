@@ -47,6 +47,10 @@ export class MailList extends Observable {
     this.threads = parts.threads;
   }
 
+  get filter(): Filter {
+    return this.#parts.filter;
+  }
+
   get isLoading(): boolean {
     return this.#loading.size > 0;
   }

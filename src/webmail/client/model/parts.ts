@@ -9,7 +9,8 @@ export interface Browser {
   readonly clock: Clock;
   readonly upload: Upload;
   readonly storage: PlainStorage;
-  readonly openStream: (url: string) => EventStream;
+  /** `accountId`: whose news; pages of one account may share a stream. */
+  readonly openStream: (url: string, accountId: string) => EventStream;
   /** Languages that the user wants, the best first. */
   readonly languages: readonly string[];
   /** A name that nobody else has. */
@@ -22,6 +23,8 @@ export interface Browser {
     go(hash: string, how: 'push' | 'replace'): void;
   };
   readonly reload: () => void;
+  /** Saves what is fetched from there; '': under the name that the server gives it. */
+  readonly save: (url: string, name: string) => void;
   /** Minutes that local time is behind UTC. */
   readonly offsetMinutes: () => number;
 }

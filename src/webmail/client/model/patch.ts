@@ -1,4 +1,4 @@
-import type { ListEmail } from '../jmap/types.ts';
+import type { ListEmail, Placed } from '../jmap/types.ts';
 
 /** What becomes of one email: names that are set (true) or taken away (false). */
 export interface Patch {
@@ -22,7 +22,7 @@ export function patched<E extends ListEmail>(email: E, patch: Patch): E {
 }
 
 /** The patch that makes of `patched(email, patch)` what `email` is. */
-export function inverse(email: ListEmail, patch: Patch): Patch {
+export function inverse(email: Placed, patch: Patch): Patch {
   const names = Object.keys(patch.keywords ?? {});
   return {
     ...(patch.keywords && {

@@ -40,7 +40,11 @@ export class QueueStore {
     try {
       if (actions.length === 0) storage.removeItem(name);
       else {
-        const stored: Stored = { at: now(), actions: actions.slice(0, STORED_MAX) };
+        // Of a job no later page takes anything back: half of it need not be kept.
+        const kept = actions
+          .slice(0, STORED_MAX)
+          .map((one) => (one.job ? { ...one, undo: {} } : one));
+        const stored: Stored = { at: now(), actions: kept };
         storage.setItem(name, JSON.stringify(stored));
       }
     } catch {

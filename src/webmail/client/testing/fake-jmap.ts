@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import type { Flags, FullEmail, Mailbox, Role } from '../jmap/types.ts';
 
 type Args = Readonly<Record<string, unknown>>;
@@ -97,6 +99,13 @@ export class FakeJmap {
     const email = this.emails.get(id);
     if (email) this.emails.set(id, { ...email, ...some });
     this.#step({ updated: [id] });
+  }
+
+  /** Its conversation becomes known; no email is told as changed by that. */
+  rethread(id: string, threadId: string): void {
+    const email = this.emails.get(id);
+    if (email) this.emails.set(id, { ...email, threadId });
+    this.#step({});
   }
 
   destroy(id: string): void {
@@ -222,7 +231,10 @@ export class FakeJmap {
     const backTo = inMailbox === undefined ? this.searchedBackTo : undefined;
     const asked = JSON.stringify([filter, collapseThreads, backTo]);
     const found = this.#once(asked, () => this.#find(args, backTo));
-    const position = Number(args['position'] ?? 0);
+    const anchor = args['anchor'] as string | undefined;
+    const from = anchor === undefined ? 0 : found.indexOf(anchor);
+    if (from < 0) return { error: 'anchorNotFound' };
+    const position = from + Number(args['position'] ?? args['anchorOffset'] ?? 0);
     const ids = found.slice(position, position + Number(args['limit'] ?? 50));
     const answer = { queryState: this.#state('e'), position, ids, total: found.length };
     if (backTo === undefined) return answer;
@@ -230,7 +242,9 @@ export class FakeJmap {
   }
 
   #find(args: Args, backTo = ''): string[] {
-    const { inMailbox, text, header } = (args['filter'] ?? {}) as {
+    const { operator, conditions, ...own } = (args['filter'] ?? {}) as Record<string, unknown>;
+    const all = operator === 'AND' ? (conditions as object[]) : [];
+    const { inMailbox, text, header } = Object.assign({}, own, ...all) as {
       inMailbox?: string;
       text?: string;
       header?: readonly [string, string];
@@ -283,7 +297,11 @@ export class FakeJmap {
       return type !== undefined;
     };
     for (const [id, patch] of Object.entries((args['update'] ?? {}) as Record<string, Args>)) {
-      if (!refuse(id)) this.change(id, this.#patched(id, patch));
+      if (refuse(id)) continue;
+      const before = this.emails.get(id);
+      const some = this.#patched(id, patch);
+      // What changes nothing is no change.
+      if (!isDeepStrictEqual({ ...before, ...some }, before)) this.change(id, some);
     }
     for (const id of (args['destroy'] ?? []) as string[]) if (!refuse(id)) this.destroy(id);
     return { oldState: null, newState: this.#state('e'), created, notUpdated };
@@ -313,11 +331,20 @@ export class FakeJmap {
   }
 
   #setMailbox(args: Args): Answer {
-    const create = Object.values((args['create'] ?? {}) as Record<string, { name: string }>);
-    for (const { name } of create) this.addMailbox(`box-${name}`, name);
+    const create = (args['create'] ?? {}) as Record<string, { name: string; role?: Role }>;
+    const created: Record<string, { id: string }> = {};
+    const notCreated: Record<string, unknown> = {};
+    for (const [key, { name, role = null }] of Object.entries(create)) {
+      const isTaken = [...this.mailboxes.values()].some((one) => role && one.role === role);
+      if (isTaken) notCreated[key] = { type: 'invalidProperties' };
+      else {
+        created[key] = { id: `box-${name}` };
+        this.addMailbox(`box-${name}`, name, role);
+      }
+    }
     for (const id of (args['destroy'] ?? []) as string[]) this.mailboxes.delete(id);
     this.#step({});
-    return { oldState: null, newState: this.#state('m') };
+    return { oldState: null, newState: this.#state('m'), created, notCreated };
   }
 
   #step(some: Partial<Step>): void {

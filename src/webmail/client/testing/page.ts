@@ -37,6 +37,8 @@ export interface TestPage {
   /** What the server pushes. */
   readonly push: () => void;
   reloads: number;
+  /** Files that the browser was told to save: where from, and under what name. */
+  readonly saved: (readonly [url: string, name: string])[];
 }
 
 export interface PageOptions {
@@ -78,10 +80,13 @@ export function testPage(options: PageOptions = {}): TestPage {
     reload: () => {
       page.reloads += 1;
     },
+    save: (url, name) => {
+      page.saved.push([url, name]);
+    },
     offsetMinutes: () => 0,
   };
   const app = new App(browser);
   const push = (): void => listeners.forEach((listener) => listener());
-  const page: TestPage = { app, server, clock, storage, push, reloads: 0 };
+  const page: TestPage = { app, server, clock, storage, push, reloads: 0, saved: [] };
   return page;
 }

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-import { escaped } from '../compose/html.ts';
+import { escaped, htmlOfText } from '../compose/html.ts';
 import type { Letter } from '../compose/letter.ts';
 import type { Key } from '../i18n/text.ts';
 import { useApp, useText } from './context.ts';
@@ -33,8 +33,10 @@ export function HtmlEditor({ letter }: { letter: Letter }) {
     const element = editor.current;
     // What the user types comes back as it is: the cursor must not move.
     if (!element || typed.current === letter.body) return;
+    const caret = element === document.activeElement ? caretIn(element) : undefined;
     element.innerHTML = letter.body;
     typed.current = letter.body;
+    if (caret) putCaret(element, caret);
   }, [letter.body]);
   const tell = (): void => {
     typed.current = editor.current?.innerHTML ?? '';
@@ -63,8 +65,10 @@ export function HtmlEditor({ letter }: { letter: Letter }) {
     event.preventDefault();
     event.stopPropagation();
     if (files.length > 0) return takeFiles(files);
-    const { cleanHtml } = await import('../compose/clean.ts');
-    put(cleanHtml(html));
+    // What was carried is gone after a moment. Code that cannot be loaded costs the format only.
+    const plain = htmlOfText(from.getData('text/plain'));
+    const cleaner = await import('../compose/clean.ts').catch(() => undefined);
+    put(cleaner ? cleaner.cleanHtml(html) : plain);
   };
   return (
     <>
@@ -83,6 +87,33 @@ export function HtmlEditor({ letter }: { letter: Letter }) {
       />
     </>
   );
+}
+
+/** Which child of which child the cursor is in, and where in it. */
+interface Caret {
+  readonly path: readonly number[];
+  readonly offset: number;
+}
+
+function caretIn(editor: HTMLElement): Caret | undefined {
+  const selection = getSelection();
+  const at = selection?.rangeCount ? selection.getRangeAt(0) : undefined;
+  if (!at || !editor.contains(at.startContainer)) return undefined;
+  const path: number[] = [];
+  for (let node: Node = at.startContainer; node !== editor && node.parentNode;) {
+    path.unshift([...node.parentNode.childNodes].indexOf(node as ChildNode));
+    node = node.parentNode;
+  }
+  return { path, offset: at.startOffset };
+}
+
+/** What is put in by us (a signature that came late) stands after the cursor: it does not move. */
+function putCaret(editor: HTMLElement, { path, offset }: Caret): void {
+  let node: Node | undefined = editor;
+  for (const at of path) node = node?.childNodes[at];
+  if (!node) return;
+  const most = node instanceof Text ? node.length : node.childNodes.length;
+  getSelection()?.collapse(node, Math.min(offset, most));
 }
 
 /** Where the cursor is, else at the end. The browser's own command would add a style of its own. */

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import type { Letter } from '../compose/letter.ts';
 import { ComposeFiles } from './compose-files.tsx';
@@ -78,18 +78,31 @@ function useFirstFocus(frame: { readonly current: HTMLElement | null }, letter: 
 }
 
 function SaveState() {
-  const { letters } = useApp();
+  const app = useApp();
   const text = useText();
-  const { status, error } = letters;
-  const said =
-    status === 'failed'
-      ? text.say('compose.unsaved', { why: error ?? '' })
-      : status === 'fresh'
-        ? ''
-        : text.say(`compose.${status}`);
+  const { status, error } = app.letters;
+  const { link } = app.connection;
+  // The letter stands over the banner that says why nothing is saved.
+  const waits = status === 'saving' && (link.kind === 'trouble' || link.kind === 'away');
+  const why = link.kind === 'trouble' ? link.text : text.say('link.away');
+  const isGrave = status === 'failed' || waits;
+  const said = isGrave
+    ? text.say('compose.unsaved', { why: waits ? why : (error ?? '') })
+    : status === 'fresh'
+      ? ''
+      : text.say(`compose.${status}`);
   return (
-    <p class={status === 'failed' ? 'compose-state is-grave' : 'compose-state'} role="status">
-      {said}
+    <p class={isGrave ? 'compose-state is-grave' : 'compose-state'} role="status">
+      <span dir="auto">{said}</span>{' '}
+      {isGrave && (
+        <button
+          type="button"
+          class="text-button"
+          onClick={() => (waits ? app.connection.wake() : app.letters.flush())}
+        >
+          {text.say('do.retry')}
+        </button>
+      )}
     </p>
   );
 }
@@ -106,7 +119,7 @@ function Heads({ letter }: { letter: Letter }) {
           <span>{text.say('compose.from')}</span>
           <select
             value={letter.identityId}
-            onChange={(event) => letters.edit({ identityId: event.currentTarget.value })}
+            onChange={(event) => letters.setSender(event.currentTarget.value)}
           >
             {letters.identities.map(({ id, name, email }) => (
               <option key={id} value={id}>
@@ -156,9 +169,18 @@ function Heads({ letter }: { letter: Letter }) {
 function PlainEditor({ letter }: { letter: Letter }) {
   const { letters } = useApp();
   const text = useText();
+  const field = useRef<HTMLTextAreaElement>(null);
+  // A signature that comes late is put in after the cursor, which must not move.
+  const caret = field.current?.selectionStart;
+  useLayoutEffect(() => {
+    if (caret !== undefined && field.current === document.activeElement) {
+      field.current?.setSelectionRange(caret, caret);
+    }
+  }, [letters.identities]);
   return (
     <textarea
       class="compose-text"
+      ref={field}
       dir="auto"
       aria-label={text.say('compose.body')}
       value={letter.body}

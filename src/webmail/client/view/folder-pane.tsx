@@ -84,7 +84,7 @@ function FolderItem({ node, isClosed, onToggle }: ItemParts) {
     event.preventDefault();
     setOver(false);
     const rows = takeDragged();
-    if (rows.length > 0 && !isCurrent) app.deeds.to({ kind: 'move', folder: mailbox.id }, rows);
+    if (rows.length > 0 && !isCurrent) app.deeds.drop(mailbox.id, rows);
   };
   return (
     <li

@@ -22,17 +22,17 @@ export function LinkBanner() {
     count();
     return () => callOff();
   }, [retryAt]);
-  const waiting = app.actions?.pending.length ?? 0;
+  const waiting = new Set(app.actions?.pending.map(({ job, id }) => job?.id ?? id)).size;
   return (
     <div class="banner-place" role="status">
       {isDown && (
         <div class="banner">
           <Icon name="offline" />
-          <p>
+          <p dir="auto">
             {link.kind === 'trouble' ? link.text : text.say('link.away')}
             {waiting > 0 && ` (${text.say('link.waiting', { count: waiting })})`}
           </p>
-          <span class="banner-count" aria-hidden="true">
+          <span class="banner-count" aria-hidden="true" dir="auto">
             {seconds > 0 && text.say('link.retry', { count: seconds })}
           </span>
           <button type="button" class="button" onClick={() => app.connection.wake()}>

@@ -19,7 +19,7 @@ export function ListHead() {
             app.touch();
           }}
         />
-        <span class="selected-count" role="status">
+        <span class="selected-count" role="status" dir="auto">
           {text.say('list.selected', { count: selection.size })}
         </span>
         <IconButton
@@ -37,11 +37,17 @@ export function ListHead() {
     <div class="list-head">
       <h2 dir="auto">{folder ? folderName(folder, text) : text.say('list.results')}</h2>
       {count !== undefined && (
-        <span class="list-count" role="status">
+        <span class="list-count" role="status" dir="auto">
           {text.say(app.list?.threads ? 'list.count' : 'list.emails', { count })}
         </span>
       )}
-      <IconButton icon="check" label={text.say('list.selectAll')} onClick={() => app.selectAll()} />
+      {!app.deeds.jobs.here && (
+        <IconButton
+          icon="check"
+          label={text.say('list.selectAll')}
+          onClick={() => app.selectAll()}
+        />
+      )}
     </div>
   );
 }

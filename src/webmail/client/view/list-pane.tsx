@@ -4,6 +4,7 @@ import type { MailList } from '../model/list.ts';
 import { useApp, useText } from './context.ts';
 import { ListHead } from './list-head.tsx';
 import { ListRow } from './list-row.tsx';
+import { JobPanel, WholeOffer } from './whole.tsx';
 
 /** Rows drawn beyond the edges of the screen. */
 const OVERSCAN = 8;
@@ -14,6 +15,7 @@ export function ListPane() {
   const app = useApp();
   const text = useText();
   const { list } = app;
+  const job = app.deeds.jobs.here;
   return (
     <section class="list-pane" aria-label={text.say('pane.list')}>
       <ListHead />
@@ -25,7 +27,9 @@ export function ListPane() {
         </p>
       )}
       {list && <SearchedBack list={list} />}
-      {list && <Rows list={list} />}
+      {list && <WholeOffer list={list} />}
+      {job && <JobPanel job={job} />}
+      {list && !job && <Rows list={list} />}
     </section>
   );
 }
@@ -74,8 +78,8 @@ function Rows({ list }: { list: MailList }) {
     const callOff = app.browser.clock.after(SETTLE_MS, () => list.show(first, Math.max(end, 1)));
     return callOff;
   }, [list, first, end, total]);
-  useKeepPlace(list, frame, rowHeight);
-  useCursor(frame, rowHeight, list);
+  const carried = useKeepPlace(list, frame, rowHeight);
+  useCursor({ frame, rowHeight, list, carried });
   if (list.error !== undefined && total === 0) {
     return (
       <div class="list-empty" role="alert" id="list" tabIndex={-1}>
@@ -172,24 +176,45 @@ function useSize(frame: Frame, onHeight: (height: number) => void): void {
   });
 }
 
-/** New mail above pushes nothing away under the reader's eyes; at the top it is seen to come in. */
-function useKeepPlace(list: MailList, frame: Frame, rowHeight: number): void {
+/**
+ * New mail above pushes nothing away under the reader's eyes; at the top it is seen to come in.
+ *
+ * @returns where the cursor was carried with its row, until that has been seen
+ */
+function useKeepPlace(list: MailList, frame: Frame, rowHeight: number): Carried {
   const app = useApp();
+  const carried = useRef<number>(undefined);
   useLayoutEffect(() => {
     const shift = list.takeShift();
     if (shift === 0 || !frame.current || frame.current.scrollTop < rowHeight) return;
     frame.current.scrollTop += shift * rowHeight;
-    app.cursor = Math.max(0, app.cursor + shift);
+    const cursor = Math.max(0, app.cursor + shift);
+    if (cursor === app.cursor) return;
+    carried.current = cursor;
+    app.cursor = cursor;
   });
+  return carried;
+}
+
+type Carried = { current: number | undefined };
+
+interface CursorParts {
+  readonly frame: Frame;
+  readonly rowHeight: number;
+  readonly list: MailList;
+  readonly carried: Carried;
 }
 
 /** The row of the cursor is on the screen, and has the focus if the list has it. */
-function useCursor(frame: Frame, rowHeight: number, list: MailList): void {
+function useCursor({ frame, rowHeight, list, carried }: CursorParts): void {
   const app = useApp();
   const { cursor } = app;
   useLayoutEffect(() => {
     const element = frame.current;
-    if (!element) return;
+    const isCarried = carried.current === cursor;
+    carried.current = undefined;
+    // Who pulled the bar reads far from the cursor: new mail does not take him back there.
+    if (!element || isCarried) return;
     const [top, bottom] = [cursor * rowHeight, (cursor + 1) * rowHeight];
     if (top < element.scrollTop) element.scrollTop = top;
     else if (bottom > element.scrollTop + element.clientHeight) {

@@ -73,7 +73,8 @@ function KnownRow({ list, position, email, place }: KnownParts) {
       }}
       onDragStart={(event) => {
         const rows = isSelected ? app.selection.emails : [email.id];
-        startDrag(event, rows, app.text?.say('list.emails', { count: rows.length }) ?? '');
+        const count = isSelected ? app.selection.size : 1;
+        startDrag(event, rows, app.text?.say('list.emails', { count }) ?? '');
       }}
     >
       <RowMark row={row} isSelected={isSelected} onToggle={toggle} />

@@ -1,5 +1,6 @@
 import type { Address, BodyPart, FullEmail, ListEmail } from '../jmap/types.ts';
 import { useApp, useText } from './context.ts';
+import { DownloadLink } from './download-link.tsx';
 import { Icon } from './icon.tsx';
 import { MessageActions } from './message-actions.tsx';
 import { MessageBody } from './message-body.tsx';
@@ -150,11 +151,11 @@ function Attachments({ parts }: { parts: readonly BodyPart[] }) {
           const name = part.name?.trim() || text.say('message.unnamed');
           return (
             <li key={part.blobId}>
-              <a
+              <DownloadLink
                 class="attachment"
-                href={app.downloadUrl(part)}
-                download={name}
-                aria-label={text.say('message.download', { name })}
+                url={app.downloadUrl(part)}
+                name={name}
+                title={text.say('message.download', { name })}
               >
                 <Icon name="attachment" />
                 <span class="attachment-name" dir="auto">
@@ -162,7 +163,7 @@ function Attachments({ parts }: { parts: readonly BodyPart[] }) {
                 </span>
                 <span class="attachment-size">{app.formats.size(part.size)}</span>
                 <Icon name="download" />
-              </a>
+              </DownloadLink>
             </li>
           );
         })}

@@ -17,10 +17,15 @@ export function NoticeBar() {
     >
       {notice && (
         <div class={`notice notice-${notice.kind}`}>
-          <p>{text.say(notice.key, notice.values)}</p>
+          <p dir="auto">{text.say(notice.key, notice.values)}</p>
           {notice.undo && (
             <button type="button" class="notice-undo" onClick={() => app.notices.undo()}>
               {text.say('do.undo')}
+            </button>
+          )}
+          {notice.retry && (
+            <button type="button" class="notice-undo" onClick={() => app.notices.retry()}>
+              {text.say('do.retry')}
             </button>
           )}
           <IconButton

@@ -13,6 +13,7 @@ export type PageComponent = ComponentType<{ readonly route: PageRoute }>;
  * are first opened: a row is all that a new page needs.
  */
 export const PAGES: Readonly<Record<string, () => Promise<PageComponent>>> = {
+  contacts: async () => (await import('./contacts-page.tsx')).default,
   settings: async () => (await import('./settings-page.tsx')).default,
 };
 
@@ -20,19 +21,39 @@ export function ExtraPage({ route }: { route: PageRoute }) {
   const app = useApp();
   const text = useText();
   const [Loaded, setLoaded] = useState<PageComponent | undefined>();
+  const [why, setWhy] = useState<string | undefined>();
+  const [tries, setTries] = useState(0);
   const load = Object.hasOwn(PAGES, route.name) ? PAGES[route.name] : undefined;
   useEffect(() => {
     let isWanted = true;
     setLoaded(undefined);
-    void load?.().then((component) => isWanted && setLoaded(() => component));
+    setWhy(undefined);
+    load?.().then(
+      (component) => isWanted && setLoaded(() => component),
+      (error: unknown) => isWanted && setWhy(String(error)),
+    );
     return () => {
       isWanted = false;
     };
-  }, [load]);
+  }, [load, tries]);
+  const retry = (): void => {
+    // Some browsers remember that code could not be loaded, and a new release has other names.
+    if (tries > 0) app.browser.reload();
+    setTries(tries + 1);
+  };
+  const isBusy = load !== undefined && !Loaded && why === undefined;
   return (
-    <main class="extra-page" id="list" tabIndex={-1} aria-busy={load !== undefined && !Loaded}>
+    <main class="extra-page" id="list" tabIndex={-1} aria-busy={isBusy}>
       <IconButton icon="back" label={text.say('do.back')} onClick={() => app.close()} />
       {Loaded && <Loaded route={route} />}
+      {why !== undefined && (
+        <div class="reading-empty" role="alert">
+          <p>{text.say('page.failed', { why })}</p>
+          <button type="button" class="button" onClick={retry}>
+            {text.say('do.retry')}
+          </button>
+        </div>
+      )}
     </main>
   );
 }

@@ -27,7 +27,15 @@ function Page({ app }: { app: App }) {
     return (
       <main class="splash" aria-busy="true">
         <Mark />
-        <p role="status">{splashText(app)}</p>
+        <h1 class="for-ears">{text.say('app.name')}</h1>
+        <p role="status" dir="auto">
+          {splashText(app)}
+        </p>
+        {app.connection.link.kind !== 'well' && (
+          <button type="button" class="button" onClick={() => app.connection.wake()}>
+            {text.say('do.retry')}
+          </button>
+        )}
       </main>
     );
   }

@@ -1,5 +1,6 @@
 import type { Self } from '../settings/self-care.ts';
 import { useApp, useText } from './context.ts';
+import { DownloadLink } from './download-link.tsx';
 import { useFetched, Waiting } from './settings-parts.tsx';
 
 /** Who one is, how full the mailbox is, and all of it to take along. */
@@ -46,12 +47,12 @@ export function AccountSettings() {
       <h3>{text.say('settings.export')}</h3>
       <p class="sheet-text">{text.say('settings.exportText')}</p>
       <p class="settings-buttons">
-        <a class="button" href="/self/export/mail.zip" download>
+        <DownloadLink class="button" url="/self/export/mail.zip">
           {text.say('settings.exportZip')}
-        </a>
-        <a class="button" href="/self/export/mail.mbox" download>
+        </DownloadLink>
+        <DownloadLink class="button" url="/self/export/mail.mbox">
           {text.say('settings.exportMbox')}
-        </a>
+        </DownloadLink>
       </p>
     </>
   );

@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 
+import { serviceName } from '../settings/names.ts';
 import { pathOf, qrCode } from '../settings/qr-code.ts';
 import { ask, type AppPassword, type Self } from '../settings/self-care.ts';
 import { useApp, useText } from './context.ts';
@@ -25,7 +26,7 @@ export function AppPasswordSettings() {
           <li key={one.id}>
             <span class="settings-item">
               <bdi>{one.label}</bdi>
-              <small>{one.services.join(', ')}</small>
+              <small>{one.services.map((service) => serviceName(service, text)).join(', ')}</small>
             </span>
             <button
               type="button"
@@ -90,7 +91,7 @@ function NewAppPassword({ services, onMade }: NewAppParts) {
                 setChosen(currentTarget.checked ? [...others, one] : others);
               }}
             />
-            {one}
+            {serviceName(one, text)}
           </label>
         ))}
       </fieldset>
@@ -164,13 +165,14 @@ function FactorOff({ onDone }: { onDone: (codes: Codes) => void }) {
   };
   if (!made) {
     return (
-      <SettingsForm label={text.say('settings.factorSetUp')} onSubmit={begin} done="">
+      <SettingsForm key="begin" label={text.say('settings.factorSetUp')} onSubmit={begin}>
         {null}
       </SettingsForm>
     );
   }
   return (
-    <SettingsForm label={text.say('settings.factorTurnOn')} onSubmit={confirm}>
+    // A form of its own: of the first one it would say that it is saved, which nothing is yet.
+    <SettingsForm key="confirm" label={text.say('settings.factorTurnOn')} onSubmit={confirm}>
       <div class="settings-secret">
         <p>{text.say('settings.factorSecret')}</p>
         <Picture uri={made.uri} />

@@ -153,6 +153,10 @@ function IdentityForm({ identity }: { identity: Identity }) {
           value={textSignature}
           onInput={(event) => setSignature(event.currentTarget.value)}
         />
+        <small>
+          {text.say('settings.signatureText')}
+          {identity.htmlSignature.trim() !== '' && ` ${text.say('settings.signatureHtml')}`}
+        </small>
       </label>
     </SettingsForm>
   );

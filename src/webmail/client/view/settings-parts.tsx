@@ -21,22 +21,33 @@ export function useFetched<T>(url: string): Fetched<T> {
     void ask<T>(app, 'GET', url).then((asked) => {
       if (!isWanted) return;
       if (asked.kind === 'done') setValue(asked.value);
-      else setWhy(asked.why);
+      setWhy(asked.kind === 'done' ? undefined : asked.why);
     });
     return () => {
       isWanted = false;
     };
   }, [url, turn]);
-  return { value, why, again: () => setTurn(turn + 1) };
+  return { value, why, again: () => setTurn((before) => before + 1) };
+}
+
+interface WaitingParts {
+  readonly why: string | undefined;
+  readonly again?: () => void;
 }
 
 /** Until the server has told. */
-export function Waiting({ why }: { why: string | undefined }) {
+export function Waiting({ why, again }: WaitingParts) {
   const text = useText();
+  if (why === undefined) return <p role="status">{text.say('settings.loading')}</p>;
   return (
-    <p class="form-trouble" role={why === undefined ? 'status' : 'alert'}>
-      {why ?? text.say('settings.loading')}
-    </p>
+    <div class="form-trouble" role="alert">
+      <p>{why}</p>
+      {again && (
+        <button type="button" class="button" onClick={again}>
+          {text.say('do.retry')}
+        </button>
+      )}
+    </div>
   );
 }
 
@@ -45,12 +56,13 @@ export interface FormParts {
   readonly children: ComponentChildren;
   /** @returns why not; undefined: it is done */
   readonly onSubmit: () => Promise<string | undefined>;
-  readonly done?: string | undefined;
+  /** There is a second button. */
+  readonly onCancel?: () => void;
   readonly grave?: boolean;
 }
 
 /** Fields, a button, and what came of it. */
-export function SettingsForm({ label, children, onSubmit, done, grave = false }: FormParts) {
+export function SettingsForm({ label, children, onSubmit, onCancel, grave = false }: FormParts) {
   const text = useText();
   const [state, setState] = useState<'new' | 'busy' | 'done'>('new');
   const [why, setWhy] = useState<string | undefined>();
@@ -81,7 +93,12 @@ export function SettingsForm({ label, children, onSubmit, done, grave = false }:
         >
           {label}
         </button>
-        <span role="status">{state === 'done' && (done ?? text.say('settings.done'))}</span>
+        {onCancel && (
+          <button type="button" class="button" onClick={onCancel}>
+            {text.say('do.cancel')}
+          </button>
+        )}
+        <span role="status">{state === 'done' && text.say('settings.done')}</span>
       </div>
     </form>
   );

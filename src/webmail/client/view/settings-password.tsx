@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 
+import { browserName } from '../settings/names.ts';
 import { ask, type SignIn } from '../settings/self-care.ts';
 import { useApp, useText } from './context.ts';
 import { Field, SettingsForm, useFetched, Waiting } from './settings-parts.tsx';
@@ -59,7 +60,7 @@ export function SignInSettings() {
       {value.signIns.map((one) => (
         <li key={one.id}>
           <span class="settings-item">
-            <bdi>{one.agent}</bdi>
+            <bdi title={one.agent}>{browserName(one.agent)}</bdi>
             <small>
               {app.formats.full(new Date(one.at).toISOString())}, <bdi>{one.address}</bdi>
             </small>

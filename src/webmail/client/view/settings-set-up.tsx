@@ -1,4 +1,5 @@
 import { useApp, useText } from './context.ts';
+import { DownloadLink } from './download-link.tsx';
 import { useFetched, Waiting } from './settings-parts.tsx';
 
 interface Endpoint {
@@ -48,9 +49,9 @@ export function SetUpSettings() {
         })}
       </dl>
       <p>
-        <a class="button" href={`/set-up/mailfarm.mobileconfig?${query}`} download>
+        <DownloadLink class="button" url={`/set-up/mailfarm.mobileconfig?${query}`}>
           {text.say('settings.appleProfile')}
-        </a>
+        </DownloadLink>
       </p>
     </>
   );

@@ -112,12 +112,19 @@ function troubleText(result: SignInResult, text: Text): string | undefined {
 }
 
 export function SignInPage() {
+  const app = useApp();
   const text = useText();
+  const [isHere] = useState(() => app.takeSignedOutHere());
   return (
     <main class="sign-in-page">
       <div class="sign-in-card">
         <Mark />
         <h1>{text.say('signIn.title')}</h1>
+        {isHere && (
+          <p class="sign-in-told" role="alert">
+            {text.say('signOut.here')}
+          </p>
+        )}
         <SignInForm />
       </div>
     </main>

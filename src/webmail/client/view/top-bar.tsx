@@ -29,6 +29,7 @@ export function TopBar() {
 }
 
 const THEMES = ['auto', 'light', 'dark'] as const;
+const PAGES = ['contacts', 'settings'] as const;
 
 /** Whose mail it is, and what is set without a page of its own. */
 function AccountMenu() {
@@ -128,13 +129,16 @@ function MenuLinks({ onChoose }: { onChoose: () => void }) {
   };
   return (
     <>
-      <button
-        type="button"
-        class="menu-item"
-        onClick={choose(() => app.go({ kind: 'page', name: 'settings', rest: [] }))}
-      >
-        {text.say('settings.title')}
-      </button>
+      {PAGES.map((name) => (
+        <button
+          key={name}
+          type="button"
+          class="menu-item"
+          onClick={choose(() => app.go({ kind: 'page', name, rest: [] }))}
+        >
+          {text.say(`${name}.title`)}
+        </button>
+      ))}
       <button type="button" class="menu-item" onClick={choose(() => app.show({ kind: 'help' }))}>
         {text.say('menu.help')}
       </button>

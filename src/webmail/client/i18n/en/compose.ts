@@ -8,7 +8,6 @@ export const COMPOSE = {
   'compose.body': 'Text of the message',
   'compose.remove': 'Remove {name}',
   'compose.suggested': 'People you have written to',
-  'compose.badAddress': 'This is no address yet',
   'compose.toolbar': 'Formatting',
   'compose.bold': 'Bold',
   'compose.italic': 'Italic',
@@ -41,6 +40,7 @@ export const COMPOSE = {
   'compose.unknown':
     'The line broke while it was being sent, and nobody can say whether it went. ' +
     'Look for it before you send it again.',
+  'compose.notBegun': 'The message cannot be taken up now, try again: {why}',
   'compose.fileFailed': 'Failed: {why}',
   'compose.uploading': '{done} of {all}',
   'compose.drop': 'Drop files here to attach them',
@@ -48,4 +48,19 @@ export const COMPOSE = {
   'compose.forwardHead':
     '---------- Forwarded message ----------\nFrom: {name} <{email}>\nDate: {date}\n' +
     'Subject: {subject}\nTo: {to}',
+
+  'contacts.title': 'Contacts',
+  'contacts.text':
+    'People you have written to, and those you add. They are suggested when you write.',
+  'contacts.search': 'Find a contact',
+  'contacts.add': 'Add a contact',
+  'contacts.change': 'Change',
+  'contacts.name': 'Name',
+  'contacts.write': 'Write to {name}',
+  'contacts.remove': 'Remove {name}',
+  'contacts.removed': '{name} removed',
+  'contacts.badAddress': 'An address has a name, an @ and a domain',
+  'contacts.none': 'There are none yet.',
+  'contacts.notFound': 'Nobody found',
+  'contacts.count': { one: '{count} contact', other: '{count} contacts' },
 } as const;

@@ -58,6 +58,11 @@ export const KEYS = {
     one: 'Too many tries. Wait {count} second.',
     other: 'Too many tries. Wait {count} seconds.',
   },
+  'signOut.busy': 'Signing out',
+  'signOut.failed': 'You are still signed in: no one could take the sign-out.',
+  'signOut.here':
+    'You are signed out in this browser, but the service could not end the session itself just ' +
+    'now: sign in later and end it under “Where you are signed in”.',
   'signIn.unavailable':
     'The service cannot answer now. Your password was not refused: try again soon.',
 } as const;

@@ -49,6 +49,36 @@ export const MAIL = {
   'list.selected': { one: '{count} selected', other: '{count} selected' },
   'list.select': 'Select',
   'list.selectAll': 'Select all shown',
+  'whole.onlyShown': {
+    one: 'Only the {count} that was loaded is selected.',
+    other: 'Only the {count} that were loaded are selected.',
+  },
+  'whole.folder': {
+    one: 'Select the {count} in this folder',
+    other: 'Select all {count} in this folder',
+  },
+  'whole.search': { one: 'Select the {count} found', other: 'Select all {count} found' },
+  'whole.gathering': 'Selecting: {done} messages so far',
+  'whole.folderSelected': {
+    one: 'The {count} message of this folder is selected. What comes from now on is not.',
+    other: 'All {count} messages of this folder are selected. What comes from now on is not.',
+  },
+  'whole.searchSelected': {
+    one: 'The {count} message that was found is selected, not the rest of its conversation.',
+    other:
+      'All {count} messages that were found are selected, not the rest of their conversations.',
+  },
+  'whole.part': {
+    one: 'The newest {count} message is selected. More are not done at once.',
+    other: 'The newest {count} messages are selected. More are not done at once.',
+  },
+  'job.progress': { one: '{done} of {count} message', other: '{done} of {count} messages' },
+  'job.text': 'It goes on while you read elsewhere, and when this page is opened again.',
+  'job.stop': 'Stop',
+  'job.failed': {
+    one: 'It stopped after {count} message: {why}',
+    other: 'It stopped after {count} messages: {why}',
+  },
   'list.selectNone': 'Select none',
   'list.inThread': { one: '{count} message', other: '{count} messages' },
   'list.unread': 'Unread',
@@ -100,6 +130,8 @@ export const MAIL = {
   'failed.change': 'That could not be done: {why}',
   'failed.destroy': 'That could not be deleted: {why}',
 
+  'page.failed': 'This page could not be loaded: {why}',
+
   'message.from': 'From',
   'message.to': 'To',
   'message.cc': 'Cc',
@@ -127,6 +159,8 @@ export const MAIL = {
   'message.unfold': 'Show message of {name}',
   'message.fold': 'Hide message of {name}',
 
+  'download.failed': 'The file cannot be had now: {why}',
+  'link.none': 'no connection',
   'link.away': 'No connection. What you do is kept and sent later.',
   'link.waiting': { one: '{count} change waits', other: '{count} changes wait' },
   'link.retry': { one: 'Next try in {count} second', other: 'Next try in {count} seconds' },

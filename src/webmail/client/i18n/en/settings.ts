@@ -35,6 +35,10 @@ export const SETTINGS = {
   'settings.threads': 'Show conversations as one row',
   'settings.plain': 'Begin messages as plain text',
   'settings.name': 'Your name',
+  'settings.signatureText':
+    'Text without formatting. It stands below every message you write here.',
+  'settings.signatureHtml':
+    'Another program has set one with formatting: that one is kept for it, and not used here.',
   'settings.vacationText': 'Everybody who writes to you is answered once in a while.',
   'settings.vacationOn': 'Answer for me',
   'settings.vacationWords': 'Text of the answer',
@@ -57,6 +61,8 @@ export const SETTINGS = {
   'settings.newApp': 'New app password',
   'settings.appName': 'Program or device',
   'settings.appServices': 'For',
+  'settings.serviceSubmission': 'Sending (SMTP)',
+  'settings.serviceWebmail': 'Webmail (JMAP)',
   'settings.makeApp': 'Make it',
   'settings.shownOnce': 'Type this into the program now: it is not shown again.',
   'settings.factorText':

@@ -10,7 +10,6 @@ export const COMPOSE = {
   'compose.body': 'Текст письма',
   'compose.remove': 'Убрать: {name}',
   'compose.suggested': 'Кому вы уже писали',
-  'compose.badAddress': 'Это ещё не адрес',
   'compose.toolbar': 'Оформление',
   'compose.bold': 'Полужирный',
   'compose.italic': 'Курсив',
@@ -43,6 +42,7 @@ export const COMPOSE = {
   'compose.unknown':
     'Связь прервалась во время отправки, и неизвестно, ушло ли письмо. ' +
     'Поищите его, прежде чем отправлять снова.',
+  'compose.notBegun': 'Письмо сейчас нельзя открыть для правки, попробуйте ещё раз: {why}',
   'compose.fileFailed': 'Не удалось: {why}',
   'compose.uploading': '{done} из {all}',
   'compose.drop': 'Отпустите файлы, чтобы приложить их',
@@ -50,4 +50,24 @@ export const COMPOSE = {
   'compose.forwardHead':
     '---------- Пересланное письмо ----------\nОт: {name} <{email}>\nДата: {date}\n' +
     'Тема: {subject}\nКому: {to}',
+
+  'contacts.title': 'Контакты',
+  'contacts.text':
+    'Те, кому вы писали, и те, кого добавили сами. Они подсказываются, когда вы пишете письмо.',
+  'contacts.search': 'Найти контакт',
+  'contacts.add': 'Добавить контакт',
+  'contacts.change': 'Изменить',
+  'contacts.name': 'Имя',
+  'contacts.write': 'Написать: {name}',
+  'contacts.remove': 'Удалить: {name}',
+  'contacts.removed': 'Удалено: {name}',
+  'contacts.badAddress': 'В адресе есть имя, знак @ и домен',
+  'contacts.none': 'Пока никого нет.',
+  'contacts.notFound': 'Никто не найден',
+  'contacts.count': {
+    one: '{count} контакт',
+    few: '{count} контакта',
+    many: '{count} контактов',
+    other: '{count} контакта',
+  },
 } as const satisfies Translation<typeof ENGLISH>;

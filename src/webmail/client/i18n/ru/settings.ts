@@ -37,6 +37,9 @@ export const SETTINGS = {
   'settings.threads': 'Беседа — одна строка',
   'settings.plain': 'Начинать письма простым текстом',
   'settings.name': 'Ваше имя',
+  'settings.signatureText': 'Текст без оформления. Он стоит под каждым письмом, написанным здесь.',
+  'settings.signatureHtml':
+    'Другая программа задала подпись с оформлением: она сохранена для неё, здесь её не видно.',
   'settings.vacationText': 'Каждый, кто вам пишет, время от времени получает ответ.',
   'settings.vacationOn': 'Отвечать за меня',
   'settings.vacationWords': 'Текст ответа',
@@ -59,6 +62,8 @@ export const SETTINGS = {
   'settings.newApp': 'Новый пароль программы',
   'settings.appName': 'Программа или устройство',
   'settings.appServices': 'Для чего',
+  'settings.serviceSubmission': 'Отправка (SMTP)',
+  'settings.serviceWebmail': 'Веб-почта (JMAP)',
   'settings.makeApp': 'Создать',
   'settings.shownOnce': 'Введите его в программу сейчас: больше он показан не будет.',
   'settings.factorText':
