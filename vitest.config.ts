@@ -7,7 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 // Unit tests stand beside their source and run in parallel: those that only compute (`unit`), those
 // that meet clocks, sockets, processes, disks (`real`). Those that measure memory or wait for time
 // (memory.test.ts, time.test.ts) run alone after them, then what lies in test/, which starts
-// servers, peers and clients, one file at a time beside the two laboratories.
+// servers, peers and clients: the three laboratories first, all else as they end.
 // A time-out ends what hangs, and nothing else: it is far beyond what a busy machine needs.
 const POLL = { poll: { timeout: 30_000 } };
 const MEASURING = ['{src,maildir}/**/{memory,time}.test.ts'];
@@ -39,7 +39,7 @@ const parallel = {
 };
 
 /** Each takes nearly as long as all the other files of test/ that run beside them. */
-const LABORATORIES = /\/test\/lab\/(?:nfs|machines\/machines)\.test\.ts$/;
+const LABORATORIES = /\/test\/lab\/(?:nfs|machines\/machines|farm\/farm)\.test\.ts$/;
 class LaboratoriesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification): number =>
@@ -94,7 +94,7 @@ export default defineConfig({
           expect: POLL,
           testTimeout: 600_000,
           hookTimeout: 600_000,
-          maxWorkers: 3, // Two for the laboratories, which mostly wait; all else by the third.
+          maxWorkers: 3, // One for each laboratory; more would starve them of two processors.
           sequence: { groupOrder: 2 },
           retry,
         },

@@ -19,8 +19,10 @@ const TARGETS = {
   mutations: ['scripts/mutations.ts'],
   bench: ['test/bench/main.ts'],
   fuzz: ['scripts/fuzz.ts'],
+  release: ['scripts/release.ts'],
   chaos: ['test/chaos/main.ts'],
   'lab:nfs': ['test/lab/main.ts'],
+  'lab:farm': ['test/lab/farm/main.ts'],
   witness: ['test/witness/main.ts'],
 };
 

@@ -73,6 +73,7 @@ export const NAME_CALL_FILES: Readonly<Record<string, string>> = {
   'src/directory/registration.ts': 'the key of a node, on the local disk of the node',
   'src/directory/snapshot/build.ts': 'a snapshot of the directory, on a local disk',
   'src/relay/known-nodes.ts': 'who was in the farm, a cache on the local disk of the node',
+  'src/roles/days.ts': 'what the node counted by day, on the local disk of the node',
   'src/roles/worker.ts': 'the state folder of the node, on a local disk',
   'src/volumes/many-files-thread.ts': 'renames that maildir asks for and judges, many in one go',
 };

@@ -270,7 +270,8 @@ function isEntry(file: string, started: string): boolean {
   if (!/^(src|maildir|scripts|test)\//.test(file)) return true;
   // The page of the browser starts it: index.html beside it.
   if (file === 'src/webmail/client/main.tsx') return true;
-  if (/\.(test|lab|machines|d)\.ts$|^src\/([^/]+\/)?(options|errors)\.ts$/.test(file)) return true;
+  if (/\.(test|lab|machines|farm|d)\.ts$|^src\/([^/]+\/)?(options|errors)\.ts$/.test(file))
+    return true;
   return started.includes(file) || file === 'maildir/src/index.ts';
 }
 

@@ -39,6 +39,9 @@ export async function buildWebmail(root: string, place = path.join(root, PLACE))
   const stampFile = path.join(place, STAMP);
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return false;
   const aside = `${place}.${process.pid}`;
+  // The bundler asks, before it asks for its options: another word (`test`, from vitest) would have
+  // it write code for development, with the names of this machine's folders in it.
+  process.env['NODE_ENV'] = 'production';
   await build({
     configFile: false,
     root: path.join(root, CLIENT),

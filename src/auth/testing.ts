@@ -1,4 +1,6 @@
+import type { Clock } from '../base/clock.ts';
 import type { Account } from '../directory/types.ts';
+import type { FarmCounts } from './second-factors.ts';
 import type { SignInBook, SignInRecord } from './sign-in-book.ts';
 import type { Attempt, Authenticator, Verdict } from './types.ts';
 
@@ -75,5 +77,31 @@ export class MemorySignInBook implements SignInBook {
 
   #ask(): void {
     if (this.trouble !== undefined) throw this.trouble;
+  }
+}
+
+/** Marks of the farm, which all nodes of a test share. */
+export class MemoryCounts implements FarmCounts {
+  /** What everything throws while it is set. */
+  trouble: Error | undefined;
+  readonly #clock: Clock;
+  readonly #marks: { readonly name: string; readonly at: number }[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async add({ kind, key }: { readonly kind: string; readonly key: string }): Promise<void> {
+    if (this.trouble) throw this.trouble;
+    this.#marks.push({ name: `${kind} ${key}`, at: this.#clock.now() });
+  }
+
+  async sum(
+    { kind, key }: { readonly kind: string; readonly key: string },
+    withinMs: number,
+  ): Promise<number> {
+    if (this.trouble) throw this.trouble;
+    const since = this.#clock.now() - withinMs;
+    return this.#marks.filter(({ name, at }) => name === `${kind} ${key}` && at >= since).length;
   }
 }

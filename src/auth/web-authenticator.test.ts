@@ -7,7 +7,7 @@ import { StoreError } from '../volumes/error.ts';
 import { newAppPassword } from './app-password.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { AUTH_OPTIONS } from './options.ts';
-import { MemorySignInBook } from './testing.ts';
+import { MemoryCounts, MemorySignInBook } from './testing.ts';
 import { newRecoveryCode, plainCode, secretHash, stepAt, totpCode } from './totp.ts';
 import { createWebAuthenticator } from './web-authenticator.ts';
 import type { SignIn, WebAuthenticator, WebRequest, WebVerdict } from './web-types.ts';
@@ -25,6 +25,7 @@ function farm() {
   const directory = memoryDirectory({ accounts: [alice], passwords: { [LOGIN]: 'demo' } });
   directory.putSecret('web', 'current', 'k'.repeat(43));
   const book = new MemorySignInBook();
+  const counts = new MemoryCounts(clock);
   const lines: LogLine[] = [];
   const common = { directory, clock, logger: collectingLogger(lines) };
   const node = (given: Partial<typeof common> = {}): WebAuthenticator =>
@@ -33,6 +34,7 @@ function farm() {
       ...given,
       auth: createAuthenticator({ ...common, ...given }),
       book,
+      counts,
       useRecoveryCode: async (account, password, hash) => {
         const factor = await directory.secondFactor(account);
         const left = factor?.recoveryCodes.filter((one) => one !== hash) ?? [];
@@ -49,6 +51,7 @@ function farm() {
     alice,
     directory,
     book,
+    counts,
     lines,
     node,
     forward: (ms: number) => void (now += ms),
@@ -243,19 +246,28 @@ test('signing out ends the session here at once, on other nodes at the next look
   const [one, two] = [node(), node()];
   const [cookie, other] = [await signedIn(one), await signedIn(one)];
   expect(await kindOf(two.authenticate(withCookie(cookie)))).toBe('known');
-  expect(await one.signOut(withCookie(cookie))).toMatch(/^__Host-mailfarm=; .*Max-Age=0/);
+  expect(await one.signOut(withCookie(cookie))).toEqual({
+    setCookie: expect.stringMatching(/^__Host-mailfarm=; .*Max-Age=0/) as string,
+    isEnded: true,
+  });
   expect(await kindOf(one.authenticate(withCookie(cookie)))).toBe('unknown');
   forward(60_000);
   expect(await kindOf(two.authenticate(withCookie(cookie)))).toBe('unknown');
   expect(await kindOf(two.authenticate(withCookie(other)))).toBe('known');
   expect(await book.list(alice)).toMatchObject([{ address: '192.0.2.1', agent: 'a browser' }]);
-  expect(await one.signOut(withCookie('', { cookie: 'x' }))).toContain('Max-Age=0');
+  const nobody = await one.signOut(withCookie('', { cookie: 'x' }));
+  expect(nobody).toMatchObject({ setCookie: expect.stringContaining('Max-Age=0') as string });
 });
 
 test('the volume away: sign-in and sessions go on; the list has the sign-in later', async () => {
   const { node, book, forward, alice } = farm();
   const one = node();
   book.trouble = new StoreError('volume-down', 'mail1 hangs');
+  const left = await one.signOut(withCookie(await signedIn(one)));
+  expect(left).toMatchObject({
+    isEnded: false,
+    setCookie: expect.stringContaining('Max-Age=0') as string,
+  });
   const cookie = await signedIn(one);
   forward(120_000);
   expect(await kindOf(one.authenticate(withCookie(cookie)))).toBe('known');
@@ -384,6 +396,39 @@ test('guessing codes is held up, also many at once, and the user who knows is no
   expect(elsewhere.kind).toBe('signed-in');
 });
 
+test('codes refused anywhere count everywhere: guesses on many nodes are one account of them', async () => {
+  const { node, directory, alice, code, counts, forward } = farm();
+  directory.putSecondFactor(alice.id, { totp: SECRET, recoveryCodes: [] });
+  const nodes = Array.from({ length: 8 }, () => node());
+  const home = '198.51.100.7';
+  expect((await nodes[7]?.signIn(attempt({ code: code(), address: home })))?.kind).toBe(
+    'signed-in',
+  );
+  const kinds: (string | undefined)[] = [];
+  for (let guess = 0; guess < 24; guess += 1) {
+    // Another address each time, and three for each node: no worker's own throttle minds.
+    const strange = { code: String(900_000 + guess), address: `203.0.113.${guess + 1}` };
+    kinds.push((await nodes[guess % 8]?.signIn(attempt(strange)))?.kind);
+  }
+  expect(kinds.slice(0, 15)).toEqual(Array(15).fill('code-refused'));
+  expect(kinds.slice(15)).toEqual(Array(9).fill('throttled'));
+
+  const anew = node(); // A worker that has seen nothing of it.
+  const right = { code: code(1), address: '203.0.113.99' };
+  const held = await anew.signIn(attempt(right));
+  expect(held).toMatchObject({ kind: 'throttled', retryAfterMs: 3_600_000 });
+  expect((await anew.signIn(attempt({ ...right, address: home }))).kind).toBe('signed-in');
+
+  counts.trouble = new StoreError('volume-down', 'no spool answers');
+  expect((await node().signIn(attempt({ code: '111111', address: '203.0.113.50' }))).kind).toBe(
+    'code-refused',
+  );
+  counts.trouble = undefined;
+  forward(3_700_000);
+  const later = { code: code(), address: '203.0.113.99' };
+  expect((await node().signIn(attempt(later))).kind).toBe('signed-in');
+});
+
 test('who turns the second factor on stays; sessions of before end', async () => {
   const { node, directory, alice, forward } = farm();
   const one = node();
@@ -395,6 +440,9 @@ test('who turns the second factor on stays; sessions of before end', async () =>
   forward(60_000);
   expect(await kindOf(one.authenticate(withCookie(other)))).toBe('unknown');
   expect(await kindOf(node().authenticate(withCookie(fresh)))).toBe('known');
+  // A stream that began before is asked about with the cookie of then: it ends, and it alone.
+  expect(await kindOf(one.authenticate(withCookie(mine)))).toBe('unknown');
+  expect(await kindOf(one.authenticate(withCookie(fresh)))).toBe('known');
 });
 
 test('suspended users, renamed users, users of the same name after them', async () => {

@@ -39,7 +39,7 @@ import type { Logger } from '../log/types.ts';
 import { webRechecks, webSignIns } from './metrics.ts';
 import type { AUTH_OPTIONS } from './options.ts';
 import { mayBeForeign } from './same-origin.ts';
-import { SecondFactors, type UseRecoveryCode } from './second-factors.ts';
+import { SecondFactors, type FarmCounts, type UseRecoveryCode } from './second-factors.ts';
 import type { SignInBook } from './sign-in-book.ts';
 import type { Authenticator } from './types.ts';
 import { cookieIn, seal, sealedBy, setCookie, unseal } from './web-cookie.ts';
@@ -48,6 +48,7 @@ import { WebKeys } from './web-keys.ts';
 import type {
   Proof,
   SignIn,
+  SignedOut,
   SignInVerdict,
   WebAuthenticator,
   WebRequest,
@@ -59,6 +60,8 @@ export interface WebAuthenticatorParts {
   readonly directory: Directory;
   readonly auth: Authenticator;
   readonly book: SignInBook;
+  /** Codes that were refused, over the farm. */
+  readonly counts: FarmCounts;
   /** Takes a recovery code out of its user's entry, as that user. */
   readonly useRecoveryCode: UseRecoveryCode;
   readonly options: OptionValues<typeof AUTH_OPTIONS>;
@@ -67,7 +70,7 @@ export interface WebAuthenticatorParts {
   readonly logger: Logger;
 }
 
-/** What was last seen of a session; of a cookie with another password it is another one. */
+/** What was last seen of a session; of a cookie with another password or proof it is another. */
 interface Seen {
   readonly at: number;
   readonly result: Checked;
@@ -130,8 +133,8 @@ class CookieAuthenticator implements WebAuthenticator {
     return verdict;
   }
 
-  async signOut(request: WebRequest): Promise<string> {
-    const gone = setCookie(request.secure);
+  async signOut(request: WebRequest): Promise<SignedOut> {
+    const gone = { setCookie: setCookie(request.secure), isEnded: true };
     try {
       const opened = await this.#open(cookieIn(request.cookie, request.secure) ?? '');
       if (opened === undefined) return gone;
@@ -141,6 +144,7 @@ class CookieAuthenticator implements WebAuthenticator {
       if (account) await this.#parts.book.end(account, session.id);
     } catch (error) {
       this.#parts.logger.info({ err: error }, 'a sign-out could not be written down');
+      return { ...gone, isEnded: false };
     }
     return gone;
   }
@@ -360,10 +364,14 @@ class CookieAuthenticator implements WebAuthenticator {
     return value === undefined ? undefined : setCookie(secure, { value, forMs });
   }
 
-  /** What memory calls a session: of its password a keyed hash. */
-  #keyOf({ id, accountId, password }: SealedSession): string {
+  /**
+   * What memory calls a session: of its password a keyed hash. A cookie from before the second
+   * factor was turned on has ended; the one that its session got then must not end with it, when a
+   * stream of events that began before is asked about.
+   */
+  #keyOf({ id, accountId, password, proven }: SealedSession): string {
     const mac = createHmac('sha256', this.#macKey).update(`${accountId}\0${password}`);
-    return `${id} ${mac.digest('base64url')}`;
+    return `${id} ${proven ? 'proven' : 'password'} ${mac.digest('base64url')}`;
   }
 
   #remember(key: string, result: Checked): void {

@@ -78,12 +78,21 @@ export type Proof =
   | { readonly kind: 'unavailable' }
   | { readonly kind: 'throttled'; readonly retryAfterMs: number };
 
+export interface SignedOut {
+  /** A Set-Cookie that takes the cookie away. */
+  readonly setCookie: string;
+  /**
+   * false: it could not be written down, and a copy of the cookie is good until its time is over.
+   */
+  readonly isEnded: boolean;
+}
+
 /** Sign-ins and requests of browsers, and of JMAP clients with Basic (RFC 7617). */
 export interface WebAuthenticator {
   authenticate(request: WebRequest): Promise<WebVerdict>;
   signIn(attempt: SignIn): Promise<SignInVerdict>;
-  /** Ends the sign-in of this cookie. @returns a Set-Cookie that takes it away */
-  signOut(request: WebRequest): Promise<string>;
+  /** Ends the sign-in of this cookie; the browser is signed out in any case. */
+  signOut(request: WebRequest): Promise<SignedOut>;
   /**
    * The cookie of a user who has just changed the password: the same sign-in with the new one.
    * All others end within `auth.web.recheck`.

@@ -2,6 +2,8 @@ import { exitCode, type ExitName } from '../config/exit.ts';
 import { AdminError, type AdminErrorKind } from '../directory/admin/admin.ts';
 import { StoreFailure } from '../directory/embedded/store.ts';
 import { DirectoryUnavailable } from '../directory/types.ts';
+import { MailError } from '../mailbox/mail.ts';
+import { SnapshotError } from '../mailbox/restore/snapshots.ts';
 import { StoreError, type StoreErrorKind } from '../volumes/error.ts';
 import { SentinelError } from '../volumes/sentinel.ts';
 import { ChildEnded } from './demo/children.ts';
@@ -35,6 +37,8 @@ export function explain(error: unknown): { readonly text: string; readonly code:
   if (error instanceof ConfigError) return as('config', error.problems.join('\nmailfarm: '));
   if (error instanceof DirectoryUnavailable) return as('unavailable', error.message);
   if (error instanceof StoreError) return as(OF_STORE[error.kind], error.message);
+  if (error instanceof SnapshotError) return as('no-input', error.message);
+  if (error instanceof MailError) return as('data', error.message);
   if (error instanceof ChildEnded) return { text: error.message, code: error.code };
   if (error instanceof StoreFailure) return as('io', error.message);
   if (error instanceof SentinelError) return as('volume-missing', error.message);

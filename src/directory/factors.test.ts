@@ -9,7 +9,7 @@ import { APP_PASSWORDS_MAX, parseAppPassword, printAppPassword } from './factors
 import type { SeedEntry } from './frame.ts';
 import { startTestDirectory, TEST_SERVERS, userEntry, type TestDirectory } from './testing.ts';
 import { adds, deletes, finds, outcome, reads, replaces } from './testing/deeds.ts';
-import { SUFFIX, type Deed, type Outcome } from './testing/deeds.ts';
+import { LEVELLED, SUFFIX, type Deed, type Outcome } from './testing/deeds.ts';
 import type { Account } from './types.ts';
 
 const user = (name: string): string => `cn=${name}@example.test,ou=users,${SUFFIX}`;
@@ -17,13 +17,6 @@ const HASH = 'A'.repeat(43);
 const OTHER_HASH = 'B'.repeat(43);
 const PHONE = `phone1 ${HASH} imap,submission 20261122090000Z My telephone`;
 const TOTP = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
-const LEVELLED = {
-  audrey: 'auditors',
-  helga: 'helpdesk',
-  otto: 'operators',
-  boss: 'administrators',
-} as const;
-
 const GUARDED = { mwAppPassword: PHONE, mwTotp: TOTP, mwRecoveryCode: [HASH, OTHER_HASH] };
 const ENTRIES: readonly SeedEntry[] = [
   userEntry('tevie@example.test', 3001, GUARDED),

@@ -1,4 +1,4 @@
-import { counter } from '../metrics/metrics.ts';
+import { counter, gauge } from '../metrics/metrics.ts';
 
 /** How questions to the directory were answered. */
 export const lookups = counter({
@@ -35,4 +35,30 @@ export const embeddedRequests = counter({
   help: 'Requests to the embedded directory.',
   label: 'operation',
   values: ['bind', 'search', 'add', 'modify', 'delete', 'rename', 'compare', 'extended', 'broken'],
+});
+
+/** What a client knows of the servers that it may ask. */
+export interface ServersKnown {
+  readonly down: number;
+  /** They answer, and lack changes that another has. */
+  readonly behind: number;
+}
+
+/** Clients of this process. */
+export const clients = new Set<() => ServersKnown>();
+
+const worst = (what: keyof ServersKnown): number =>
+  Math.max(0, ...[...clients].map((known) => known()[what]));
+
+gauge({
+  name: 'mailfarm_directory_servers_down',
+  help: 'Directory servers that do not answer, as the process sees it that sees most',
+  aggregation: 'max',
+  read: () => worst('down'),
+});
+gauge({
+  name: 'mailfarm_directory_servers_behind',
+  help: 'Directory servers that lack changes which another has, as the process that sees most',
+  aggregation: 'max',
+  read: () => worst('behind'),
 });

@@ -8,16 +8,15 @@ import { needs } from '../../test/harness/needs.ts';
 import { startSlapdPair } from '../../test/harness/slapd.ts';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom as random } from '../base/random.ts';
-import type { LdapDirectoryOptions } from './client/directory.ts';
 import { openRegistration, type Registration } from './registration.ts';
 import { layout } from './schema.ts';
-import { startTestDirectory, TEST_SERVERS } from './testing.ts';
+import { startTestDirectory, TEST_SERVERS, type TestAccess } from './testing.ts';
 
 /** A farm's directory and a place for the nodes' data. */
 interface Place {
   readonly dir: string;
-  readonly frontend: LdapDirectoryOptions;
-  readonly admin: LdapDirectoryOptions;
+  readonly frontend: TestAccess;
+  readonly admin: TestAccess;
 }
 
 const node = (of: Place, name: string, more: { data?: string; now?: number } = {}): Registration =>
@@ -197,7 +196,7 @@ async function pairOf(ctx: TestContext) {
   });
   const { suffix, admin, frontend } = pair[0];
   const at = (...urls: string[]): Place => {
-    const as = (who: typeof admin): LdapDirectoryOptions => ({
+    const as = (who: typeof admin): TestAccess => ({
       urls,
       suffix,
       bindDn: who.dn,

@@ -7,7 +7,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SeedEntry } from './frame.ts';
 import { startTestDirectory, TEST_SERVERS, userEntry, type TestDirectory } from './testing.ts';
 import { adds, binds, creates, deletes, finds, moves, outcome } from './testing/deeds.ts';
-import { reads, removes, replaces, SUFFIX, type Deed, type Outcome } from './testing/deeds.ts';
+import {
+  LEVELLED,
+  reads,
+  removes,
+  replaces,
+  SUFFIX,
+  type Deed,
+  type Outcome,
+} from './testing/deeds.ts';
 
 const user = (name: string): string => `cn=${name}@example.test,ou=users,${SUFFIX}`;
 const node = (name: string): string => `cn=${name},ou=nodes,${SUFFIX}`;
@@ -19,13 +27,6 @@ const KEY = secret('dkim/s1._domainkey.example.test');
 const SRS = secret('srs/forward');
 const WEB = secret('web/current');
 const PASSWORD = 'password of the relay';
-
-const LEVELLED = {
-  audrey: 'auditors',
-  helga: 'helpdesk',
-  otto: 'operators',
-  boss: 'administrators',
-} as const;
 
 const secretEntry = (dn: string, value: string): SeedEntry => ({
   dn,

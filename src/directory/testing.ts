@@ -22,15 +22,18 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** With a password that stays as it is. */
+export type TestAccess = LdapDirectoryOptions & { readonly bindPassword: string };
+
 /** A real directory for a test, on loopback, with the demo's entries. */
 export interface TestDirectory {
   readonly server: TestServer;
   /** Where the embedded server keeps its data; of slapd, its configuration and data. */
   readonly data: string;
   /** For `ldapDirectory`: as a front end. */
-  readonly frontend: LdapDirectoryOptions;
+  readonly frontend: TestAccess;
   /** For `openAdmin`. */
-  readonly admin: LdapDirectoryOptions;
+  readonly admin: TestAccess;
   close(): Promise<void>;
 }
 

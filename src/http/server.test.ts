@@ -19,6 +19,7 @@ async function open(options: Partial<HttpOptions> = {}): Promise<HttpServer> {
     port: 0,
     readiness: () => ({ ready: true, reasons: [] }),
     metrics: async () => 'mailfarm_x 1\n',
+    days: () => ({ '2026-11-22': { sent: 1 } }),
     invalidate: () => invalidated++,
     answerTimeoutMs: 500,
     connectionsMax: 10,

@@ -5,6 +5,7 @@
  *     GET  /health/live    200 as long as the process can answer at all
  *     GET  /health/ready   200 or 503, with the reasons as JSON
  *     GET  /metrics        all processes of the node, text format of Prometheus
+ *     GET  /days           what the node counted, day by day, as JSON
  *     POST /invalidate     a hint from the command line, from this machine only: ask afresh
  *
  * It knows nothing of users and gives away no secret, yet it binds loopback unless told otherwise:
@@ -41,6 +42,8 @@ export interface HttpOptions {
   readonly readiness: () => Readiness;
   /** The page of all processes. */
   readonly metrics: () => Promise<string>;
+  /** Counts by date. */
+  readonly days: () => object;
   /** What to do at a hint that the directory changed. */
   readonly invalidate: () => void;
   readonly answerTimeoutMs: number;
@@ -79,7 +82,7 @@ interface Answer {
 }
 
 interface Route {
-  readonly name: 'live' | 'ready' | 'metrics' | 'invalidate';
+  readonly name: 'live' | 'ready' | 'metrics' | 'days' | 'invalidate';
   readonly methods: readonly string[];
   readonly run: (options: HttpOptions, request: IncomingMessage) => Answer | Promise<Answer>;
 }
@@ -91,6 +94,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/health/live', { name: 'live', methods: READ, run: () => json(200, { live: true }) }],
   ['/health/ready', { name: 'ready', methods: READ, run: ready }],
   ['/metrics', { name: 'metrics', methods: READ, run: metrics }],
+  ['/days', { name: 'days', methods: READ, run: ({ days }) => json(200, days()) }],
   ['/invalidate', { name: 'invalidate', methods: ['POST'], run: invalidate }],
 ]);
 

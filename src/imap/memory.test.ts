@@ -21,7 +21,9 @@ async function open(port: number): Promise<Socket> {
 
 test(`[P-03] ${CONNECTIONS} connections in IDLE cost under ${KIB_MAX} KiB each`, async () => {
   const program = join(import.meta.dirname, 'testing/idle-server.ts');
-  const octets = await idleCost({ program, open, first: 50, connections: CONNECTIONS });
+  // As many before: how far the heap grows by what sign-ins throw away depends on how quick they
+  // are.
+  const octets = await idleCost({ program, open, first: CONNECTIONS, connections: CONNECTIONS });
   process.stdout.write(`IMAP: ${(octets / 1024).toFixed(2)} KiB for each connection in IDLE\n`);
   expect(octets).toBeLessThan(KIB_MAX * 1024);
 }, 120_000);

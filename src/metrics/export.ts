@@ -39,7 +39,7 @@ export interface MetricsLedger<Key> {
 /**
  * A ledger for the supervisor. Without it a worker that ends takes its counts along; Prometheus
  * takes the lower sum for a restart from zero and `increase()` counts what is left a second time.
- * What a process counted between its last export and its end is lost.
+ * What a process counted between its last export and its end is lost; one that drains sends a last.
  */
 export function createLedger<Key>(): MetricsLedger<Key> {
   const running = new Map<Key, MetricsExport>();

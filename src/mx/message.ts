@@ -149,6 +149,7 @@ class MxMessage implements MessageSink {
       to,
       count: left.length,
       octets: content.octets,
+      messageId: content.messageId,
       spool: sent?.spool,
     };
     if (loop) this.#logLoop({ trace, list: loop.leaving.list?.address });
@@ -172,6 +173,7 @@ class MxMessage implements MessageSink {
       to: account.login,
       ...(address !== account.login && { address }),
       octets: content.octets,
+      messageId: content.messageId,
       ...(result.volume !== undefined && { volume: result.volume }),
       ...(result.name !== undefined && { name: result.name }),
       ...(result.parkedOn !== undefined && { parkedOn: result.parkedOn }),

@@ -35,6 +35,7 @@ import type {
   SessionView,
   SessionAccount,
   SmtpPolicy,
+  ReceivedContent,
 } from '../smtp/types.ts';
 import { StoreError, type StoreErrorKind } from '../volumes/error.ts';
 import { Domains } from './elsewhere.ts';
@@ -309,7 +310,7 @@ class RelayMessage implements MessageSink {
     }
   }
 
-  async end({ octets }: { readonly octets: number }): Promise<readonly ReplyName[]> {
+  async end({ octets, messageId }: ReceivedContent): Promise<readonly ReplyName[]> {
     await this.#incoming.commit();
     const { left } = this.#incoming;
     const failed = left.find(({ error }) => error !== undefined)?.error;
@@ -320,6 +321,7 @@ class RelayMessage implements MessageSink {
       from: this.#envelope.sender.address?.address ?? '',
       to: left.slice(0, 20).map(({ leaving }) => leaving.recipient.address),
       octets,
+      messageId,
       spool: left.map(({ spool }) => spool)[0],
     };
     if (failed !== undefined) {

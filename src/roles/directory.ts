@@ -12,10 +12,15 @@ import type { Directory } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { isServiceName, SERVICES, type Protocol } from './services.ts';
 
-const readBind = ({ bind }: LdapAccessFile) => ({
-  bindDn: bind?.dn ?? '',
-  bindPassword: bind ? readFileSync(bind.passwordFile, 'utf8').replace(/\r?\n$/, '') : '',
-});
+/**
+ * The password is read now, so that a file which is not there is told at once, and at each bind.
+ */
+function readBind({ bind }: LdapAccessFile) {
+  if (!bind) return { bindDn: '', bindPassword: '' };
+  const read = (): string => readFileSync(bind.passwordFile, 'utf8').replace(/\r?\n$/, '');
+  read();
+  return { bindDn: bind.dn, bindPassword: read };
+}
 
 const readTls = ({ startTls, ca }: LdapAccessFile) => ({
   mode: startTls ? ('starttls' as const) : ('none' as const),
@@ -34,7 +39,7 @@ export function attributeMap(file: AttributeMapFile): AttributeMap {
   };
 }
 
-/** How the node's file says that the directory is reached. Reads passwords and the CA now. */
+/** How the node's file says that the directory is reached. Reads the CA now. */
 export function directoryAccess(file: NodeFile): Omit<LdapDirectoryOptions, 'clock' | 'logger'> {
   const { urls, base, users } = file.directory;
   return {

@@ -206,7 +206,8 @@ function builders(built: Built): Readonly<Record<Protocol, () => Service>> {
     web: () => {
       const letters = createLetters({ ...smtp, outbound, auth, marks });
       const messageMax = values['mailbox.message.max'];
-      return openWeb({ ...built, submitter: createWebSubmitter({ letters, messageMax }) });
+      const submitter = createWebSubmitter({ letters, messageMax });
+      return openWeb({ ...built, submitter, counts: marks });
     },
   };
 }

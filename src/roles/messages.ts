@@ -8,6 +8,8 @@ export interface WorkerStatus {
   readonly directory: boolean;
   /** Volumes whose breaker is open or whose sentinel failed at the last look. */
   readonly volumesDown: readonly string[];
+  /** False: of all that should be mounted here nothing is. A node with no volumes lacks none. */
+  readonly isMounted: boolean;
 }
 
 export type ToWorker =

@@ -21,11 +21,13 @@ import { DirectoryUnavailable } from '../directory/types.ts';
 import { HttpListenError, openHttp, type HttpServer, type Readiness } from '../http/server.ts';
 import type { Logger } from '../log/types.ts';
 import { createLedger, exportMetrics } from '../metrics/export.ts';
+import { parseMetrics } from '../metrics/text.ts';
 import { watchProcess } from '../metrics/process.ts';
 import { addressRanges } from '../net/address.ts';
 import { Gate } from '../net/gate.ts';
 import { directoryAccess, openDirectory, snapshotProblems } from './directory.ts';
 import { Fleet, forkWorker, type Worker } from './fleet.ts';
+import { DayBook } from './days.ts';
 import { nodeMetrics } from './metrics.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { NodeHints } from './node-hints.ts';
@@ -36,6 +38,7 @@ import {
   loadSettled,
   PlanError,
   valuesOf,
+  type Values,
   type Plan,
   type Settled,
 } from './plan.ts';
@@ -117,6 +120,13 @@ const registrationOf = (file: NodeFile, logger: Logger): Registration =>
     random,
   });
 
+const limitsOf = (values: Values) => ({
+  total: values['net.connections.max'],
+  perAddress: values['net.connections.per-address'],
+  ratePerMinute: values['net.rate.per-address'],
+  exempt: addressRanges(values['net.limits.exempt']),
+});
+
 /** Adds the entry of a node that has none (S0-16). @throws PlanError; DirectoryUnavailable */
 const joiner =
   (registration: Registration, file: NodeFile, logger: Logger) =>
@@ -143,6 +153,7 @@ class Supervisor {
   readonly #gate: Gate;
   readonly #fleet: Fleet;
   readonly #hints: NodeHints;
+  readonly #days: DayBook;
   readonly #ledger = createLedger<Worker>();
   readonly #scrapes = new Map<number, () => void>();
   #plan: Plan;
@@ -176,12 +187,7 @@ class Supervisor {
         logger,
       });
     this.#gate = new Gate({
-      limits: {
-        total: values['net.connections.max'],
-        perAddress: values['net.connections.per-address'],
-        ratePerMinute: values['net.rate.per-address'],
-        exempt: addressRanges(values['net.limits.exempt']),
-      },
+      limits: limitsOf(values),
       proxyFrom: addressRanges(values['net.proxy.from']),
       holdMs: values['net.hold.time'],
       clock,
@@ -213,6 +219,12 @@ class Supervisor {
       clock,
       logger,
     });
+    this.#days = new DayBook({
+      data: file.data,
+      gather: async () => parseMetrics(await this.#metrics()),
+      clock,
+      logger,
+    });
     this.#directory.news?.onNews((news) => this.#tellAll({ kind: 'news', news }));
     nodeMetrics({
       workers: () => this.#fleet.ready.length,
@@ -239,6 +251,7 @@ class Supervisor {
     }
     this.#serving = true;
     this.#presence?.start();
+    this.#days.start();
     this.#options.onReady(this.#plan.listen.map(formatListen));
     const interval = valuesOf(this.#plan)['node.settings.interval'];
     const looking = setInterval(() => void this.#reload('timer'), interval);
@@ -253,6 +266,7 @@ class Supervisor {
     await this.#health?.close();
     this.#hints.close();
     await this.#fleet.stop(drainMs);
+    await this.#days.end(); // With the last words of all workers.
     await farewell;
     return 'ok';
   }
@@ -292,6 +306,7 @@ class Supervisor {
         logger,
         readiness: () => this.#readiness(),
         metrics: () => this.#metrics(),
+        days: () => this.#days.days,
         invalidate: () => {
           for (const worker of this.#fleet.ready) this.#fleet.send(worker, { kind: 'invalidate' });
         },
@@ -315,6 +330,10 @@ class Supervisor {
     const reasons = [...down].map((name) => `volume ${name} does not answer: only its users wait`);
     if (known.length > 0 && known.every((status) => !status.directory)) {
       return { ready: false, reasons: ['the directory does not answer', ...reasons] };
+    }
+    // Of what hangs nobody knows whether another node would do better; of what is not here all do.
+    if (known.length > 0 && known.every((status) => !status.isMounted)) {
+      return { ready: false, reasons: ['no volume is mounted here', ...reasons] };
     }
     return { ready: true, reasons };
   }

@@ -12,6 +12,7 @@ import type { Service } from '../net/types.ts';
 import { imageRoutes } from '../webmail/images/routes.ts';
 import { setUpOf } from '../webmail/set-up/endpoints.ts';
 import { staticRoutes } from '../webmail/static.ts';
+import type { FarmCounts } from '../auth/second-factors.ts';
 import { openWebmail } from '../webmail/webmail.ts';
 import { directoryAccess } from './directory.ts';
 import type { EngineParts } from './engines.ts';
@@ -23,6 +24,7 @@ export interface WebEngineParts extends Pick<EngineParts, 'logger' | 'clock' | '
   readonly store: MailStore;
   readonly auth: Authenticator;
   readonly submitter: Submitter;
+  readonly counts: FarmCounts;
 }
 
 export function openWeb(parts: WebEngineParts): Service {

@@ -101,6 +101,7 @@ async function run(plan: Plan): Promise<void> {
   obey({ directory, engines, intake, stopHandover, drainMs: values['net.drain.time'] });
   // Asked before the first connection comes: then it is known whether a replica answers.
   await directory.settings().catch(() => {});
+  await engines.volumes.table.looked();
   report(directory, engines);
   tell({ kind: 'ready' });
 }
@@ -124,6 +125,7 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
     await Promise.all([...services, engines].map((one) => one.drain(ms)));
     stopHandover();
     engines.close();
+    await lastWord();
     tell({ kind: 'drained' });
     process.exit(exitCode('ok'));
   };
@@ -142,6 +144,17 @@ function obey({ directory, engines, intake, stopHandover, drainMs }: Parts): voi
   if (!process.connected) void drain(0); // It went before there was anybody to notice.
 }
 
+/** What was counted since the last scrape, or the node's sums would lack it. Never rejects. */
+async function lastWord(): Promise<void> {
+  const message: FromWorker = { kind: 'metrics', id: NO_SCRAPE, metrics: await exportMetrics() };
+  await new Promise<void>((resolve) => {
+    if (!process.connected) return resolve();
+    // Larger than a pipe: the exit would cut it off.
+    process.send?.(message, undefined, undefined, () => resolve());
+  });
+}
+const NO_SCRAPE = 0;
+
 /**
  * However this process ends (drained, a bug, somebody's exit()): what it holds is let go first.
  * Node joins the threads of its pool before it exits, and one that hangs on a volume never comes;
@@ -158,14 +171,18 @@ function letGo({ engines, intake }: Pick<Parts, 'engines' | 'intake'>): void {
 
 /** Says now and every second how directory and volumes look from here. */
 function report(directory: Directory, engines: Engines): void {
-  const status = (): void =>
+  const status = (): void => {
+    const { volumes } = engines.volumes.table;
+    const wanted = volumes.filter(({ entry }) => entry.state !== 'offline');
     tell({
       kind: 'status',
       status: {
         directory: directory.available,
-        volumesDown: engines.volumes.table.volumes.filter((v) => !v.up).map((v) => v.name),
+        volumesDown: volumes.filter((v) => !v.up).map((v) => v.name),
+        isMounted: wanted.length === 0 || wanted.some((v) => !v.absent),
       },
     });
+  };
   setInterval(status, STATUS_MS).unref();
   status();
 }

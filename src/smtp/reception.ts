@@ -7,6 +7,7 @@ import { DeadlineError, withDeadline } from '../base/deadline.ts';
 import type { Logger } from '../log/types.ts';
 import type { ContentDecoder } from './content.ts';
 import { bugs, refused as refusedMessages } from './metrics.ts';
+import { MessageIdFinder } from './message-id.ts';
 import type { SmtpOptions } from './options.ts';
 import { nameOf, ReplyError, type Reply, type ReplyName } from './replies.ts';
 import type { MessageSink } from './types.ts';
@@ -30,6 +31,7 @@ export class Reception {
   readonly id: string;
   readonly #parts: ReceptionParts;
   readonly #startedAt: number;
+  readonly #messageId = new MessageIdFinder();
   #refusal: Reply | undefined;
   #state: 'receiving' | 'ended' | 'gone' = 'receiving';
   #writing: Promise<void> | undefined;
@@ -63,6 +65,7 @@ export class Reception {
     this.#judge();
     if (this.#refusal || this.#state === 'gone') return undefined;
     const { sink, clock } = this.#parts;
+    this.#messageId.push(bytes);
     const startedAt = clock.now();
     this.#writingSince = startedAt;
     this.#writing = sink
@@ -83,7 +86,9 @@ export class Reception {
     this.#state = 'ended';
     if (this.#refusal) return [this.#refusal];
     try {
-      const work = sink.end({ octets: decoder.octets });
+      this.#messageId.finish();
+      const { found: messageId } = this.#messageId;
+      const work = sink.end({ octets: decoder.octets, messageId });
       return await withDeadline(work, { ms: options['smtp.commit.timeout'], what: 'commit' });
     } catch (error) {
       return [this.#replyTo(error)];

@@ -119,6 +119,8 @@ export interface Envelope<R> {
 export interface ReceivedContent {
   /** Octets on the wire without dot-stuffing (RFC 1870 §4). */
   readonly octets: number;
+  /** With its angle brackets, for the log; undefined: it has none, or a strange one. */
+  readonly messageId?: string | undefined;
 }
 
 /** Where a message goes while it arrives. Every method may throw ReplyError. */

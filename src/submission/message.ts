@@ -47,6 +47,8 @@ export class SubmittedMessage implements MessageSink {
   readonly #incoming: Incoming;
   readonly #collector: HeadCollector;
   #inBody = false;
+  /** The Message-ID that we gave a letter that had none. */
+  #ownId: string | undefined;
 
   constructor(
     policy: MessagePolicy,
@@ -165,6 +167,7 @@ export class SubmittedMessage implements MessageSink {
       date: claims.hasDate ? undefined : dateTime(clock.now()),
       messageId: claims.hasMessageId ? undefined : this.#messageId(),
     };
+    this.#ownId = added.messageId;
     const { account, own } = this.#author;
     if (claims.from === undefined) {
       if (options['submission.from.missing'] === 'refuse') {
@@ -212,7 +215,7 @@ export class SubmittedMessage implements MessageSink {
   #conclude(
     results: readonly Delivered[],
     left: readonly Left[],
-    { octets }: ReceivedContent,
+    { octets, messageId = this.#ownId }: ReceivedContent,
   ): Reply {
     const all = [...results, ...left];
     const loops = listsOf([
@@ -237,6 +240,7 @@ export class SubmittedMessage implements MessageSink {
       local: results.length,
       leaving: left.length,
       octets,
+      messageId,
       result,
       ...(loops.length > 0 && { loops }),
     };

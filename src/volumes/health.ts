@@ -80,6 +80,11 @@ export class VolumeHealth {
     return this.#health.state === 'up';
   }
 
+  /** Whether something else lies where the volume should: it is not mounted here. */
+  get absent(): boolean {
+    return this.#health.state === 'down' && this.#health.fault === 'wrong';
+  }
+
   /** Whether a probe is under way, be its deadline over. */
   get busy(): boolean {
     return this.#hanging;

@@ -78,6 +78,17 @@ export class VolumeTable {
   }
 
   /**
+   * Waits until every volume was seen well, or twice not: whoever says that he is ready before
+   * that would refuse the first letters. As long as two probes may take, and not for the directory.
+   */
+  async looked(): Promise<void> {
+    await this.loaded().catch(() => {});
+    await Promise.allSettled(
+      this.volumes.map((volume) => volume.ready().catch(() => volume.verify())),
+    );
+  }
+
+  /**
    * Where an account's mailbox lies by what the directory says; undefined when it has no
    * placement yet. @throws StoreError 'volume-down' when the placement cannot be used
    */

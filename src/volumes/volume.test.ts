@@ -94,6 +94,36 @@ const kindOf = (work: Promise<unknown>): Promise<unknown> =>
 
 const tmpOf = ({ maildir }: Located): string[] => readdirSync(join(maildir, 'tmp'));
 
+test('[N-05] when all were looked at, one that failed a first look is up, others say why not', async () => {
+  const [one = '', two = ''] = disk.entries.map(({ path }) => join(path, SENTINEL_NAME));
+  let looks = 0;
+  strike = (call, path) =>
+    call === 'openRead' && path === one && (looks += 1) === 1
+      ? systemError('EIO', call, path)
+      : undefined;
+  rmSync(two);
+  reopen({ 'volume.probe.interval': FOR_EVER_MS });
+  await volumes.table.looked();
+  const seen = volumes.table.volumes.map(({ up, absent }) => ({ up, absent }));
+  expect(seen).toEqual([
+    { up: true, absent: false },
+    { up: false, absent: true },
+  ]);
+});
+
+test('[N-05] a volume that hangs is not waited for beyond its probe', async () => {
+  const hanging = gate();
+  strike = (_, path) => (path.includes('/v1/') ? hanging.closed : undefined);
+  reopen({ ...HANGS_SOON, 'volume.probe.interval': FOR_EVER_MS });
+  await volumes.table.looked();
+  const seen = volumes.table.volumes.map(({ up, absent }) => ({ up, absent }));
+  expect(seen).toEqual([
+    { up: false, absent: false },
+    { up: true, absent: false },
+  ]);
+  hanging.open();
+});
+
 test('[N-05] a volume without its sentinel takes nothing, and works again when it has it', async () => {
   const alice = await made(ALICE);
   const file = join(alice.volume.entry.path, SENTINEL_NAME);

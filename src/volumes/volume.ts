@@ -42,6 +42,8 @@ export interface Volume extends Maildirs {
   readonly entry: VolumeEntry;
   /** Seen well at its last probe. Asks nothing. */
   readonly up: boolean;
+  /** Something else, or nothing, lay at its path at the last probe: it is not mounted here. */
+  readonly absent: boolean;
   /** As of the last probe; undefined before. */
   readonly space: Space | undefined;
   /** @throws StoreError 'volume-down'; waits only when the volume was not verified lately. */
@@ -195,6 +197,9 @@ export class GuardedVolume implements Volume, Gauged {
   }
   get up(): boolean {
     return this.#health.up;
+  }
+  get absent(): boolean {
+    return this.#health.absent;
   }
   get space(): Space | undefined {
     return this.#room.space;

@@ -3,6 +3,7 @@
  * directory.ts, so that its memory and its CPU are its own.
  */
 import { AndFilter, Client, EqualityFilter, OrFilter } from 'ldapts';
+import { passwordNow } from '../../src/directory/client/connection.ts';
 import { ldapDirectory, type LdapDirectoryOptions } from '../../src/directory/client/directory.ts';
 import { layout, USER_ATTRIBUTES } from '../../src/directory/schema.ts';
 import { openSnapshot } from '../../src/directory/snapshot/open.ts';
@@ -78,7 +79,7 @@ async function bare(options: LdapDirectoryOptions): Promise<Asked> {
   const base = layout(options.suffix).users;
   const connect = async (): Promise<Client> => {
     const client = new Client({ url: options.urls[0] ?? '' });
-    await client.bind(options.bindDn, options.bindPassword);
+    await client.bind(options.bindDn, passwordNow(options.bindPassword));
     return client;
   };
   const searching = [await connect(), await connect()];

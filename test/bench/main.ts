@@ -11,6 +11,8 @@ import { parseArgs } from 'node:util';
 import { benchBulkhead } from './bulkhead/section.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchDirectory } from './directory.ts';
+import { benchGrowth } from './growth.ts';
+import { benchHop } from './hop.ts';
 import { benchIdle } from './idle.ts';
 import { benchImap } from './imap.ts';
 import { benchLarge } from './large.ts';
@@ -24,6 +26,8 @@ const SECTIONS = {
   leaving: benchLeaving,
   pop3: benchPop3,
   imap: benchImap,
+  growth: benchGrowth,
+  hop: benchHop,
   idle: benchIdle,
   large: benchLarge,
   start: benchStart,

@@ -238,6 +238,23 @@ test('[N-03] policy defer: mail for users of a volume that is down gets 451 at i
   await expect.poll(queued, SETTLED).toEqual([]);
 }, 480_000);
 
+test('[P-11] a node on which nothing is mounted is not ready, and is when it has its volumes', async () => {
+  const ready = async (): Promise<string> =>
+    (await globalThis.fetch(`http://127.0.0.1:${farm.ports.health}/health/ready`)).text();
+  const without = (names: readonly string[], work: () => Promise<void>): Promise<void> => {
+    const [name, ...more] = names;
+    return name === undefined ? work() : withoutMount(name, () => without(more, work));
+  };
+  await without(['mail1', 'mail2'], async () => {
+    await expect.poll(ready, SETTLED).toMatch(/volume mail1.*volume mail2/);
+    expect(await ready()).toContain('"ready":true'); // Mail is parked.
+  });
+  await without(['mail1', 'mail2', 'spool1'], async () => {
+    await expect.poll(ready, SETTLED).toContain('no volume is mounted here');
+  });
+  await expect.poll(ready, SETTLED).toContain('{"ready":true,"reasons":[]}');
+}, 480_000);
+
 test('[P-11] health, readiness and metrics over all processes; one log line a letter with its trace id', async () => {
   const reply = await send(farm.ports.smtp, ['alice@example.test']);
   const trace = /\(([0-9a-z-]+)\)$/.exec(reply.text)?.[1] ?? 'none';

@@ -17,7 +17,7 @@ import { startStrangePeer, type PeerBehaviour, type StrangePeer } from '../harne
 import { fetch } from './letters.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const MAIN = join(ROOT, 'src/cli/main.ts');
+const MAIN = 'src/cli/main.ts';
 const SMTP = 25;
 /** Room for a busy machine. */
 const READY_MS = 240_000;
@@ -69,9 +69,8 @@ export async function startSendingFarm(
   world: Pick<World, 'dns'>,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Farm> {
-  const farm = await startFarm({ dir, readyMs: READY_MS });
-  await set(farm, { ...SETTINGS, 'dns.servers': world.dns.address, ...settings });
-  return farm;
+  const all = { ...SETTINGS, 'dns.servers': world.dns.address, ...settings };
+  return await startFarm({ dir, readyMs: READY_MS, settings: all });
 }
 
 /** Changes settings and waits until the demo's node has taken them up; others look themselves. */
@@ -121,6 +120,8 @@ export interface SendingNode {
   stop(): Promise<void>;
   /** Its own disk is erased, and it is started from its file. */
   setUpAnew(): Promise<void>;
+  /** After it has ended; of the tree that it had, or another. */
+  startAgain(tree?: string): Promise<void>;
 }
 
 /** One more node of the farm, on this machine; `more` ends its file. */
@@ -128,9 +129,17 @@ export async function addNode(
   farm: Farm,
   name: string,
   services: readonly string[],
-  given: { readonly nid: number; readonly more?: string; readonly workers?: number },
+  given: {
+    readonly nid: number;
+    readonly more?: string;
+    readonly workers?: number;
+    readonly env?: Readonly<Record<string, string>>;
+    /** Of the release that it runs; this one. */
+    readonly tree?: string;
+  },
 ): Promise<SendingNode> {
-  const { nid, more = '', workers = 1 } = given;
+  const { nid, more = '', workers = 1, env = {} } = given;
+  let { tree = ROOT } = given;
   const base = await freePortBase();
   const listen = services.map((service, i) => `${service} 127.0.0.1:${base + i}`);
   await withAdmin(farm, (admin) =>
@@ -145,7 +154,7 @@ export async function addNode(
   const file = join(farm.dir, `${name}.yaml`);
   writeFileSync(file, `${text}${more}`);
   const ports = services.map((_, i) => base + i);
-  let running = await serve(file);
+  let running = await serve(file, env, tree);
   return {
     name,
     ports,
@@ -153,18 +162,27 @@ export async function addNode(
       return running;
     },
     stop: () => running.stop(90_000),
+    startAgain: async (other = tree) => {
+      tree = other;
+      running = await serve(file, env, tree);
+    },
     setUpAnew: async () => {
       await running.stop(90_000);
       rmSync(state, { recursive: true });
       mkdirSync(state);
-      running = await serve(file);
+      running = await serve(file, env, tree);
     },
   };
 }
 
-async function serve(file: string): Promise<Running> {
+async function serve(
+  file: string,
+  env: Readonly<Record<string, string>>,
+  tree: string,
+): Promise<Running> {
   const running = start([process.execPath, MAIN, 'serve', '--config', file], {
-    cwd: ROOT,
+    cwd: tree,
+    env,
     withParent: 'TERM',
   });
   await running.waitFor(/^mailfarm is ready/m, READY_MS);

@@ -14,7 +14,7 @@ import { send } from './letters.ts';
 
 const ALICE = 'alice@example.test';
 const BASIC = `Basic ${Buffer.from(`${ALICE}:${DEMO_PASSWORD}`).toString('base64')}`;
-const USING = ['core', 'mail'].map((name) => `urn:ietf:params:jmap:${name}`);
+const USING = ['core', 'mail', 'submission'].map((name) => `urn:ietf:params:jmap:${name}`);
 
 let farm: Farm;
 let second: SendingNode;
@@ -60,11 +60,17 @@ async function ask(path: string, more: RequestInit = {}): Promise<Response> {
 
 type Answer = readonly [name: string, args: Record<string, unknown>];
 
-async function call(...methodCalls: readonly (readonly [string, object])[]): Promise<Answer[]> {
+const call = (...methodCalls: readonly (readonly [string, object])[]): Promise<Answer[]> =>
+  callAs({}, methodCalls);
+
+async function callAs(
+  headers: Readonly<Record<string, string>>,
+  methodCalls: readonly (readonly [string, object])[],
+): Promise<Answer[]> {
   const calls = methodCalls.map(([name, args], at) => [name, { accountId, ...args }, `c${at}`]);
   const reply = await ask('/jmap/api', {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ using: USING, methodCalls: calls }),
   });
   const { methodResponses } = (await reply.json()) as { methodResponses: Answer[] };
@@ -116,6 +122,104 @@ test('[N-17] a file that one node took is in the hands of the other at once', as
     const back = await ask(`/jmap/download/${accountId}/${blobId}/a.bin`);
     const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
     expect(digest(Buffer.from(await back.arrayBuffer()))).toBe(digest(octets));
+  }
+});
+
+/** A stream of events: what waits until mail was delivered after it began. */
+async function deliveries(node: string, authorization: string): Promise<() => Promise<void>> {
+  const path = '/jmap/events?types=EmailDelivery&closeafter=no&ping=0';
+  const reply = await fetch(`http://${node}${path}`, { headers: { authorization } });
+  const reader = (reply.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  const states = async (count: number): Promise<void> => {
+    const seen = (): number => new Set(text.match(/"EmailDelivery":"[^"]+"/g)).size;
+    while (seen() < count) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`The stream ended with ${text}`);
+      text += decoder.decode(value, { stream: true });
+    }
+  };
+  await states(1); // That of the moment in which it begins.
+  return async () => {
+    await states(2);
+    await reader.cancel();
+  };
+}
+
+const LETTER = {
+  keywords: { $draft: true, $seen: true },
+  from: [{ email: ALICE }],
+  to: [{ email: 'bob@example.test' }],
+  subject: 'From one node to the other',
+  bodyStructure: { type: 'text/plain', partId: 't' },
+  bodyValues: { t: { value: 'Здравствуй, Bob' } },
+};
+
+test('[N-17] what alice sends at one node bob is told of at the other, and reads', async () => {
+  const authorization = `Basic ${Buffer.from(`bob@example.test:${DEMO_PASSWORD}`).toString('base64')}`;
+  const session = (await (
+    await ask('/.well-known/jmap', { headers: { authorization } })
+  ).json()) as Session;
+  const bobs = session.primaryAccounts['urn:ietf:params:jmap:mail'] ?? '';
+  const asBob = (...calls: readonly (readonly [string, object])[]): Promise<Answer[]> =>
+    callAs(
+      { authorization },
+      calls.map(([name, args]) => [name, { accountId: bobs, ...args }]),
+    );
+  const delivered = await deliveries(nodes[1] ?? '', authorization);
+  await call(['Mailbox/set', { create: { d: { name: 'Drafts', role: 'drafts' } } }]);
+  await call(['Mailbox/set', { create: { s: { name: 'Sent', role: 'sent' } } }]);
+  const [boxes, own] = await call(['Mailbox/get', {}], ['Identity/get', {}]);
+  const list = boxes?.[1]['list'] as { role: string; id: string }[];
+  const idOf = (role: string): string => list.find((one) => one.role === role)?.id ?? '';
+  const identities = own?.[1]['list'] as { id: string; email: string }[];
+  const identityId = identities.find(({ email }) => email === ALICE)?.id;
+  turn = 1; // The next request goes to the first node.
+  const answers = await call(
+    [
+      'Email/set',
+      {
+        create: { letter: { ...LETTER, mailboxIds: { [idOf('drafts')]: true } } },
+      },
+    ],
+    [
+      'EmailSubmission/set',
+      {
+        create: { send: { identityId, emailId: '#letter' } },
+        onSuccessUpdateEmail: {
+          '#send': {
+            [`mailboxIds/${idOf('drafts')}`]: null,
+            [`mailboxIds/${idOf('sent')}`]: true,
+            'keywords/$draft': null,
+          },
+        },
+      },
+    ],
+  );
+  expect(answers.map(([name]) => name)).toEqual(['Email/set', 'EmailSubmission/set', 'Email/set']);
+  const [made, sent, filed] = answers.map(([, args]) => args);
+  expect([made?.['notCreated'], sent?.['notCreated'], filed?.['notUpdated']]).toEqual([
+    null,
+    null,
+    null,
+  ]);
+  await delivered();
+  const filter = { subject: 'From one node' };
+  const look = async (): Promise<readonly string[]> => {
+    const [answer] = await asBob(['Email/query', { filter }]);
+    return answer === undefined ? [] : idsOf(answer);
+  };
+  await expect.poll(look).toHaveLength(1);
+  const properties = ['from', 'preview', 'keywords', 'bodyValues'];
+  for (let node = 0; node < 2; node += 1) {
+    const [read] = await asBob([
+      'Email/get',
+      { ids: await look(), properties, fetchTextBodyValues: true },
+    ]);
+    expect(read?.[1]['list']).toMatchObject([
+      { from: [{ email: ALICE }], preview: 'Здравствуй, Bob', keywords: {} },
+    ]);
   }
 });
 

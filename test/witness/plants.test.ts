@@ -194,6 +194,7 @@ describe('the witness', { timeout: TEST_MS }, () => {
   test('killed as a program amid its work it verifies from its ledger, and carries on', async () => {
     await emptyMailboxes();
     const ledger = join(dir, 'ledger-of-program');
+    rmSync(ledger, { recursive: true, force: true }); // Of a first try.
     const users = DEMO_USERS.flatMap((login) => ['--user', `all:${login}:${DEMO_PASSWORD}`]);
     const program = [process.execPath, MAIN];
     const argv = [...program, 'run', '--ledger', ledger, ...users].concat(
@@ -204,7 +205,7 @@ describe('the witness', { timeout: TEST_MS }, () => {
     const of = (kind: Entry['kind']): Entry[] =>
       readLedger(ledger).entries.filter((entry) => entry.kind === kind);
     await first.waitFor(/sending/, READY_MS);
-    await until(() => of('end').length >= 60);
+    await until(() => of('end').length >= 60 && of('deleted').length > 0);
     first.kill('SIGKILL');
     await first.exited;
 

@@ -19,7 +19,11 @@ interface Selector {
 
 const ENDING = '._domainkey.';
 
-async function selectorsOf(admin: Admin, domain: DomainRecord): Promise<readonly Selector[]> {
+/** Its keys that are known, whether or not they sign. */
+export async function selectorsOf(
+  admin: Admin,
+  domain: DomainRecord,
+): Promise<readonly Selector[]> {
   const secrets = (await admin.secrets.list()).filter(
     ({ kind, name }) => kind === 'dkim' && name.endsWith(`${ENDING}${domain.name}`),
   );

@@ -15,6 +15,7 @@ import { flagOn, flagText, UsageError, word, type Call, type Command } from '../
 import type { Group, OptionRows } from '../command.ts';
 import { counted, humanBytes, humanCount } from '../human.ts';
 import { printReport } from './mailbox-report.ts';
+import { RESTORE_COMMAND } from './mailbox-restore.ts';
 import { pin } from './user-fields.ts';
 
 /** The user whom the first argument names, for somebody who may see the mail. */
@@ -168,6 +169,7 @@ export const MAILBOX_COMMANDS: Group = {
     args: [1, 1],
     run: (call) => take(call, undefined),
   },
+  'mailbox restore': RESTORE_COMMAND,
   'mailbox show': {
     usage: 'NAME@DOMAIN',
     summary: 'Shows where a mailbox lies, its folders, sizes and numbers',

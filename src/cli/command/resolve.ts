@@ -2,6 +2,7 @@ import { systemClock } from '../../base/clock.ts';
 import { exitCode } from '../../config/exit.ts';
 import { addressKey } from '../../directory/address.ts';
 import { AdminError, type Admin } from '../../directory/admin/admin.ts';
+import { passwordNow } from '../../directory/client/connection.ts';
 import { ldapDirectory } from '../../directory/client/directory.ts';
 import { DirectoryUnavailable } from '../../directory/types.ts';
 import type { Destination, Resolution, TracedStop } from '../../directory/types.ts';
@@ -115,7 +116,7 @@ async function run(call: Call): Promise<number> {
   const access = await accessOf(call);
   const remembered: Call = {
     ...call,
-    env: { ...call.env, MAILFARM_ADMIN_PASSWORD: access.bindPassword },
+    env: { ...call.env, MAILFARM_ADMIN_PASSWORD: passwordNow(access.bindPassword) },
   };
   const [who, steps] = await withAdmin(remembered, async (admin) => [
     admin.who.dn,

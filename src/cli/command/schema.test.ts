@@ -1,4 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { testDirectory } from '../../../test/harness/directory.ts';
+import { PasswordVerifier } from '../../directory/embedded/password.ts';
 import type { Call } from '../command.ts';
 import { UsageError } from '../command.ts';
 import { schema } from './schema.ts';
@@ -67,6 +71,24 @@ test('the frame has new passwords each time: hashes in it, the passwords beside 
   }
   expect(one.out.replaceAll('\n ', '').match(/^userPassword: \{ARGON2\}/gm)).toHaveLength(2);
   expect(one.out).toContain('dn: cn=farm,dc=mailfarm');
+});
+
+test('the frame has the passwords of files that are named, and says none', async (ctx) => {
+  const directory = testDirectory(ctx);
+  const [admin, empty] = [join(directory, 'admin'), join(directory, 'empty')];
+  writeFileSync(admin, 'of the vault\n');
+  writeFileSync(empty, '\n');
+  const both = { 'admin-password-file': admin, 'frontend-password-file': admin };
+  const { out, notes } = await run({ part: 'frame', ...both });
+  expect(notes).toBe('');
+  expect(out).not.toContain('of the vault');
+  const hashes = [...out.replaceAll('\n ', '').matchAll(/^userPassword: (.*)$/gm)];
+  expect(hashes).toHaveLength(2);
+  const verifier = new PasswordVerifier('ARGON2');
+  for (const [, hash = ''] of hashes) {
+    expect(await verifier.verify([hash], Buffer.from('of the vault'))).toBe(true);
+  }
+  await expect(run({ part: 'frame', 'admin-password-file': empty })).rejects.toThrow(UsageError);
 });
 
 test('what is no part, form or suffix is a wrong use that names the choice', async () => {

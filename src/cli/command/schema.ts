@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { SuffixError } from '../../directory/openldap/config.ts';
 import { frameLdif } from '../../directory/openldap/frame.ts';
 import {
@@ -16,7 +17,9 @@ import { flagText, UsageError, type Call, type Command } from '../command.ts';
 const CHOICES = ['all', ...PARTS, 'frame'] as const;
 
 export const schema: Command = {
-  usage: '[--part PART] [--form FORM] [--suffix DN] [--database DN]',
+  usage:
+    '[--part PART] [--form FORM] [--suffix DN] [--database DN] ' +
+    '[--admin-password-file FILE] [--frontend-password-file FILE]',
   summary: 'Prints what an OpenLDAP server is told to hold a farm: schema, rights, indexes, tree',
   examples: [
     'mailfarm schema --suffix dc=example,dc=test > mailfarm.ldif',
@@ -42,6 +45,16 @@ export const schema: Command = {
       value: 'DN',
       doc: `The database's own entry in cn=config; ${DEFAULT_DATABASE} by default`,
     },
+    'admin-password-file': {
+      type: 'string',
+      value: 'FILE',
+      doc: 'Password of cn=admin in the frame; one is made where none is given',
+    },
+    'frontend-password-file': {
+      type: 'string',
+      value: 'FILE',
+      doc: 'The same of cn=frontend, the identity of front ends',
+    },
   },
   args: [0, 0],
   run: async (call) => {
@@ -62,14 +75,24 @@ export const schema: Command = {
 const text = (part: Part | 'all', options: Parameters<typeof configuration>[1]): string =>
   part === 'all' ? wholeConfiguration(options) : configuration(part, options);
 
-/** The passwords go to the terminal, not into the file. */
+/** Passwords that were made here go to the terminal, not into the file. */
 async function printFrame(call: Call, suffix: string): Promise<void> {
+  const given = { admin: passwordIn(call, 'admin'), frontend: passwordIn(call, 'frontend') };
   const random = (): string => randomBytes(24).toString('base64url');
-  const passwords = { admin: random(), frontend: random() };
+  const passwords = { admin: given.admin ?? random(), frontend: given.frontend ?? random() };
   await call.out.raw(await frameLdif(suffix, passwords));
-  call.out.note(`Password of cn=admin,${suffix}: ${passwords.admin}`);
-  call.out.note(`Password of cn=frontend,${suffix}: ${passwords.frontend}`);
+  const made = (['admin', 'frontend'] as const).filter((name) => given[name] === undefined);
+  for (const name of made) call.out.note(`Password of cn=${name},${suffix}: ${passwords[name]}`);
+  if (made.length === 0) return;
   call.out.note('They stand in the tree as hashes: keep them now, nothing shows them again.');
+}
+
+function passwordIn(call: Call, name: 'admin' | 'frontend'): string | undefined {
+  const path = flagText(call, `${name}-password-file`);
+  if (path === undefined) return undefined;
+  const password = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  if (password !== '') return password;
+  throw new UsageError(`--${name}-password-file: ${path} is empty`);
 }
 
 function chosen<T extends string>(

@@ -62,3 +62,19 @@ test(
   },
   2 * WAIT_MS,
 );
+
+test('a demo takes no setting that no node would start with', async () => {
+  for (const [words, why] of [
+    ['smtp.no-such-thing=1', /no-such-thing/],
+    ['auth.web.idle', /OPTION=VALUE/],
+  ] as const) {
+    const child = spawn(process.execPath, [MAIN, 'demo', '--set', words], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    clean.push(() => void child.kill('SIGKILL'));
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    expect(await ended(child)).toBeGreaterThan(0);
+    expect(said).toMatch(why);
+  }
+});

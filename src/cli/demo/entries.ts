@@ -49,9 +49,13 @@ export async function makeDemoSender(demo: DemoLayout): Promise<void> {
   });
 }
 
-/** Writes the demo's entries where they are missing, as an administrator would. */
-export async function writeDemoEntries(demo: DemoLayout): Promise<void> {
+/** Writes the demo's entries where they are missing, and settings, as an administrator would. */
+export async function writeDemoEntries(
+  demo: DemoLayout,
+  settings: readonly (readonly [name: string, value: string])[],
+): Promise<void> {
   await withDemoAdmin(demo, async (admin) => {
+    for (const [name, value] of settings) await admin.settings.set(name, value);
     await unlessThere(() => admin.domains.add(DEMO_DOMAIN));
     for (const { name, path, use } of demo.volumes) {
       const identity = await makeVolume({ path, name, random });

@@ -9,6 +9,13 @@ import {
 } from 'ldapts';
 import { withDeadline } from '../../base/deadline.ts';
 
+/** A function is asked at each bind: what was rotated is used without a restart. */
+export type BindPassword = string | (() => string);
+
+/** The password as it is now. @throws what the function throws */
+export const passwordNow = (password: BindPassword): string =>
+  typeof password === 'string' ? password : password();
+
 /** How a directory server is reached. */
 export interface ServerAccess {
   readonly url: string;
@@ -18,7 +25,7 @@ export interface ServerAccess {
   /** Name in the server's certificate, where it is not that of the URL. */
   readonly servername?: string | undefined;
   /** Identity to search with; undefined for connections that only verify passwords. */
-  readonly bind?: { readonly dn: string; readonly password: string } | undefined;
+  readonly bind?: { readonly dn: string; readonly password: BindPassword } | undefined;
   readonly connectDeadlineMs: number;
   readonly operationDeadlineMs: number;
 }
@@ -85,7 +92,7 @@ export class LdapConnection {
     });
     const ready = async (): Promise<void> => {
       if (access.starttls && !secure) await client.startTLS(tls);
-      if (access.bind) await client.bind(access.bind.dn, access.bind.password);
+      if (access.bind) await client.bind(access.bind.dn, passwordNow(access.bind.password));
       else await greet(client);
     };
     try {

@@ -25,7 +25,7 @@ import type {
 } from '../types.ts';
 import { Answers, type AnswersLimits } from './cache.ts';
 import { Elsewhere, resultCode } from './connection.ts';
-import type { LdapConnection, ServerAccess } from './connection.ts';
+import type { BindPassword, LdapConnection, ServerAccess } from './connection.ts';
 import {
   NODE_ATTRIBUTES,
   toAccount,
@@ -51,7 +51,7 @@ export interface LdapAccess {
   readonly urls: readonly string[];
   /** The identity front ends search with; empty is nobody. */
   readonly bindDn: string;
-  readonly bindPassword: string;
+  readonly bindPassword: BindPassword;
   /** What ldap:// URLs do after connecting; ldaps:// URLs are always TLS. */
   readonly tls?: {
     readonly mode?: 'none' | 'starttls';

@@ -7,6 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import { startSlapd, startSlapdPair, type Slapd } from '../../../test/harness/slapd.ts';
 import { silentLogger, type Logger } from '../../log/types.ts';
 import { systemClock, type Clock } from '../../base/clock.ts';
+import { renderAll } from '../../metrics/export.ts';
 import type { SeedEntry } from '../frame.ts';
 import { serverFailures } from '../metrics.ts';
 import { layout } from '../schema.ts';
@@ -75,6 +76,11 @@ function open(urls: readonly string[], more: Partial<LdapDirectoryOptions> = {})
   toClose.push(() => directory.close());
   return directory;
 }
+
+/** A server on a busy machine that answers late is not one that is away. */
+const PATIENT = {
+  options: { 'directory.connect.deadline': 60_000, 'directory.operation.deadline': 60_000 },
+} as const;
 
 async function admin(server: Slapd): Promise<Client> {
   const client = new Client({ url: server.url });
@@ -171,6 +177,11 @@ onSlapd(
     await expect(directory.resolve('nobody@example.test')).rejects.toThrow('MF-DIR-007');
     await expect(directory.account('new2@example.test')).rejects.toThrow(DirectoryUnavailable);
     await expect(directory.resolve('x@elsewhere.test')).rejects.toThrow(DirectoryUnavailable);
+    const page = await renderAll();
+    expect(page).toMatch(/^mailfarm_directory_servers_down 1$/m);
+    expect(page).toMatch(/^mailfarm_directory_servers_behind 1$/m);
+    await directory.close();
+    expect(await renderAll()).toMatch(/^mailfarm_directory_servers_down 0$/m);
   },
 );
 
@@ -226,7 +237,7 @@ onSlapd(
   async () => {
     const [one, two] = await cutOff();
     await addUser(await admin(one), 'new@example.test', 2003);
-    const directory = open([two.url, one.url]);
+    const directory = open([two.url, one.url], PATIENT);
     expect((await directory.resolve('new@example.test')).kind).toBe('account');
   },
 );
@@ -260,7 +271,7 @@ onSlapd(
     await addUser(await admin(one), 'new@example.test', 2003);
     const slow = await way(one.url);
     slow.hang();
-    const directory = open([two.url, slow.url]);
+    const directory = open([two.url, slow.url], PATIENT);
     const resolution = directory.resolve('new@example.test');
     await systemClock.sleep(800);
     slow.go();

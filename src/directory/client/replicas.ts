@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../log/types.ts';
-import { serverFailures } from '../metrics.ts';
+import { clients, serverFailures, type ServersKnown } from '../metrics.ts';
 import { DirectoryUnavailable } from '../types.ts';
 import { LdapConnection } from './connection.ts';
 import type { ServerAccess } from './connection.ts';
@@ -87,7 +87,15 @@ export class Replicas {
       looking: undefined,
       lookedAt: -Infinity,
     }));
+    clients.add(this.#known);
   }
+
+  readonly #known = (): ServersKnown => ({
+    down: this.#replicas.filter(({ state }) => state === 'down').length,
+    behind: this.#replicas.filter(
+      ({ state, behindSince }) => state !== 'down' && behindSince !== undefined,
+    ).length,
+  });
 
   /** Whether the last thing heard from some server was good. */
   get available(): boolean {
@@ -276,6 +284,7 @@ export class Replicas {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    clients.delete(this.#known);
     const open = this.#replicas.flatMap((replica) => replica.connections);
     await Promise.all(open.map((connection) => connection.close()));
   }

@@ -4,6 +4,14 @@ import type { SeedEntry } from '../frame.ts';
 
 export const SUFFIX = 'dc=mailfarm';
 
+/** A user of the tests at each level of rights, and the group that the level stands for. */
+export const LEVELLED = {
+  audrey: 'auditors',
+  helga: 'helpdesk',
+  otto: 'operators',
+  boss: 'administrators',
+} as const;
+
 /** Something that an actor tries; it throws when it is refused. */
 export interface Deed {
   readonly what: string;

@@ -5,6 +5,7 @@ import { defaults } from '../../config/options.ts';
 import type { DnsAnswer, MxRecord, Resolver } from '../../dns/types.ts';
 import { collectingLogger, type LogLine } from '../../log/testing.ts';
 import { type Logger, silentLogger } from '../../log/types.ts';
+import { renderAll } from '../../metrics/export.ts';
 import { SMTP_CLIENT_OPTIONS } from '../../smtp/client/options.ts';
 import { StoreError } from '../../volumes/error.ts';
 import type { OutboundClaim } from '../outbound.ts';
@@ -65,6 +66,9 @@ test('a sender that is drained has given back all letters when it says so', asyn
   for (let count = 0; count < 10; count++) await post(spools, ['example.net']);
   sender.start();
   await expect.poll(() => sender.held).toBe(10);
+  expect(await renderAll()).toMatch(/^mailfarm_sender_letters_held 10$/m);
+  // In seconds since they were accepted; they were a moment ago.
+  await expect.poll(renderAll).toMatch(/^mailfarm_sender_oldest_seconds (?!0$)\d{1,2}(\.\d+)?$/m);
   const drained = sender.drain(10_000);
   answer(); // Those under way end at once, and are settled.
   await drained;

@@ -40,7 +40,8 @@ export const seconds = histogram({
 
 /** What a sender has now. */
 export interface Having {
-  readonly held: number;
+  /** Of the letters that it holds, in ms since they were accepted. */
+  readonly ages: readonly number[];
   readonly open: number;
   /** Destinations that rest. */
   readonly resting: number;
@@ -49,7 +50,9 @@ export interface Having {
 /** Senders of this process. */
 export const senders = new Set<() => Having>();
 
-const sum = (what: keyof Having): number => {
+const agesOfAll = (): readonly number[] => [...senders].flatMap((having) => having().ages);
+
+const sum = (what: 'open' | 'resting'): number => {
   let total = 0;
   for (const having of senders) total += having()[what];
   return total;
@@ -58,7 +61,7 @@ const sum = (what: keyof Having): number => {
 gauge({
   name: 'mailfarm_sender_letters_held',
   help: 'Letters that senders hold now',
-  read: () => sum('held'),
+  read: () => agesOfAll().length,
 });
 gauge({
   name: 'mailfarm_sender_connections_open',
@@ -69,4 +72,10 @@ gauge({
   name: 'mailfarm_sender_destinations_resting',
   help: 'Destinations that could not be reached and are left alone for now',
   read: () => sum('resting'),
+});
+gauge({
+  name: 'mailfarm_sender_oldest_seconds',
+  help: 'Age of the oldest letter that a sender holds now; one that was put off is held at its tries',
+  read: () => agesOfAll().reduce((oldest, age) => Math.max(oldest, age), 0) / 1000,
+  aggregation: 'max',
 });

@@ -490,11 +490,11 @@ class SpoolSender implements Sender {
 
   readonly #having = (): Having => {
     const now = this.#parts.clock.now();
-    const lanes = [...this.#lanes.values()];
+    const ageOf = ({ claim }: Held): number => now + this.#offset - claim.envelope.acceptedAt;
     return {
-      held: this.#letters.size,
+      ages: [...this.#letters].map(ageOf),
       open: this.#connector.open,
-      resting: lanes.filter(({ state }) => state.isResting(now)).length,
+      resting: [...this.#lanes.values()].filter(({ state }) => state.isResting(now)).length,
     };
   };
 }

@@ -1,0 +1,31 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { stringify } from 'yaml';
+import { testDirectory } from '../../test/harness/directory.ts';
+import { systemClock as clock } from '../base/clock.ts';
+import { readNodeFile } from '../config/node-file.ts';
+import { startTestDirectory } from '../directory/testing.ts';
+import { DirectoryUnavailable } from '../directory/types.ts';
+import { silentLogger as logger } from '../log/types.ts';
+import { openDirectory } from './directory.ts';
+
+test('a password that was rotated is used at the next bind, without a restart', async (ctx) => {
+  const dir = testDirectory(ctx);
+  const farm = await startTestDirectory();
+  ctx.onTestFinished(() => farm.close());
+  const { urls, suffix, bindDn, bindPassword } = farm.frontend;
+  const secret = join(dir, 'directory.password');
+  writeFileSync(secret, 'the former one\n', { mode: 0o600 });
+  const access = { urls, base: suffix, 'bind-dn': bindDn, 'password-file': secret };
+  const path = join(dir, 'mailfarm.yaml');
+  writeFileSync(path, stringify({ name: 'n1', data: dir, directory: access }));
+  const read = await readNodeFile(path);
+  if (!read.ok) throw new Error(JSON.stringify(read.problems));
+  const options = { 'directory.retry': 100 };
+  const directory = openDirectory({ file: read.value, options, logger, clock });
+  ctx.onTestFinished(() => directory.close());
+  await expect(directory.settings()).rejects.toThrow(DirectoryUnavailable);
+  writeFileSync(secret, `${bindPassword}\n`);
+  await vi.waitFor(() => directory.settings(), { timeout: 60_000, interval: 50 });
+});
