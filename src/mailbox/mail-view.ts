@@ -209,6 +209,10 @@ export class FolderedView implements MailView {
     return { threads: this.#threads.soFar(version), isAll: false };
   }
 
+  toldThreads(): Promise<void> {
+    return this.#threads.others();
+  }
+
   watch(listener: (version: MailVersion) => void): () => void {
     const own = (version: MailVersion): void => listener(version);
     this.#listeners.add(own);

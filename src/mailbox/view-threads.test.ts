@@ -76,6 +76,19 @@ test('what a node has shown another knows, though it be gone; many batches becom
   expect((await fresh.of(version, [id])).threadOf(id)).toBe(thread);
 });
 
+test('what another node told of a thread is known once it is asked for, whatever else is not', async () => {
+  const { mail, more } = await yard();
+  const version = await more(20);
+  const [one, other] = [new ThreadIndex(mail.facts), new ThreadIndex(mail.facts)];
+  const [place] = version.places(idsIn(version)[0] as string);
+  const [thread = ''] = await one.ids(place ? [place] : []);
+  await one.settled();
+  expect(other.soFar(version).emailsOf(thread)).toEqual([]);
+  await other.others();
+  expect(other.soFar(version).emailsOf(thread)).toEqual([idsIn(version)[0]]);
+  expect(await toldBy(other, version)).toEqual(await toldBy(one, version));
+});
+
 test('large batches stay as they are while small ones are made one', async () => {
   const { mail, more } = await yard();
   const index = new ThreadIndex(mail.facts);

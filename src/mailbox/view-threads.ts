@@ -80,7 +80,9 @@ export class ThreadIndex {
     for (const [at, thread] of found.entries()) {
       if (thread !== undefined) continue;
       const view = (places[at] as EmailPlace).in;
-      missing.set(view, [...(missing.get(view) ?? []), at]);
+      const indices = missing.get(view);
+      if (indices === undefined) missing.set(view, [at]);
+      else indices.push(at);
     }
     for (const [view, indices] of missing) {
       const messages = indices.map((at) => (places[at] as EmailPlace).message);
@@ -104,6 +106,11 @@ export class ThreadIndex {
     const ready = this.#turn.catch(() => {}).then(() => this.#of(version, gone));
     this.#turn = ready;
     return ready;
+  }
+
+  /** What other nodes found out and wrote since; `soFar` has it then. */
+  async others(): Promise<void> {
+    await this.#load();
   }
 
   /** When all that was found out has been written, or was given up. */
@@ -145,25 +152,15 @@ export class ThreadIndex {
     let looked = 0;
     for (let at = indexFrom(messages, this.#upTo.get(journalId) ?? 1); at < messages.length; at++) {
       const message = messages[at] as Numbered;
-      const emailId = emailIdOf(message.key);
-      const thread = this.#known.get(emailId);
-      if (thread === undefined) unknown.push(message);
-      else this.#put(emailId, thread);
+      if (!this.#known.has(emailIdOf(message.key))) unknown.push(message);
       if (++looked % SLICE === 0) await setImmediate();
     }
     if (unknown.length > MANY && (await this.#load())) {
-      unknown = unknown.filter(({ key }) => !this.#isKnown(emailIdOf(key)));
+      unknown = unknown.filter(({ key }) => !this.#known.has(emailIdOf(key)));
     }
     // The newest first: they are what a list begins with.
     const gone = await this.#read(view, unknown.reverse());
     this.#upTo.set(journalId, gone?.uid ?? Math.max(uidNext, this.#upTo.get(journalId) ?? 1));
-  }
-
-  /** It is in a batch that was read just now. */
-  #isKnown(emailId: string): boolean {
-    const thread = this.#known.get(emailId);
-    if (thread !== undefined) this.#put(emailId, thread);
-    return thread !== undefined;
   }
 
   /**
@@ -184,16 +181,19 @@ export class ThreadIndex {
 
   /** What the head of an email says. */
   #learn(emailId: string, thread: string): void {
-    this.#known.set(emailId, thread);
-    this.#put(emailId, thread);
+    if (!this.#put(emailId, thread)) return;
     this.#pending.set(emailId, thread);
     if (this.#pending.size >= ROWS_MAX) this.#write();
   }
 
-  #put(emailId: string, thread: string): void {
+  /** @returns whether it was not known */
+  #put(emailId: string, thread: string): boolean {
+    if (this.#known.has(emailId)) return false;
+    this.#known.set(emailId, thread);
     const emails = this.#emails.get(thread);
     if (emails === undefined) this.#emails.set(thread, [emailId]);
     else emails.push(emailId);
+    return true;
   }
 
   /** Batches that came since; what cannot be read is found out again. @returns whether any did */
@@ -203,7 +203,7 @@ export class ThreadIndex {
     for (const name of names.filter((one) => !this.#batches.has(one))) {
       const bytes = await this.#facts.read(DRAWER, name).catch(() => undefined);
       const rows = bytes && readBatch(bytes);
-      for (const [emailId, thread] of rows ?? []) this.#known.set(emailId, thread);
+      for (const [emailId, thread] of rows ?? []) this.#put(emailId, thread);
       this.#batches.set(name, sizeOf(rows ?? []));
       came = true;
     }

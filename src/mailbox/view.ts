@@ -109,6 +109,8 @@ export interface MailView {
    * first: a list must not wait for heads of 100,000. When all is known listeners are told.
    */
   threadsSoon(version: MailVersion, ms: number): Promise<ThreadsSoFar>;
+  /** What other nodes found out of threads they write down at once: this process knows it then. */
+  toldThreads(): Promise<void>;
   /** Somebody was told of threads before all of them were known, and they are not yet. */
   readonly threadsPending: boolean;
   /**

@@ -122,7 +122,8 @@ class Collapsed implements Found {
     const { newest } = await this.#threads();
     if (newest) return newest.slice(from, to).map(({ key }) => emailIdOf(key));
     const { ids } = this.#walked;
-    await this.#walk(() => ids.length >= to, Math.max(WALKED_MIN, 2 * (to - ids.length)));
+    const most = Math.min(Math.max(WALKED_MIN, 2 * (to - ids.length)), WALKED_MOST);
+    await this.#walk(() => ids.length >= to, most);
     return ids.slice(from, to);
   }
 

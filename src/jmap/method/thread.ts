@@ -1,5 +1,6 @@
 /** Thread/get and Thread/changes (RFC 8621 §3). */
 import { threadsSoon } from '../lists/threads-soon.ts';
+import type { MailVersion, Threads } from '../../mailbox/view.ts';
 import { threadStateOf } from '../states.ts';
 import { MethodError, type Args, type JmapContext } from '../types.ts';
 import { emailIdOf } from '../../mailbox/email-id.ts';
@@ -21,10 +22,10 @@ export async function threadGet(args: Args, context: JmapContext): Promise<Args>
   const properties = wantedProperties(reader, ['id', 'emailIds']);
   reader.end();
   const version = await currentVersion(context);
-  const { threads } =
+  const threads =
     ids === undefined
-      ? { threads: await context.view.threads(version) }
-      : await threadsSoon(context, version);
+      ? await context.view.threads(version)
+      : await threadsWith(ids, version, context);
   const list: Args[] = [];
   const notFound: string[] = [];
   for (const id of ids ?? allOf()) {
@@ -47,6 +48,28 @@ export async function threadGet(args: Args, context: JmapContext): Promise<Args>
     });
     return [...new Set(found)];
   }
+}
+
+/**
+ * Threads as far as they are known, these among them: of one that nobody found out yet it cannot be
+ * said that it is not there. Another node may have told of it, and written that down.
+ *
+ * @throws MethodError serverUnavailable (RFC 8620 §3.6.2)
+ */
+async function threadsWith(
+  ids: readonly string[],
+  version: MailVersion,
+  context: JmapContext,
+): Promise<Threads> {
+  const { threads, isAll } = await threadsSoon(context, version);
+  const isUnknown = (id: string): boolean => threads.emailsOf(id).length === 0;
+  if (isAll || !ids.some(isUnknown)) return threads;
+  await context.view.toldThreads();
+  if (!ids.some(isUnknown)) return threads;
+  throw new MethodError(
+    'serverUnavailable',
+    'Conversations of this mailbox are being read for the first time: ask again soon',
+  );
 }
 
 /**
