@@ -127,7 +127,9 @@ const REFUSALS: readonly [style: GateListener['refusal'], line: string][] = [
   [
     'http',
     'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n' +
-      'Content-Length: 0\r\n\r\n',
+      'Content-Type: application/problem+json\r\nContent-Length: 93\r\n\r\n' +
+      '{"title":"Service Unavailable","status":503,' +
+      '"detail":"Too many connections, try again later"}',
   ],
   ['silent', ''],
 ];

@@ -25,14 +25,21 @@ const ENHANCED: Readonly<Record<RefusalReason, string>> = {
   'no-worker': '4.3.2',
 };
 
-const HTTP_REFUSAL = [
-  'HTTP/1.1 503 Service Unavailable',
-  'Retry-After: 5',
-  'Connection: close',
-  'Content-Length: 0',
-];
+/** RFC 9110 §15.6.4 and RFC 9457. Whoever asks through a balancer has sent its request already. */
+function httpRefusal(reason: RefusalReason): string {
+  const problem = { title: 'Service Unavailable', status: 503, detail: PROSE[reason] };
+  const body = JSON.stringify(problem);
+  const head = [
+    'HTTP/1.1 503 Service Unavailable',
+    'Retry-After: 5',
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
+}
 
-/** The line with its CRLF; undefined where nothing is said. */
+/** The line with its CRLF, or all of an answer; undefined where nothing is said. */
 export function refusalLine(style: RefusalStyle, reason: RefusalReason): string | undefined {
   switch (style) {
     case 'smtp':
@@ -41,8 +48,8 @@ export function refusalLine(style: RefusalStyle, reason: RefusalReason): string 
       return `-ERR [SYS/TEMP] ${PROSE[reason]}\r\n`; // RFC 3206 §3.
     case 'imap':
       return `* BYE [UNAVAILABLE] ${PROSE[reason]}\r\n`; // RFC 5530 §3.
-    case 'http': // RFC 9110 §15.6.4; a body would have to wait for the request.
-      return `${HTTP_REFUSAL.join('\r\n')}\r\n\r\n`;
+    case 'http':
+      return httpRefusal(reason);
     case 'silent':
       return undefined;
   }

@@ -65,6 +65,16 @@ describe('a request', () => {
     expect(connection.link.kind).toBe('well');
   });
 
+  it('that no server of ours answered is told as one that reached none, not by a number', async () => {
+    const bare = (): Reply => new Response('', { status: 503 });
+    const { send, connection, clock } = await connected(...Array(6).fill(bare), well);
+    const sent = send();
+    await clock.pass(3000);
+    expect(connection.link.kind).toBe('away');
+    await clock.pass(60_000);
+    expect(await sent).toBe('0');
+  });
+
   it.each([
     ['no answer', broken],
     ['502 of a gateway', status(502)],

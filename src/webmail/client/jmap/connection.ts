@@ -165,8 +165,10 @@ export class Connection extends Observable {
       await this.#signedOut(options.signal);
       return this.#try(url, init, options);
     }
-    const text = await problemText(response);
-    if (response.status !== 429 && response.status < 500) throw new Refused(response.status, text);
+    const text = await wordsOf(response);
+    if (response.status !== 429 && response.status < 500) {
+      throw new Refused(response.status, text ?? bare(response));
+    }
     // A gateway's 502 and 504 come when a node died half-way, our own 503 before it began.
     if (options.repeat === 'once' && ![429, 503].includes(response.status)) throw new Unsure();
     const seconds = Number(response.headers.get('Retry-After') ?? 0);
@@ -215,8 +217,14 @@ export class Connection extends Observable {
   }
 }
 
-/** What a server says of a refusal (RFC 9457), or its bare number. */
-export async function problemText(response: Response): Promise<string> {
+/** What a server says of a refusal, or its bare number. */
+export const problemText = async (response: Response): Promise<string> =>
+  (await wordsOf(response)) ?? bare(response);
+
+const bare = ({ status }: Response): string => `HTTP ${status}`;
+
+/** RFC 9457. Undefined: no server of ours, a gateway's page: as if none could be reached. */
+async function wordsOf(response: Response): Promise<string | undefined> {
   try {
     const problem = (await response.json()) as {
       detail?: unknown;
@@ -227,7 +235,7 @@ export async function problemText(response: Response): Promise<string> {
       if (typeof text === 'string') return text;
     }
   } catch {
-    // No JSON: a gateway's page.
+    // No JSON.
   }
-  return `HTTP ${response.status}`;
+  return undefined;
 }
