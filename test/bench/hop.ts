@@ -60,12 +60,11 @@ interface Total {
  * What a session costs that comes through HAProxy with a PROXY header, against one that comes to
  * the node itself: the same node and ports, in turns, in one run.
  */
-export async function benchHop({ dir, scale }: BenchContext): Promise<void> {
+export async function hopCosts(dir: string, count: number): Promise<readonly Row[]> {
   const settings = { 'net.proxy.from': BALANCER_ADDRESS, 'auth.throttle.exempt': '127.0.0.0/8' };
   const farm = await startFarm({ dir: join(dir, 'farm'), settings });
   const balancers: Balancer[] = [];
   const rows: Row[] = [];
-  const count = Math.round(1000 * scale);
   try {
     const load = { host: HOST, connections: 4, perConnection: 10, recipients: [USER], size: 4096 };
     await smtpLoad({ ...load, port: farm.ports.smtp, messages: LETTERS });
@@ -88,6 +87,12 @@ export async function benchHop({ dir, scale }: BenchContext): Promise<void> {
     for (const balancer of balancers) await balancer.stop();
     await farm.stop();
   }
+  return rows;
+}
+
+export async function benchHop({ dir, scale }: BenchContext): Promise<void> {
+  const count = Math.round(1000 * scale);
+  const rows = await hopCosts(dir, count);
   printRows(`through HAProxy (ours) and direct (peer), ${count} sessions of each`, rows);
 }
 

@@ -41,7 +41,7 @@ const callsOf = ({ costs }: Growth, kind: Kind): readonly number[] =>
   costs.filter((row) => row.kind === kind).map(({ least, upkeep }) => least - upkeep);
 
 test(
-  '[S2-04] a delivery and a poll cost as many calls with three front ends as with one',
+  '[S0-04] [S2-04] a delivery and a poll cost as many calls with three front ends as with one',
   { timeout: LONG ? 7_200_000 : 900_000 },
   async () => {
     const found = await growth(farm, CLIENTS, WORK);
