@@ -56,7 +56,7 @@ const SCRAPED = ['job', 'node', 'instance'];
 
 beforeAll(async () => {
   watchProcess();
-  nodeMetrics({ workers: () => 1, stuck: () => 0, deaths: () => 0 });
+  nodeMetrics({ workers: () => 1, stuck: () => 0, deaths: () => 0, unknown: () => ['x'] });
   for (const path of globSync(join(ROOT, 'src/**/{metrics,web-metrics}.ts'))) await import(path);
   const names = new Map(
     registry

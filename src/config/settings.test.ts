@@ -105,6 +105,7 @@ test.for(BAD)('%s refuses %j', ([name, given, message]) => {
   const { values, problems } = parseSettings([A, B], [[name, given]]);
   expect(problems).toHaveLength(1);
   expect(problems[0]?.message).toMatch(message);
+  expect(problems[0]?.isUnknown).toBe(message.source.includes('is not an option'));
   expect(values).toEqual({ ...defaults(A), ...defaults(B) }); // The default stays.
 });
 
@@ -124,7 +125,8 @@ test('an option set twice is a problem', () => {
       ['net.banner', 'b'],
     ],
   );
-  expect(problems).toEqual([{ name: 'net.banner', message: 'net.banner is set twice' }]);
+  const message = 'net.banner is set twice';
+  expect(problems).toEqual([{ name: 'net.banner', isUnknown: false, message }]);
 });
 
 test('two tables cannot declare one name', () => {

@@ -1,7 +1,7 @@
 /**
  * The farm's settings: `name=value` of the directory (or any other entries) against the modules'
- * option tables. Everything wrong is found in one run; an unknown name is an error, because a
- * typing mistake must not silently mean the default.
+ * option tables. Everything wrong is found in one run; an unknown name is told apart, because
+ * whoever types one is told, while a node that reads one may only be of an older release.
  */
 import type { OptionTable, OptionValues } from './options.ts';
 import { didYouMean } from './suggest.ts';
@@ -9,6 +9,8 @@ import { parseValue } from './values.ts';
 
 export interface SettingProblem {
   readonly name: string;
+  /** No table has the name: a typing mistake, or an option of another release. */
+  readonly isUnknown: boolean;
   /** The whole sentence, with name, value and bounds. */
   readonly message: string;
 }
@@ -44,13 +46,14 @@ export function parseSettings<const T extends readonly OptionTable[]>(
     const parsed = row && parseValue(row, value);
     if (!parsed) {
       const hint = didYouMean(name, rows.keys());
-      problems.push({ name, message: `${quote(name)} is not an option${hint}` });
+      problems.push({ name, isUnknown: true, message: `${quote(name)} is not an option${hint}` });
     } else if (given.has(name)) {
-      problems.push({ name, message: `${name} is set twice` });
+      problems.push({ name, isUnknown: false, message: `${name} is set twice` });
     } else if (parsed.ok) {
       values.set(name, parsed.value);
     } else {
-      problems.push({ name, message: `${name}: ${quote(value)} is not ${parsed.expected}` });
+      const message = `${name}: ${quote(value)} is not ${parsed.expected}`;
+      problems.push({ name, isUnknown: false, message });
     }
     given.add(name);
   }

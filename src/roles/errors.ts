@@ -10,7 +10,9 @@ export const NODE_ERRORS = {
       'with which nodes add themselves, or correct `name:` in the node\u2019s file.',
   },
   'MF-NODE-002': {
-    what: 'Settings in cn=farm or the listeners of the node are wrong',
+    what:
+      'Settings in cn=farm or the listeners of the node are wrong, or none of these is a service ' +
+      'that this release knows',
     means: 'At start the node does not serve; while it runs it goes on with the settings it has.',
     mend:
       'Run `mailfarm check`, which lists everything that is wrong at once, and correct ' +
@@ -59,5 +61,14 @@ export const NODE_ERRORS = {
     what: 'Two nodes have the same number',
     means: 'Both serve. Two replicas of the directory took both entries at one moment.',
     mend: '`mailfarm node set NAME --nid N` for one of them, with a number that no node has.',
+  },
+  'MF-NODE-009': {
+    what: 'The directory has a setting or a listener that this release does not know',
+    means:
+      'The node serves with all the others; of these it does nothing. A newer release may know ' +
+      'them, or a name is mistyped.',
+    mend:
+      'While nodes of two releases serve, nothing. Else `mailfarm check` lists them: take them ' +
+      'away by `mailfarm config set NAME` and `mailfarm node set NAME --listen …`.',
   },
 } as const;

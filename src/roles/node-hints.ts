@@ -48,7 +48,7 @@ export class NodeHints {
   }
 
   /** As the plan says from now on; what was open is closed. */
-  async follow(settled: Settled, cookie: string): Promise<void> {
+  async follow(settled: Pick<Settled, 'listen' | 'settings'>, cookie: string): Promise<void> {
     this.close();
     const at = settled.listen.find(({ service }) => service === HINTS);
     if (at === undefined) return;

@@ -4,13 +4,13 @@
  * away (DESIGN: everything but names and addresses of the directory is in the directory).
  */
 import type { Clock } from '../base/clock.ts';
-import { readLastGood, writeLastGood } from '../config/last-good.ts';
+import { readLastGood, writeLastGood, type LastGood } from '../config/last-good.ts';
 import type { NodeFile } from '../config/node-file.ts';
-import { parseSettings } from '../config/settings.ts';
+import { parseSettings, quote } from '../config/settings.ts';
 import { DirectoryUnavailable, type Directory, type NodeEntry } from '../directory/types.ts';
 import type { Logger } from '../log/types.ts';
 import { parseListen, type ListenAddress } from '../net/address.ts';
-import { LISTENERS } from './services.ts';
+import { isServiceName, LISTENERS } from './services.ts';
 import { TABLES } from './tables.ts';
 
 /** All that a worker needs to begin; plain data, because it travels over IPC. */
@@ -43,25 +43,58 @@ export const valuesOf = (plan: Pick<Plan, 'settings'>): Values =>
 export const hostNameOf = (plan: Pick<Plan, 'file'>, values: Values): string =>
   values['farm.host-name'] || plan.file.name;
 
+/**
+ * A setting or a listener that this release has no name for. Nodes of several releases read one
+ * directory (decision 27): an older one goes on without what only a newer one knows, and says so.
+ */
+export interface Unknown {
+  /** The name of the setting, or the listener as it is written. */
+  readonly name: string;
+  /** The whole sentence. */
+  readonly message: string;
+}
+
+/** What is wrong keeps a node from starting, what is unknown does not. */
+export interface Checked {
+  readonly listen: readonly ListenAddress[];
+  readonly problems: readonly string[];
+  readonly unknown: readonly Unknown[];
+}
+
 /** Everything wrong with listeners and settings, at once. */
 export function checkDirectoryPart(part: {
   readonly node: string;
   readonly listen: readonly string[];
   readonly settings: Iterable<readonly [string, string]>;
-}): { readonly listen: readonly ListenAddress[]; readonly problems: readonly string[] } {
-  const problems = parseSettings(TABLES, part.settings).problems.map(
-    (p) => `cn=farm: ${p.message}`,
+}): Checked {
+  const found = parseSettings(TABLES, part.settings).problems.map(
+    ({ name, message, isUnknown }) => ({ name, message: `cn=farm: ${message}`, isUnknown }),
   );
+  const { listen, problems, unknown } = checkListeners(part.node, part.listen);
+  const wrong = found.filter(({ isUnknown }) => !isUnknown).map(({ message }) => message);
+  const strange = found.filter(({ isUnknown }) => isUnknown);
+  return {
+    listen,
+    problems: [...wrong, ...problems],
+    unknown: [...strange.map(({ name, message }) => ({ name, message })), ...unknown],
+  };
+}
+
+/** The same for listeners alone. Who serves nothing that it knows has a problem. */
+export function checkListeners(node: string, texts: readonly string[]): Checked {
+  const problems: string[] = [];
+  const unknown: Unknown[] = [];
   const listen: ListenAddress[] = [];
   const seen = new Set<string>();
-  if (part.listen.length === 0) problems.push(`node ${part.node} names no listener: MF-NODE-001`);
-  for (const text of part.listen) {
+  if (texts.length === 0) problems.push(`node ${node} names no listener: MF-NODE-001`);
+  for (const text of texts) {
     const parsed = parseListen(text);
     if (typeof parsed === 'string') {
       problems.push(`mwListen: ${parsed}`);
     } else if (!LISTENERS.includes(parsed.service)) {
       const known = LISTENERS.join(', ');
-      problems.push(`mwListen: "${text}" names no service; there are ${known}`);
+      const message = `mwListen: ${quote(text)} names no service; there are ${known}`;
+      unknown.push({ name: text, message });
     } else if (seen.has(`${parsed.host} ${parsed.port}`)) {
       problems.push(`mwListen: "${text}" has an address that another listener has`);
     } else {
@@ -69,11 +102,32 @@ export function checkDirectoryPart(part: {
       listen.push(parsed);
     }
   }
-  return { listen, problems };
+  const serves = listen.some(({ service }) => isServiceName(service));
+  if (serves || unknown.length === 0) return { listen, problems, unknown };
+  return { listen, problems: [...problems, ...unknown.map(({ message }) => message)], unknown: [] };
 }
 
-/** What the directory says. */
-export type Settled = Pick<Plan, 'listen' | 'settings'>;
+type Pairs = readonly (readonly [name: string, value: string])[];
+
+/** What the directory says: of it this release runs what it knows. */
+export interface Settled extends Pick<Plan, 'listen' | 'settings'> {
+  /** All of it: another release that starts from the last good answer may know more. */
+  readonly said: { readonly listen: readonly string[]; readonly settings: Pairs };
+  readonly unknown: readonly Unknown[];
+}
+
+/** @throws PlanError with everything that is wrong */
+function settle(node: string, listen: readonly string[], settings: Pairs): Settled {
+  const checked = checkDirectoryPart({ node, listen, settings });
+  if (checked.problems.length > 0) throw new PlanError(checked.problems);
+  const strange = new Set(checked.unknown.map(({ name }) => name));
+  return {
+    listen: checked.listen,
+    settings: settings.filter(([name]) => !strange.has(name)),
+    said: { listen, settings },
+    unknown: checked.unknown,
+  };
+}
 
 /** What a node runs: the listeners of its entry, else those of the farm (`node.listen`). */
 export function listenersOf(
@@ -100,10 +154,10 @@ export async function askDirectory(
   if (!entry && (!join || texts.length === 0)) {
     throw new PlanError([`The directory has no node "${node}": MF-NODE-001`]);
   }
-  const { listen, problems } = checkDirectoryPart({ node, listen: texts, settings });
-  if (problems.length > 0) throw new PlanError(problems);
-  if (!entry) await join?.(listen);
-  return { listen, settings: [...settings].toSorted(([a], [b]) => (a < b ? -1 : 1)) };
+  const pairs = [...settings].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const settled = settle(node, texts, pairs);
+  if (!entry) await join?.(settled.listen);
+  return settled;
 }
 
 /** Asks the directory, falling back to the last good answer while it is away. */
@@ -123,11 +177,21 @@ export async function loadSettled(parts: {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     const last = await readLastGood(file.data);
     if (!last) throw error;
-    const { listen, problems } = checkDirectoryPart({ node: file.name, ...last });
-    if (problems.length > 0) throw error;
+    const settled = settledBefore(file.name, last);
+    if (!settled) throw error;
     const ageS = Math.round((clock.now() - last.savedAt) / 1000);
     logger.warn({ code: 'MF-NODE-004', ageS, err: error }, 'directory away, last good settings');
-    return { listen, settings: [...last.settings] };
+    return settled;
+  }
+}
+
+/** The last good answer as this release takes it; undefined where it cannot run it. */
+function settledBefore(node: string, last: LastGood): Settled | undefined {
+  try {
+    return settle(node, last.listen, [...last.settings]);
+  } catch (error) {
+    if (error instanceof PlanError) return undefined;
+    throw error;
   }
 }
 
@@ -137,9 +201,9 @@ export async function keep(
   parts: { readonly file: NodeFile; readonly logger: Logger; readonly clock: Clock },
 ): Promise<void> {
   const { file, logger, clock } = parts;
-  const listen = settled.listen.map(formatListen);
+  const { listen, settings } = settled.said;
   try {
-    await writeLastGood(file.data, { settings: new Map(settled.settings), listen }, clock);
+    await writeLastGood(file.data, { settings: new Map(settings), listen }, clock);
   } catch (error) {
     logger.warn({ data: file.data, err: error }, 'last good settings not kept');
   }

@@ -90,8 +90,10 @@ export async function supervise(options: SupervisorOptions): Promise<ExitName> {
     const settled = restrict(loaded, options.roles);
     const problems = await snapshotProblems(file, settled.listen);
     if (problems.length > 0) throw new PlanError(problems);
-    const plan = { file, ...settled, ticketKeys: randomBytes(48).toString('hex') };
+    const { listen, settings } = settled;
+    const plan = { file, listen, settings, ticketKeys: randomBytes(48).toString('hex') };
     const supervisor = new Supervisor(options, { directory, registration }, plan, ahead);
+    supervisor.note(loaded);
     return await supervisor.run(ended);
   } catch (error) {
     if (error instanceof PlanError) {
@@ -157,6 +159,9 @@ class Supervisor {
   readonly #ledger = createLedger<Worker>();
   readonly #scrapes = new Map<number, () => void>();
   #plan: Plan;
+  #unknown: Settled['unknown'] = [];
+  /** All that the directory said, as text. */
+  #said = '';
   #health: HttpServer | undefined;
   #scrape = 0;
   #serving = false;
@@ -230,7 +235,24 @@ class Supervisor {
       workers: () => this.#fleet.ready.length,
       stuck: () => this.#fleet.stuck,
       deaths: () => this.#fleet.deaths,
+      unknown: () => this.#unknown.map(({ name }) => name),
     });
+  }
+
+  /**
+   * Tells what the directory says and this release does not know, once; it shows while it lasts.
+   * @returns whether the directory says anything else than before, known or not
+   */
+  note({ said, unknown }: Settled): boolean {
+    const before = new Set(this.#unknown.map(({ name }) => name));
+    this.#unknown = unknown;
+    for (const { name, message } of unknown) {
+      if (before.has(name)) continue;
+      this.#options.logger.warn({ code: 'MF-NODE-009', name }, `left out: ${message}`);
+    }
+    const last = this.#said;
+    this.#said = JSON.stringify(said);
+    return this.#said !== last;
   }
 
   async run(ended: Promise<void>): Promise<ExitName> {
@@ -379,11 +401,11 @@ class Supervisor {
       this.#directory.invalidate();
       const asked = await askDirectory(this.#directory, file.name);
       const settled = restrict(asked, this.#options.roles);
+      if (this.note(asked) || why === 'signal') await keep(asked, { file, logger, clock });
       const before = JSON.stringify([this.#plan.listen, this.#plan.settings]);
       const changed = JSON.stringify([settled.listen, settled.settings]) !== before;
       if (!changed && why === 'timer') return;
-      this.#plan = { ...this.#plan, ...settled };
-      await keep(asked, { file, logger, clock });
+      this.#plan = { ...this.#plan, listen: settled.listen, settings: settled.settings };
       logger.info({ why, changed }, 'settings read again, workers are replaced');
       await this.#fleet.replaceAll(this.#plan, valuesOf(this.#plan)['net.drain.time']);
       await this.#listen();

@@ -38,7 +38,8 @@ async function run(call: Call): Promise<number> {
     const faults = volumes.flatMap((problem) => problem ?? []);
     const farm = await ownAddresses(read.value, directory);
     const problems = [...part.problems, ...snapshot, ...faults, ...farm.problems];
-    return report(call, problems, farm.notes);
+    const unknown = part.unknown.map(({ message }) => `${message}: MF-NODE-009, left out`);
+    return report(call, problems, [...unknown, ...farm.notes]);
   } catch (error) {
     if (!(error instanceof DirectoryUnavailable)) throw error;
     call.out.note(`the directory does not answer: ${error.message}`);

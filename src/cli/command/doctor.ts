@@ -4,8 +4,9 @@ import { defaults } from '../../config/options.ts';
 import { exitCode } from '../../config/exit.ts';
 import { AdminError } from '../../directory/admin/admin.ts';
 import { silentLogger } from '../../log/types.ts';
+import type { Directory } from '../../directory/types.ts';
 import { openDirectory } from '../../roles/directory.ts';
-import { valuesOf } from '../../roles/plan.ts';
+import { checkDirectoryPart, listenersOf, valuesOf } from '../../roles/plan.ts';
 import { diagnose, type Diagnosis } from '../../volumes/doctor/checks.ts';
 import { examine, type ExamineOptions } from '../../volumes/doctor/examine.ts';
 import { judgeFarm } from '../../volumes/doctor/judge-directory.ts';
@@ -79,6 +80,7 @@ async function askFarm(call: Call): Promise<Targets> {
   const directory = openDirectory({ file, logger: silentLogger, clock });
   try {
     const [volumes, settings] = [await directory.volumes(), await directory.settings()];
+    const strange = await strangeTo(file.name, directory, settings);
     const unknown = call.args.filter((name) => !volumes.some((volume) => volume.name === name));
     if (unknown.length > 0) {
       const names = volumes.map(({ name }) => name).join(', ');
@@ -91,10 +93,29 @@ async function askFarm(call: Call): Promise<Targets> {
     };
     const table = volumes.map(({ name }) => name);
     const { nodes, strays, complaints } = await askAdmin(call, volumes);
-    return { targets: volumes, farm: { table, strays, nodes, reserve }, complaints };
+    const farm = { table, strays, nodes, reserve };
+    return { targets: volumes, farm, complaints: [...complaints, ...strange] };
   } finally {
     await directory.close();
   }
+}
+
+/** What the directory says and this release does not know (MF-NODE-009). */
+async function strangeTo(
+  node: string,
+  directory: Directory,
+  settings: ReadonlyMap<string, string>,
+): Promise<readonly Complaint[]> {
+  const listen = listenersOf(await directory.node(node), settings);
+  const { unknown } = checkDirectoryPart({ node, listen, settings });
+  return unknown.map(({ name, message }) => ({
+    severity: 'warning',
+    wrong: `${message} (MF-NODE-009)`,
+    mail: 'Nodes of this release do nothing of it. Mail flows.',
+    mend: settings.has(name)
+      ? ['nothing, while nodes of a newer release know it; else', `mailfarm config set ${name}`]
+      : ['nothing, while it waits for a newer release; else', 'mailfarm node set NAME --listen …'],
+  }));
 }
 
 const STRAYS_MAX = 1000;

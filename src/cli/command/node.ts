@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/clock.ts';
 import { AdminError, type Admin } from '../../directory/admin/admin.ts';
 import type { NodeEntry } from '../../directory/types.ts';
-import { checkDirectoryPart, valuesOf } from '../../roles/plan.ts';
+import { checkListeners, valuesOf } from '../../roles/plan.ts';
 import { beatMs, isSilent, statusInWords } from '../../roles/status.ts';
 import { freeNumber } from '../../directory/registration.ts';
 import { withAdmin, withChange } from '../administration.ts';
@@ -85,8 +85,9 @@ const NODE_FIELDS = {
 function nodeValues(call: Call): { listen?: readonly string[]; nid?: number; server?: string } {
   const listen = flagList(call, 'listen');
   if (call.flags['listen'] !== undefined) {
-    const { problems } = checkDirectoryPart({ node: word(call, 0), listen, settings: [] });
-    if (problems.length > 0) throw new UsageError(problems.join('\n'));
+    const { problems, unknown } = checkListeners(word(call, 0), listen);
+    const wrong = [...problems, ...unknown.map(({ message }) => message)];
+    if (wrong.length > 0) throw new UsageError(wrong.join('\n'));
   }
   const nid = flagCount(call, 'nid');
   const server = flagText(call, 'server');

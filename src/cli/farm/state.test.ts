@@ -91,3 +91,16 @@ test('what waits is counted once, however many nodes count it', () => {
     '5 letters wait for a volume',
   ]);
 });
+
+test('what the release of a node does not know is a warning that names it', () => {
+  const body = page(
+    1,
+    'mailfarm_node_unknown{name="smtp.future"} 1\nmailfarm_node_unknown{name="x *:4"} 1\n',
+  );
+  const states = [nodeState(entry('a'), asked(body), false)];
+  const farm = farmState(states, [], told(states, body));
+  expect(complaintsOf(farm)).toEqual({
+    errors: [],
+    warnings: ['node a does not know smtp.future, x *:4 (MF-NODE-009)'],
+  });
+});

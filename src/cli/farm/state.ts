@@ -25,6 +25,8 @@ export interface NodeState {
   /** `ok`: it answers and is ready. `unknown`: nobody here can ask it. */
   readonly health: 'ok' | 'limps' | 'not-ready' | 'dead' | 'unknown';
   readonly why: readonly string[];
+  /** Settings and listeners that its release does not know. */
+  readonly unknown: readonly string[];
   readonly workers: number | undefined;
   readonly sessions: number | undefined;
   readonly days: Days;
@@ -66,7 +68,7 @@ interface Told {
 export function nodeState(entry: NodeEntry, asked: Asked, silent: boolean): NodeState {
   const { name, status, version, beatAt } = entry;
   const known = { name, status, version, beatAt, silent, days: parseDays(asked.days) };
-  const nothing = { workers: undefined, sessions: undefined };
+  const nothing = { unknown: [], workers: undefined, sessions: undefined };
   if (asked.metrics === undefined) {
     const why = ['no health listener that can be asked from here'];
     return { ...known, ...nothing, health: 'unknown', why };
@@ -81,6 +83,9 @@ export function nodeState(entry: NodeEntry, asked: Asked, silent: boolean): Node
     ...known,
     health: isReady ? (reasons.length > 0 ? 'limps' : 'ok') : 'not-ready',
     why: reasons,
+    unknown: samples
+      .filter(({ name: metric, value }) => metric === 'mailfarm_node_unknown' && value > 0)
+      .flatMap(({ labels }) => labels['name'] ?? []),
     workers: sumOf(samples, 'mailfarm_node_workers'),
     sessions: sumOf(samples, 'mailfarm_net_connections'),
   };
@@ -177,6 +182,10 @@ export function complaintsOf(farm: FarmState): {
     else if (health === 'not-ready') errors.push(`node ${name} is not ready: ${reasons}`);
     else if (health === 'limps') warnings.push(`node ${name}: ${reasons}`);
     else if (silent) errors.push(`node ${name} is silent: no beat for three times its interval`);
+  }
+  for (const { name, unknown } of farm.nodes) {
+    if (unknown.length === 0) continue;
+    warnings.push(`node ${name} does not know ${unknown.join(', ')} (MF-NODE-009)`);
   }
   for (const { name, downAt, seenBy, full } of farm.volumes) {
     if (downAt.length > 0) {

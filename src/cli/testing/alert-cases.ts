@@ -60,6 +60,7 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase | 'always'>> = {
   },
   MailfarmNoWorkers: level(at('mailfarm_node_workers'), 0, 2),
   MailfarmWorkersStuck: level(at('mailfarm_node_workers_stuck'), 1, 0),
+  MailfarmSettingUnknown: level(at('mailfarm_node_unknown', label('name', 'smtp.future')), 1, 0),
   MailfarmWorkersDie: rise(at('mailfarm_node_worker_deaths_total')),
   MailfarmEventLoopLag: level(at('mailfarm_process_event_loop_lag_seconds'), 2, 0.3),
   MailfarmConnectionsRefused: rise(
