@@ -52,13 +52,23 @@ export async function withAdmin<T>(call: Call, work: (admin: Admin) => Promise<T
   }
 }
 
-/** The same for a change: nodes of this machine are told, so that it is effective at once. */
-export const withChange = <T>(call: Call, work: (admin: Admin) => Promise<T>): Promise<T> =>
+/**
+ * The same for a change: nodes of this machine are told, so that it is effective at once.
+ * @param isChange whether anything was changed; what failed halfway may have been
+ */
+export const withChange = <T>(
+  call: Call,
+  work: (admin: Admin) => Promise<T>,
+  isChange: (result: T) => boolean = () => true,
+): Promise<T> =>
   withAdmin(call, async (admin) => {
+    let changed = true;
     try {
-      return await work(admin);
+      const result = await work(admin);
+      changed = isChange(result);
+      return result;
     } finally {
-      await hintNodes(admin);
+      if (changed) await hintNodes(admin);
     }
   });
 

@@ -9,6 +9,7 @@ export const GROUPS: Readonly<Record<string, () => Promise<Group>>> = {
   serve: async () => ({ serve: (await import('./command/serve.ts')).serve }),
   check: async () => ({ check: (await import('./command/check.ts')).check }),
   doctor: async () => ({ doctor: (await import('./command/doctor.ts')).doctor }),
+  apply: async () => ({ apply: (await import('./command/apply.ts')).applyCommand }),
   user: async () => (await import('./command/users.ts')).USER_COMMANDS,
   alias: async () => (await import('./command/alias.ts')).ALIAS_COMMANDS,
   forward: async () => (await import('./command/forward.ts')).FORWARD_COMMANDS,

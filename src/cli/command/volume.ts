@@ -35,6 +35,15 @@ const FIELDS = {
   use: { type: 'string', choices: VOLUME_USES, doc: 'spool holds mail that waits, no mailboxes' },
 } as const satisfies OptionRows;
 
+/** Makes what is mounted there a volume, or finds that it is one. @returns its identity */
+export const sentinelAt = async (path: string, name: string, identity?: string): Promise<string> =>
+  await makeVolume({
+    path: await realpath(path),
+    name,
+    random,
+    ...(identity === undefined ? {} : { identity }),
+  });
+
 /** The path is made a volume first: an entry without a sentinel would only defer mail. */
 async function addVolume(call: Call): Promise<void> {
   const path = flagText(call, 'path');
@@ -45,12 +54,7 @@ async function addVolume(call: Call): Promise<void> {
   const identity =
     given !== undefined && call.flags['no-init'] === true
       ? given
-      : await makeVolume({
-          path: await realpath(path),
-          name,
-          random,
-          ...(given === undefined ? {} : { identity: given }),
-        });
+      : await sentinelAt(path, name, given);
   const weight = flagCount(call, 'weight');
   const state = flagText(call, 'state');
   const use = flagText(call, 'use');

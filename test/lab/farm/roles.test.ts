@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isMap, parseDocument, visit } from 'yaml';
-import { runOrThrow } from '../../harness/process.ts';
+import { play } from './play.ts';
 import { ANSIBLE, copyInventory, editHosts, EXAMPLE } from './prepare.ts';
 
 const SECRET = 'a-secret-of-thirty-characters.';
@@ -14,34 +14,29 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function play(inventory: string, content: object, ...words: string[]): Promise<string> {
-  const path = join(folder, 'play.yml');
-  writeFileSync(path, JSON.stringify([{ connection: 'local', gather_facts: false, ...content }]));
-  const env = { ANSIBLE_NOCOLOR: '1', ANSIBLE_CONFIG: join(ANSIBLE, 'ansible.cfg') };
-  const argv = ['ansible-playbook', '-i', inventory, path, ...words];
-  return (await runOrThrow(argv, { cwd: ANSIBLE, env, ms: 300_000 })).toString('utf8');
-}
-
 test('no task shows a secret: neither in the list of processes nor in what ansible tells', async () => {
   const script =
     'printf %s "$SECRET" | wc -c; ps -eo args | grep -c "[t]hirty" >&2; echo "$SECRET"';
   const seen = join(folder, 'seen');
   writeFileSync(join(folder, 'secret'), SECRET);
   const said = await play(
-    'localhost,',
     {
-      hosts: 'localhost',
-      vars: { value: `{{ lookup('ansible.builtin.file', '${folder}/secret') }}` },
-      tasks: [
-        { farm_command: { script, secrets: { SECRET: '{{ value }}' } }, register: 'told' },
-        {
-          'ansible.builtin.copy': {
-            content: '{{ told.stdout }} {{ told.stderr }}',
-            dest: seen,
-            mode: '0600',
+      folder,
+      inventory: 'localhost,',
+      content: {
+        hosts: 'localhost',
+        vars: { value: `{{ lookup('ansible.builtin.file', '${folder}/secret') }}` },
+        tasks: [
+          { farm_command: { script, secrets: { SECRET: '{{ value }}' } }, register: 'told' },
+          {
+            'ansible.builtin.copy': {
+              content: '{{ told.stdout }} {{ told.stderr }}',
+              dest: seen,
+              mode: '0600',
+            },
           },
-        },
-      ],
+        ],
+      },
     },
     '-vvv',
   );
@@ -103,7 +98,7 @@ test('a farm whose private network has IPv6 alone', async () => {
   const lookup = (name: string): string =>
     `'${name}': lookup('ansible.builtin.template', '${ANSIBLE}/roles/${name}.j2')`;
   const all = names.map(lookup).join(', ');
-  await play(own, {
+  const content = {
     hosts: 'ldap1',
     roles: ['farm'],
     vars: {
@@ -113,7 +108,8 @@ test('a farm whose private network has IPv6 alone', async () => {
     tasks: [
       { 'ansible.builtin.copy': { content: `{{ {${all}} | to_json }}`, dest, mode: '0600' } },
     ],
-  });
+  };
+  await play({ folder, inventory: own, content });
   const texts = JSON.parse(readFileSync(dest, 'utf8')) as Record<string, string>;
   for (const name of names) {
     const text = texts[name];
