@@ -105,7 +105,10 @@ def main():
         done = []  # It ended before it compared anything.
     told = {"changed": bool(done), "done": done, "diff": {"prepared": "".join(f"{line}\n" for line in done)}}
     if result.returncode != 0:
-        module.fail_json(msg=(result.stderr or result.stdout).strip(), **told)
+        said = (result.stderr or result.stdout).strip()
+        if 'no command "apply' in said:
+            said += "\nThe release here is older than these playbooks: upgrade.yml first, or take those of its time."
+        module.fail_json(msg=said, **told)
     module.exit_json(**told)
 
 

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testDirectory } from '../../../test/harness/directory.ts';
@@ -58,6 +58,22 @@ test('one part in the form of slapd.conf; another database', async () => {
   expect(conf.out).not.toContain('attributetype');
   const other = await run({ part: 'indexes', database: 'olcDatabase={2}mdb,cn=config' });
   expect(other.out).toMatch(/^dn: olcDatabase=\{2\}mdb,cn=config$/m);
+});
+
+test('each part into a file, as it would be printed; a wrong suffix writes none', async (ctx) => {
+  const into = testDirectory(ctx);
+  const wrong = { into, suffix: 'dc="x', form: 'slapd.conf' };
+  await expect(run(wrong)).rejects.toThrow(/--suffix .* cannot stand/);
+  expect(readdirSync(into)).toEqual([]);
+  const suffix = 'dc=example,dc=test';
+  await run({ into, suffix, form: 'slapd.conf' });
+  const parts = ['access', 'database', 'indexes', 'modules', 'schema'];
+  expect(readdirSync(into).toSorted()).toEqual(parts.map((part) => `${part}.conf`));
+  for (const part of parts) {
+    const { out } = await run({ part, suffix, form: 'slapd.conf' });
+    expect(readFileSync(join(into, `${part}.conf`), 'utf8')).toBe(out);
+  }
+  await expect(run({ into, part: 'schema' })).rejects.toThrow(UsageError);
 });
 
 test('the frame has new passwords each time: hashes in it, the passwords beside it', async () => {

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SuffixError } from '../../directory/openldap/config.ts';
 import { frameLdif } from '../../directory/openldap/frame.ts';
 import {
@@ -18,12 +20,13 @@ const CHOICES = ['all', ...PARTS, 'frame'] as const;
 
 export const schema: Command = {
   usage:
-    '[--part PART] [--form FORM] [--suffix DN] [--database DN] ' +
+    '[--part PART | --into DIR] [--form FORM] [--suffix DN] [--database DN] ' +
     '[--admin-password-file FILE] [--frontend-password-file FILE]',
   summary: 'Prints what an OpenLDAP server is told to hold a farm: schema, rights, indexes, tree',
   examples: [
     'mailfarm schema --suffix dc=example,dc=test > mailfarm.ldif',
     'mailfarm schema --form slapd.conf --part schema > /etc/ldap/schema/mailfarm.schema',
+    'mailfarm schema --form slapd.conf --into /etc/ldap/mailfarm',
     'mailfarm schema --part frame --suffix dc=example,dc=test > frame.ldif',
   ],
   options: {
@@ -32,6 +35,11 @@ export const schema: Command = {
       value: 'PART',
       choices: CHOICES,
       doc: 'What to print; frame is the tree to begin with, and all is everything but it',
+    },
+    into: {
+      type: 'string',
+      value: 'DIR',
+      doc: 'Writes a file for each part but the frame: schema.conf, or schema.ldif, …',
     },
     form: {
       type: 'string',
@@ -62,8 +70,13 @@ export const schema: Command = {
     const form = chosen<Form>(call, 'form', FORMS, 'cn=config');
     const suffix = flagText(call, 'suffix') ?? DEFAULT_SUFFIX;
     const database = flagText(call, 'database');
+    const into = flagText(call, 'into');
+    if (into !== undefined && call.flags['part'] !== undefined) {
+      throw new UsageError('--into writes all parts: --part is for one');
+    }
     try {
-      if (part === 'frame') await printFrame(call, suffix);
+      if (into !== undefined) await writeParts(into, { form, suffix, database });
+      else if (part === 'frame') await printFrame(call, suffix);
       else await call.out.raw(text(part, { form, suffix, database }));
     } catch (error) {
       if (error instanceof SuffixError) throw new UsageError(`--suffix ${error.message}`);
@@ -74,6 +87,18 @@ export const schema: Command = {
 
 const text = (part: Part | 'all', options: Parameters<typeof configuration>[1]): string =>
   part === 'all' ? wholeConfiguration(options) : configuration(part, options);
+
+/** Five parts by one process: a server that is set up wants each in a file of its own. */
+async function writeParts(
+  directory: string,
+  options: Parameters<typeof configuration>[1],
+): Promise<void> {
+  const ending = options.form === 'slapd.conf' ? 'conf' : 'ldif';
+  const texts = PARTS.map((part) => [part, configuration(part, options)] as const);
+  for (const [part, content] of texts) {
+    await writeFile(join(directory, `${part}.${ending}`), content);
+  }
+}
 
 /** Passwords that were made here go to the terminal, not into the file. */
 async function printFrame(call: Call, suffix: string): Promise<void> {

@@ -104,6 +104,16 @@ exec ${TREE}/src/cli/mailfarm "$@"\n`;
     expect(starts).toBe(1);
   });
 
+  test('a release that is older than the playbooks is named as such', async () => {
+    const command = join(cli.dir, 'older');
+    // The word is one that no release knows: what is told of it is what an older one tells.
+    const text = `#!/bin/sh\nexec ${TREE}/src/cli/mailfarm "apply older" "$@"\n`;
+    writeFileSync(command, text, { mode: 0o755 });
+    const [told] = await tell({ command });
+    expect(told).toMatchObject({ changed: false, done: [] });
+    expect(told.msg).toMatch(/no command "apply.*\n.*\nThe release here is older than these play/);
+  });
+
   test('the password is in no argument and in nothing that is told', async () => {
     const { bindPassword } = cli.directory.admin;
     const content = {
