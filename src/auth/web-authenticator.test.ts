@@ -259,6 +259,28 @@ test('signing out ends the session here at once, on other nodes at the next look
   expect(nobody).toMatchObject({ setCookie: expect.stringContaining('Max-Age=0') as string });
 });
 
+test('a look that was under way while the user signed out opens nothing again', async () => {
+  const { node, forward, book } = farm();
+  const one = node();
+  const cookie = await signedIn(one);
+  forward(60_000);
+  const seen = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const state = book.state.bind(book);
+  book.state = async (account, id) => {
+    const found = await state(account, id);
+    seen.resolve();
+    await goOn.promise;
+    return found;
+  };
+  const under = one.authenticate(withCookie(cookie));
+  await seen.promise;
+  expect((await one.signOut(withCookie(cookie))).isEnded).toBe(true);
+  goOn.resolve();
+  expect(await kindOf(under)).toBe('unknown');
+  expect(await kindOf(one.authenticate(withCookie(cookie)))).toBe('unknown');
+});
+
 test('the volume away: sign-in and sessions go on; the list has the sign-in later', async () => {
   const { node, book, forward, alice } = farm();
   const one = node();

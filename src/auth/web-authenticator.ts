@@ -26,6 +26,8 @@
  * - Two requests renew the cookie at once: both cookies are good, the browser keeps one of them.
  * - A request is under way while its user signs out: its answer may bring a fresh cookie after the
  *   one that took it away. The sign-in has ended all the same: here at once, elsewhere at the look.
+ * - A look is under way while its user signs out, and saw the fact before it was taken away: what
+ *   was remembered meanwhile, that the session has ended, is not overwritten by it.
  * - Keys are rotated: what the previous one sealed is opened and sealed again. After two rotations
  *   within `auth.web.idle` who was away in between signs in again.
  */
@@ -292,9 +294,16 @@ class CookieAuthenticator implements WebAuthenticator {
     if (seen && clock.now() - seen.at < options['auth.web.recheck']) return seen.result;
     const running = this.#looking.get(key);
     if (running) return await running;
-    const looking = this.#look(session).finally(() => this.#looking.delete(key));
+    const looking = this.#lookFirst(key, session).finally(() => this.#looking.delete(key));
     this.#looking.set(key, looking);
-    const result = await looking;
+    return await looking;
+  }
+
+  /** What has ended while it was looked at has ended, whatever was still seen. */
+  async #lookFirst(key: string, session: SealedSession): Promise<Checked> {
+    const result = await this.#look(session);
+    const meanwhile = this.#seen.get(key)?.result;
+    if (meanwhile?.kind === 'ended') return meanwhile;
     this.#remember(key, result);
     return result;
   }
