@@ -12,7 +12,7 @@ import { MemoryStore } from '../../mailbox/memory.ts';
 import type { Folder, Mail } from '../../mailbox/mail.ts';
 import { StoreError } from '../../volumes/error.ts';
 import { mbox } from './mbox.ts';
-import { exportRoutes, safePath } from './routes.ts';
+import { ExportPaths, exportRoutes, safePath } from './routes.ts';
 import { zip } from './zip.ts';
 
 const run = promisify(execFile);
@@ -185,6 +185,53 @@ test('names unpack below where they are unpacked, on any system', () => {
   expect(safePath('CON/aux.txt/com1')).toBe('_CON/_aux.txt/_com1');
   expect(safePath('Entwürfe/Ответы')).toBe('Entwürfe/Ответы');
   expect(safePath('//')).toBe('_/_/_');
+});
+
+test('[P-06] mail of two folders never has one name in an archive, on any system', async () => {
+  const paths = new ExportPaths();
+  const folders = [
+    'a:b',
+    'a?b',
+    'A_B',
+    'a_b_2',
+    'a_b',
+    'caf\u00e9',
+    'cafe\u0301',
+    'x',
+    'x/000001.eml',
+  ];
+  const given = folders.map((folder) => paths.of(folder));
+  expect(given).toEqual([
+    'a_b',
+    'a_b_2',
+    'A_B_3',
+    'a_b_2_2',
+    'a_b_4',
+    'caf\u00e9',
+    'cafe\u0301_2',
+    'x',
+    'x/_000001.eml',
+  ]);
+  expect(folders.map((folder) => paths.of(folder))).toEqual(given);
+
+  const account = memoryAccount({ login: 'alice@example.test' });
+  const store = new MemoryStore();
+  const mail = await store.openMail(account);
+  for (const name of ['Plan: A', 'Plan? A']) {
+    await mail.create(name);
+    const draft = await mail.draft(name, { letters: '', keywords: [] });
+    await draft.write(Buffer.from(`Subject: ${name}\n\n`));
+    await mail.append(name, [draft]);
+  }
+  const user = { account, login: account.login, session: 'x', password: 'demo' };
+  const web = { authenticate: async () => ({ kind: 'known', user }) as const };
+  const node = await startWeb([(app) => exportRoutes(app, { web: web as never, store })], {
+    describe: problemOf,
+  });
+  const response = await fetch(`${node.base}/self/export/mail.zip`);
+  const found = await unpacked(Buffer.from(await response.arrayBuffer()));
+  expect(Object.keys(found)).toEqual(['Plan_ A/000001.eml', 'Plan_ A_2/000001.eml']);
+  await node.close();
 });
 
 test('[P-06] all mail is exported, without what is deleted meanwhile; a hung volume breaks it off', async () => {

@@ -122,11 +122,39 @@ async function openIfThere(mail: Mail, name: string): Promise<Folder | undefined
 }
 
 async function* asEntries(messages: AsyncIterable<Exported>) {
+  const paths = new ExportPaths();
   for await (const { folder, message, at, content } of messages) {
     const number = String(message.uid).padStart(6, '0');
-    yield { name: `${safePath(folder)}/${number}.eml`, at, content };
+    yield { name: `${paths.of(folder)}/${number}.eml`, at, content };
   }
 }
+
+/**
+ * No two folders have one path, on any system. `a:b` and `a?b` are both safe as `a_b`; `Work` and
+ * `work`, or a letter and its accent in one character or two, are one directory on some. Numbers
+ * begin with 1 in each folder: mail of one would be written over that of the other as it is
+ * unpacked.
+ */
+export class ExportPaths {
+  readonly #paths = new Map<string, string>();
+  readonly #taken = new Set<string>();
+
+  of(folder: string): string {
+    const known = this.#paths.get(folder);
+    if (known !== undefined) return known;
+    const safe = safePath(folder);
+    let path = safe;
+    for (let next = 2; this.#taken.has(sameName(path)); next += 1) path = `${safe}_${next}`;
+    this.#taken.add(sameName(path));
+    this.#paths.set(folder, path);
+    return path;
+  }
+}
+
+/**
+ * Upper case first: it writes `ß` and a final sigma like the letters that systems hold them for.
+ */
+const sameName = (path: string): string => path.normalize('NFC').toUpperCase().toLowerCase();
 
 async function* asMbox(messages: AsyncIterable<Exported>) {
   for await (const { folder, message, at, content } of messages) {
@@ -139,8 +167,11 @@ export const safePath = (folder: string): string =>
   folder
     .split('/')
     .map((part) => part.replace(/[\p{Cc}<>:"\\|?*]/gu, '_').replace(/^[. ]+|[. ]+$/g, '_'))
-    .map((part) => (part === '' || DEVICES.test(part) ? `_${part}` : part))
+    .map((part) => (part === '' || DEVICES.test(part) || FILE.test(part) ? `_${part}` : part))
     .join('/');
 
 /** Names that Windows keeps for devices, with whatever extension. */
 const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** A folder within another may not have the path of a message there. */
+const FILE = /^\d+\.eml$/i;
