@@ -130,6 +130,20 @@ describe('a request', () => {
     expect(await sent).toBe('0');
   });
 
+  it('has no half of a character in it, for which a server would refuse the whole', async () => {
+    const bodies: string[] = [];
+    const fetch = async (url: string, { body }: RequestInit): Promise<Response> => {
+      if (typeof body === 'string') bodies.push(body);
+      return await Promise.resolve(Response.json(url === '/api' ? WELL : SESSION));
+    };
+    const connection = new Connection({ fetch, clock: new TestClock() });
+    await connection.open();
+    const batch = new Batch('a');
+    batch.add('Email/set', { create: { draft: { subject: 'half \ud83d, whole \u{1f600}' } } });
+    await connection.send(batch);
+    expect(bodies).toEqual([expect.stringContaining('half \ufffd, whole \u{1f600}')]);
+  });
+
   it('ends where nobody wants the answer any more', async () => {
     const { send, clock } = await connected(broken);
     const abort = new AbortController();

@@ -114,7 +114,7 @@ export class Connection extends Observable {
 
   /** @throws Unsure, Refused; AbortError where the signal says so */
   async send(batch: Batch, options: Send = {}): Promise<Answers> {
-    const body = JSON.stringify({ using: CAPABILITIES, methodCalls: batch.calls });
+    const body = JSON.stringify({ using: CAPABILITIES, methodCalls: batch.calls }, wellFormed);
     const init = { method: 'POST', body, headers: { 'Content-Type': 'application/json' } };
     for (let tries = 0; ; tries += 1) {
       const response = await this.request(this.session.apiUrl, init, options);
@@ -220,6 +220,13 @@ export class Connection extends Observable {
 /** What a server says of a refusal, or its bare number. */
 export const problemText = async (response: Response): Promise<string> =>
   (await wordsOf(response)) ?? bare(response);
+
+/**
+ * Half of a character, of a text that was cut and pasted, becomes U+FFFD. I-JSON (RFC 7493 §2.1)
+ * has no such text and a server refuses all that comes with it: a draft would never be stored.
+ */
+const wellFormed = (_name: string, value: unknown): unknown =>
+  typeof value === 'string' ? value.toWellFormed() : value;
 
 const bare = ({ status }: Response): string => `HTTP ${status}`;
 
