@@ -278,6 +278,7 @@ describe.each(STORES)('Emails on %s', (kind) => {
     ['no mailbox', { mailboxIds: {} }, 'invalidProperties'],
     ['a foreign mailbox', { mailboxIds: { none: true } }, 'invalidProperties'],
     ['a keyword that is none', { 'keywords/a b': true }, 'invalidProperties'],
+    ['one that no object shows', { 'keywords/__PROTO__': true }, 'invalidProperties'],
     ['a keyword that is false', { keywords: { a: false } }, 'invalidProperties'],
     ['what cannot change', { subject: 'x' }, 'invalidProperties'],
     ['a patch in a patch', { keywords: {}, 'keywords/a': true }, 'invalidPatch'],

@@ -16,9 +16,13 @@ export interface Flags {
   readonly keywords: readonly string[];
 }
 
-/** §4.1.1: 1 to 255 of ASCII without ( ) { ] % * " \ and blanks. */
+/**
+ * §4.1.1: 1 to 255 of ASCII without ( ) { ] % * " \ and blanks. Nor `__proto__`: an object of
+ * ours does not hold it, so it would be told as set and never be seen.
+ */
 const KEYWORD = /^[!#$&'+-Z[^-z|}~]{1,255}$/;
-export const isKeyword = (text: string): boolean => KEYWORD.test(text);
+export const isKeyword = (text: string): boolean =>
+  KEYWORD.test(text) && keywordName(text) !== '__proto__';
 
 /** The keyword that another one is stored as: case does not distinguish them (§4.1.1). */
 export const keywordName = (keyword: string): string => keyword.toLowerCase();
@@ -48,7 +52,7 @@ export function keywordsOf(message: {
   }
   for (const keyword of message.keywords) {
     // Another tool may have written what no keyword may be, `__proto__` among it.
-    if (isKeyword(keyword) && keyword !== '__proto__') shown[keywordName(keyword)] = true;
+    if (isKeyword(keyword)) shown[keywordName(keyword)] = true;
   }
   return shown;
 }
