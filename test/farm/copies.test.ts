@@ -129,6 +129,14 @@ fi`;
   expect(files()).toEqual([WHOLE[0], 'cur/1.K1.h,S=2:2,RS', 'cur/3.K3.h,S=2:2,FS']);
 });
 
+test('[P-12] lost+found of a disk, which only root can list, is not asked for; a folder of that name is', async () => {
+  mkdirSync(join(volume, 'lost+found'));
+  put('lost+found/secret');
+  put('3f/a2/alice/lost+found/cur/5.K5.h,S=2');
+  expect(await copy()).toMatchObject({ code: 0 });
+  expect(files()).toEqual([...WHOLE, 'lost+found/cur/5.K5.h,S=2'].toSorted());
+});
+
 test('[P-12] a volume that is not mounted is no empty one: nothing is copied, nothing goes', async () => {
   for (let day = 0; day < 4; day++, now += DAY) expect(await copy()).toMatchObject({ code: 0 });
   const before = copies();
