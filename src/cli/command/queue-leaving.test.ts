@@ -258,11 +258,17 @@ test('[N-15] a spool volume that is away: the others are shown, and nobody says 
       expect(await ask(words)).toMatchObject({ code: MISSING, err: expect.stringMatching(away) });
     }
     renameSync(join(cli.dir, 'spool1'), `${path}1-away`);
+    await Promise.allSettled(volumes.table.volumes.map((volume) => volume.verify()));
+    expect(() => spools.open(TEXT.length)).toThrow('No spool volume is up');
     expect(await ask('queue list')).toMatchObject({ code: MISSING, out: '' });
     expect(await ask('list held')).toMatchObject({ code: MISSING, out: '' });
     renameSync(`${path}1-away`, join(cli.dir, 'spool1'));
   } finally {
     renameSync(`${path}-away`, path);
+  }
+  // Our own process saw them away, and would look again in its own time only.
+  for (const volume of volumes.table.volumes) {
+    await expect.poll(() => volume.verify(), { timeout: 30_000 }).toBeUndefined();
   }
   expect((await listed()).letters).toHaveLength(all);
 });
