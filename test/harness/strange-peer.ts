@@ -57,6 +57,8 @@ export interface PeerBehaviour {
   readonly octetMs?: number;
   /** So long after the final dot it says what became of the letter. */
   readonly endMs?: number;
+  /** Nor does it say so before this. */
+  readonly endAfter?: Promise<unknown>;
   readonly host?: string;
   readonly port?: number;
   /** Its name in the greeting and after EHLO. */
@@ -320,8 +322,9 @@ class Conversation {
     const asked = lmtp ? transaction.recipients.map((each) => each.address) : [''];
     const answers = asked.map((who) => this.#chosen('end', who) ?? '250 2.0.0 kept');
     this.#shared.letters.push({ ...transaction, session: this.#session, content, answers });
-    const { endMs = 0 } = this.#shared.behaviour;
+    const { endMs = 0, endAfter } = this.#shared.behaviour;
     if (endMs > 0) await new Promise((resolve) => setTimeout(resolve, endMs));
+    await endAfter;
     for (const each of answers) await this.#give(each);
   }
 
