@@ -1,0 +1,19 @@
+/**
+ * Preloaded into a restore (`node --import`): ends its process by SIGKILL behind the Nth message
+ * that it links to its name, before the program hears of it. A test that looks on from outside is
+ * too late on a busy machine.
+ */
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const last = Number(process.env['KILL_AT_LINK']);
+const link = fs.link;
+let made = 0;
+
+fs.link = (existing, added, done) =>
+  link(existing, added, (error) => {
+    const isPut = error === null && String(added).includes('.restored');
+    if (isPut && ++made === last) process.kill(process.pid, 'SIGKILL');
+    done(error);
+  });
+syncBuiltinESMExports();
