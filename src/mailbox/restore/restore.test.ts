@@ -280,6 +280,19 @@ test('[P-12] --at takes the newest snapshot not after it; what cannot be is said
   expect(one.folders).toMatchObject([{ restored: 1 }, {}]);
 });
 
+test('[P-12] a Maildir without mail in the copy of another volume hides no mail, however new it is', async () => {
+  await fill();
+  under.backUp(MONDAY);
+  const relative = under.maildir.replace(/^.*\/v1\//, '');
+  for (const name of [MONDAY, TUESDAY]) {
+    mkdirSync(join(under.backups, 'a0', name, relative, 'cur'), { recursive: true });
+  }
+  await expunge('INBOX', '1');
+  expect((await under.restore()).folders).toMatchObject([{ restored: 1 }, {}]);
+  rmSync(join(under.backups, 'v1'), { recursive: true });
+  await expect(under.restore()).rejects.toThrow('has no message: nothing is restored');
+});
+
 test('[P-12] a file of the backup that is not as long as its name says is never put', async () => {
   await fill();
   under.backUp(MONDAY);

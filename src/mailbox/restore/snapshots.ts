@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { SENTINEL_NAME } from '../../volumes/sentinel.ts';
 import { isDirectory, namesIn } from '../takeover/files.ts';
 
@@ -41,7 +42,10 @@ export const snapshotName = (at: number): string =>
   `${new Date(at).toISOString().slice(0, 19).replaceAll(':', '')}Z`;
 
 /**
- * The newest snapshot that was complete not after `at` and holds the mailbox.
+ * The newest snapshot that was complete not after `at` and holds mail of the mailbox. Of each
+ * volume its newest with the mailbox counts and no older one; a Maildir without a message on one
+ * volume is what two front ends left that placed a user at once, and hides no mail on another.
+ *
  * @param relative where the mailbox lies below a volume's root
  * @throws SnapshotError, system errors
  */
@@ -65,10 +69,17 @@ export async function findSnapshot(given: {
     const first = snapshotName(Math.min(...times));
     throw new SnapshotError(`${from} has no snapshot as old as that: its first is of ${first}`);
   }
+  const looked = new Set<string>();
+  let empty: string | undefined;
   for (const { path, at: when } of inTime.toSorted((a, b) => b.at - a.at)) {
     const maildir = `${path}/${relative}`;
-    if (await isMaildir(maildir)) return { path, at: when, maildir };
+    const volume = dirname(path);
+    if (looked.has(volume) || !(await isMaildir(maildir))) continue;
+    if (await holdsMail(maildir)) return { path, at: when, maildir };
+    looked.add(volume);
+    empty ??= maildir;
   }
+  if (empty !== undefined) throw new SnapshotError(`${empty} has no message: nothing is restored`);
   const [oldest, newest] = [Math.min(...times), Math.max(...inTime.map((each) => each.at))];
   const span = `${snapshotName(oldest)} to ${snapshotName(newest)}`;
   throw new SnapshotError(`No snapshot in ${from} (${span}) has a mailbox at ${relative}`);
@@ -76,6 +87,18 @@ export async function findSnapshot(given: {
 
 const isMaildir = async (path: string): Promise<boolean> =>
   (await isDirectory(`${path}/cur`)) || (await isDirectory(`${path}/new`));
+
+/** In the INBOX or a folder. */
+async function holdsMail(maildir: string): Promise<boolean> {
+  const folders = (await namesIn(maildir)).filter((name) => name.startsWith('.'));
+  for (const folder of ['', ...folders]) {
+    for (const part of ['cur', 'new']) {
+      const path = `${maildir}/${folder}/${part}`;
+      if ((await isDirectory(path)) && (await namesIn(path)).length > 0) return true;
+    }
+  }
+  return false;
+}
 
 type Found = Pick<Snapshot, 'path' | 'at'>;
 
