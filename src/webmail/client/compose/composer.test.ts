@@ -251,12 +251,52 @@ describe('[N-02] while a volume hangs', () => {
     expect(saved?.bodyValues['h']?.value).toEqual(signed);
   });
 
-  it('what could not be sent comes back as not saved, and is in Drafts in the end', async () => {
+  it('what was sent meanwhile waits outside of the queue, and goes once when it is back', async () => {
     const page = await opened();
     await typed(page);
     hang(page);
     page.app.letters.send();
-    await page.clock.pass(SEND_AFTER_MS + 1000);
+    await page.clock.pass(SEND_AFTER_MS + 60_000);
+    expect(page.app.letters.letter).toBeUndefined();
+    expect(page.app.letters.isBusy).toBe(true);
+    page.server.fault = () => undefined;
+    await page.clock.pass(60_000);
+    expect(page.server.submitted).toHaveLength(1);
+    expect(inFolder(page, 'drafts')).toEqual([]);
+    expect(page.app.letters.isBusy).toBe(false);
+  });
+
+  it('a submission that was refused for now is repeated as it is, and not where it was taken', async () => {
+    const page = await opened();
+    await typed(page);
+    let refused = 0;
+    page.server.fault = (_, calls) => {
+      const submits = calls.some(([name]) => name === 'EmailSubmission/set');
+      if (!submits || ++refused > 2) return undefined;
+      return Response.json({
+        methodResponses: calls.map(([, , id]) => ['error', { type: 'serverUnavailable' }, id]),
+      });
+    };
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 60_000);
+    expect(refused).toBe(3);
+    expect(page.server.submitted).toHaveLength(1);
+    expect(inFolder(page, 'drafts')).toEqual([]);
+  });
+
+  it('what could not be sent comes back as not saved, and is in Drafts in the end', async () => {
+    const page = await opened();
+    await typed(page);
+    page.server.fault = (_, calls) =>
+      calls.some(([name, args]) => name === 'Email/set' && 'create' in args)
+        ? Response.json({
+            methodResponses: calls.map(([, , id]) => ['error', { type: 'serverUnavailable' }, id]),
+          })
+        : undefined;
+    page.app.letters.send();
+    await page.clock.pass(SEND_AFTER_MS + 300_000);
+    expect(page.app.letters.letter).toBeUndefined();
+    await page.clock.pass(400_000);
     expect(page.app.letters).toMatchObject({ status: 'failed', letter: { subject: 'Hello' } });
     void page.app.letters.close();
     page.server.fault = () => undefined;

@@ -8,20 +8,22 @@ import type { Address, FullEmail } from '../jmap/types.ts';
 import type { App } from '../model/app.ts';
 import { Observable } from '../observable.ts';
 import { Contacts } from './contacts.ts';
-import { discardDraft, saveDraft, sendDraft, wasSubmitted } from './drafts.ts';
+import { nextOf, pauseOf, type Attempt } from './attempt.ts';
+import { discardDraft, isBusy, saveDraft, sendDraft, wasSubmitted } from './drafts.ts';
 import { KeptLetters } from './kept.ts';
 import {
+  doubtOf,
   asKind,
   asSender,
   completed,
   distinct,
-  forgetsFile,
   isEmpty,
   letterAbout,
   letterOfDraft,
   newLetter,
   type Beginning,
   type Begun,
+  type Doubt,
   type Identity,
   type Letter,
   type LetterFile,
@@ -53,7 +55,7 @@ export class Composer extends Observable {
   status: SaveStatus = 'fresh';
   error: string | undefined;
   /** Why it is asked once more before it goes: no file is there, or no subject. */
-  doubt: 'file' | 'subject' | undefined;
+  doubt: Doubt | undefined;
   readonly progress = new Map<string, FileProgress>();
   /** On their way, still held back by Undo or under way. */
   readonly #outgoing = new Set<Letter>();
@@ -239,25 +241,14 @@ export class Composer extends Observable {
     }
     if (letter.files.some(({ blobId }) => blobId === undefined)) return this.#fail('compose.wait');
     if (!sure) {
-      this.doubt = forgetsFile(letter)
-        ? 'file'
-        : letter.subject.trim() === ''
-          ? 'subject'
-          : undefined;
+      this.doubt = doubtOf(letter);
       if (this.doubt) return this.changed();
     }
     this.#forget();
     this.#kept?.put(letter);
     this.#outgoing.add(letter);
-    const { browser, notices } = this.#app;
-    const callOff = browser.clock.after(SEND_AFTER_MS, () => void this.#sendNow(letter));
-    const undo = (): void => {
-      callOff();
-      this.#outgoing.delete(letter);
-      this.#show(letter, 'typed');
-      this.#soon();
-    };
-    notices.show({ kind: 'done', key: 'compose.sending', values: {}, undo });
+    const callOff = this.#app.browser.clock.after(SEND_AFTER_MS, () => void this.#sendNow(letter));
+    this.#offerUndo('compose.sending', [letter, letter], callOff);
   }
 
   #forget(): void {
@@ -273,34 +264,67 @@ export class Composer extends Observable {
     this.changed();
   }
 
-  async #sendNow(letter: Letter): Promise<void> {
+  async #sendNow(letter: Letter, before?: Attempt): Promise<void> {
     const { notices, browser } = this.#app;
-    let current = letter;
-    let isSaved = false;
+    let { current, isSaved } = before ?? { current: letter, isSaved: false };
+    const [isAgain, now] = [isSaved, browser.clock.now()];
+    let busy: string | undefined;
+    // Nothing waits for Undo any more.
+    notices.show({ kind: 'done', key: 'compose.sending', values: {} });
     await this.#after(async () => {
       try {
-        await this.#loadIdentities();
-        current = await saveDraft(this.#app, this.#newest(this.#withSender(letter)));
-        isSaved = true;
-        // With the state that is sent: whoever takes it up can ask whether it was.
-        this.#kept?.put(current);
-        // Nothing waits for Undo any more.
-        if (notices.notice?.key === 'compose.sending') notices.dismiss();
-        const result = await sendDraft(this.#app, current);
+        if (!isSaved) {
+          await this.#loadIdentities();
+          current = await saveDraft(this.#app, this.#newest(this.#withSender(current)));
+          isSaved = true;
+          // With the state that is sent: whoever takes it up can ask whether it was.
+          this.#kept?.put(current);
+        }
+        const result = await sendDraft(this.#app, current, isAgain);
         if (result.kind === 'sent') {
           notices.show({ kind: 'done', key: 'compose.sent', values: {} });
           this.#kept?.drop(letter);
           void this.contacts.remember([...letter.to, ...letter.cc, ...letter.bcc]);
-        } else
-          this.#comesBack(current, 'saved', result.kind === 'refused' ? result.why : undefined);
+        } else if (result.kind === 'busy') busy = result.why;
+        else this.#comesBack(current, 'saved', result.kind === 'refused' ? result.why : undefined);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        this.#comesBack(current, isSaved ? 'saved' : 'failed', why);
+        if (!isSaved && isBusy(error)) busy = why;
+        else this.#comesBack(current, isSaved ? 'saved' : 'failed', why);
       }
-      this.#outgoing.delete(letter);
+      if (busy === undefined) this.#outgoing.delete(letter);
+      else this.#sendLater(letter, { ...nextOf(before, now), current, isSaved }, busy);
       this.#app.news();
     });
     browser.clock.after(0, () => this.changed());
+  }
+
+  /** A busy farm: the letter waits outside of the queue, so that others are saved and sent. */
+  #sendLater(letter: Letter, next: Attempt, why: string): void {
+    const { browser } = this.#app;
+    const pause = pauseOf(next, browser.clock.now());
+    if (pause === undefined) {
+      this.#outgoing.delete(letter);
+      return this.#comesBack(next.current, next.isSaved ? 'saved' : 'failed', why);
+    }
+    // What the server made of a save that it says it did not do is found by the next.
+    const current = next.isSaved ? next.current : { ...next.current, isUnsettled: true };
+    const again = (): void => void this.#sendNow(letter, { ...next, current });
+    this.#offerUndo('compose.later', [letter, current], browser.clock.after(pause, again));
+  }
+
+  #offerUndo(
+    key: 'compose.sending' | 'compose.later',
+    [letter, shown]: readonly [Letter, Letter],
+    callOff: () => void,
+  ): void {
+    const undo = (): void => {
+      callOff();
+      this.#outgoing.delete(letter);
+      this.#show(shown, 'typed');
+      this.#soon();
+    };
+    this.#app.notices.show({ kind: 'done', key, values: {}, undo });
   }
 
   /** It was not sent, or nobody knows: the user decides. */

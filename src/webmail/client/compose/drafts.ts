@@ -11,7 +11,8 @@
  *   may be two, and never none.
  * - A letter is sent at most once by one press: `EmailSubmission/set` is not repeated. Where no
  *   answer came the server is asked whether it has such a submission; if it does not know, the user
- *   is told just that.
+ *   is told just that. Where it answers that it cannot now, the same state is sent later, after it
+ *   was asked: its Message-ID stays.
  */
 import { MethodFailed } from '../jmap/batch.ts';
 import { Unsure } from '../jmap/connection.ts';
@@ -29,12 +30,15 @@ declare module '../jmap/types.ts' {
   }
 }
 
+const BUSY = 'serverUnavailable';
 /** Creations of one state that are tried while no answer comes. */
 const TRIES = 3;
 
 export type SendResult =
   | { readonly kind: 'sent' }
   | { readonly kind: 'refused'; readonly why: string }
+  /** Not now: the same state may be sent again, `isAgain`. */
+  | { readonly kind: 'busy'; readonly why: string }
   /** No answer came, and the server cannot say. */
   | { readonly kind: 'unknown' };
 
@@ -65,27 +69,36 @@ export async function discardDraft(app: App, letter: Letter): Promise<void> {
   await app.connection.send(batch);
 }
 
-/** Sends the state that was saved last. @throws Refused */
-export async function sendDraft(app: App, letter: Letter): Promise<SendResult> {
-  const { draft, identityId, about } = letter;
+/** The server did nothing of it, and may do it later (RFC 8620 §3.6.2). */
+export const isBusy = (error: unknown): error is MethodFailed =>
+  error instanceof MethodFailed && error.type === BUSY;
+
+/**
+ * Sends the state that was saved last.
+ * @param isAgain it was tried before, and may have been sent although the server said otherwise
+ * @throws Refused
+ */
+export async function sendDraft(app: App, letter: Letter, isAgain = false): Promise<SendResult> {
+  const { draft } = letter;
   if (draft === undefined) return { kind: 'refused', why: 'The letter was not saved' };
   const sent = await folderOf(app, 'sent');
   const filed = { 'keywords/$draft': null, 'keywords/$seen': true, mailboxIds: { [sent]: true } };
-  const batch = app.newBatch();
-  const call = batch.add('EmailSubmission/set', {
-    create: { s: { identityId, emailId: draft } },
-    onSuccessUpdateEmail: { '#s': filed },
-  });
-  try {
-    const answers = await app.connection.send(batch, { repeat: 'once' });
-    const refused = answers.of(call).notCreated?.['s'];
-    if (refused) return { kind: 'refused', why: reasonOf(refused) };
-  } catch (error) {
-    if (error instanceof MethodFailed) return { kind: 'refused', why: error.message };
-    if (!(error instanceof Unsure)) throw error;
-    if (!(await wasSubmitted(app, draft))) return { kind: 'unknown' };
+  if (!isAgain || !(await wasSubmitted(app, draft))) {
+    const result = await submit(app, { draft, identityId: letter.identityId, filed });
+    if (result.kind !== 'sent') return result;
   }
-  // Both are so after a second time as after the first, so no answer has to be looked at.
+  // It is sent, whatever comes of the rest: nothing may bring it back as if it were not.
+  await settle(app, letter, { draft, filed }).catch(() => {});
+  return { kind: 'sent' };
+}
+
+/** Both are so after a second time as after the first, so no answer has to be looked at. */
+async function settle(
+  app: App,
+  letter: Letter,
+  { draft, filed }: { draft: string; filed: object },
+): Promise<void> {
+  const { about } = letter;
   const after = app.newBatch();
   const flagged = about ? { [about.email]: { [`keywords/${about.keyword}`]: true } } : {};
   after.add('Email/set', { update: { [draft]: filed, ...flagged } });
@@ -94,7 +107,29 @@ export async function sendDraft(app: App, letter: Letter): Promise<SendResult> {
     if (rest.length > 0) after.add('Email/set', { destroy: rest });
   }
   await app.connection.send(after);
-  return { kind: 'sent' };
+}
+
+async function submit(
+  app: App,
+  { draft, identityId, filed }: Pick<Letter, 'identityId'> & { draft: string; filed: object },
+): Promise<SendResult> {
+  const batch = app.newBatch();
+  const call = batch.add('EmailSubmission/set', {
+    create: { s: { identityId, emailId: draft } },
+    onSuccessUpdateEmail: { '#s': filed },
+  });
+  try {
+    const answers = await app.connection.send(batch, { repeat: 'once' });
+    const refused = answers.of(call).notCreated?.['s'];
+    if (refused === undefined) return { kind: 'sent' };
+    return { kind: refused.type === BUSY ? 'busy' : 'refused', why: reasonOf(refused) };
+  } catch (error) {
+    if (error instanceof MethodFailed) {
+      return { kind: isBusy(error) ? 'busy' : 'refused', why: error.message };
+    }
+    if (!(error instanceof Unsure)) throw error;
+    return { kind: (await wasSubmitted(app, draft)) ? 'sent' : 'unknown' };
+  }
 }
 
 /** Whether the server took this state of a letter, as far as it remembers: a week. */

@@ -351,3 +351,11 @@ function referencesOf(email: FullEmail, id: string): readonly string[] {
   if (all.length <= REFERENCES_MAX) return all;
   return [...all.slice(0, 1), ...all.slice(1 - REFERENCES_MAX)];
 }
+
+/** What whoever wrote it may have forgotten. */
+export type Doubt = 'file' | 'subject';
+
+export function doubtOf(letter: Letter): Doubt | undefined {
+  if (forgetsFile(letter)) return 'file';
+  return letter.subject.trim() === '' ? 'subject' : undefined;
+}

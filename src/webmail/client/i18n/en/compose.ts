@@ -35,6 +35,7 @@ export const COMPOSE = {
   'compose.noFile': 'It speaks of a file, and none is attached.',
   'compose.noSubject': 'It has no subject.',
   'compose.sending': 'Sending',
+  'compose.later': 'The server is busy: the letter waits, and is sent by itself',
   'compose.sent': 'Sent',
   'compose.failed': 'Not sent: {why}',
   'compose.unknown':

@@ -37,6 +37,7 @@ export const COMPOSE = {
   'compose.noFile': 'В письме говорится о файле, но ничего не приложено.',
   'compose.noSubject': 'У письма нет темы.',
   'compose.sending': 'Отправляется',
+  'compose.later': 'Сервер занят: письмо подождёт и уйдёт само',
   'compose.sent': 'Отправлено',
   'compose.failed': 'Не отправлено: {why}',
   'compose.unknown':
