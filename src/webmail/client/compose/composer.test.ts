@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
+import type { FullEmail } from '../jmap/types.ts';
+import { TestClock } from '../testing/clock.ts';
 import { testPage, type PageOptions, type TestPage } from '../testing/page.ts';
 import { SEND_AFTER_MS } from './composer.ts';
 
@@ -31,6 +33,21 @@ describe('[P-04] a draft', () => {
       expect(inFolder(page, 'drafts').map((one) => one.subject)).toEqual([subject]);
       expect(page.app.letters.status).toBe('saved');
     }
+  });
+
+  it('lies in the folder that another page has just made', async () => {
+    const page = await opened();
+    const drafts = page.server.mailboxes.get('drafts');
+    page.server.mailboxes.delete('drafts');
+    const next = testPage({ server: page.server, storage: page.storage, clock: page.clock });
+    await next.app.start();
+    await page.clock.pass(200);
+    await typed(next);
+    // Without a word to whoever is typing.
+    if (drafts) page.server.mailboxes.set('drafts', drafts);
+    await page.clock.pass(5000);
+    expect(next.app.letters.status).toBe('saved');
+    expect(inFolder(page, 'drafts')).toHaveLength(1);
   });
 
   it('is not made of an empty letter', async () => {
@@ -132,6 +149,121 @@ describe('[P-04] a draft', () => {
     page.app.letters.discard();
     await page.clock.pass(30_000);
     expect(inFolder(page, 'drafts')).toEqual([]);
+  });
+});
+
+describe('[P-04] a draft that is open in two tabs', () => {
+  /** The second has the draft open as the first saved it, in plain text: no DOM cleans it here. */
+  async function twoTabs(files: readonly File[] = []): Promise<readonly [TestPage, TestPage]> {
+    const one = await opened({ pageId: 'one' });
+    one.server.hasParts = true;
+    await typed(one, 'Begun');
+    if (files.length > 0) one.app.letters.attach(files);
+    await one.clock.pass(3000);
+    const { server, storage, clock } = one;
+    const other = testPage({ server, storage, clock, pageId: 'other' });
+    await other.app.start();
+    await clock.pass(200);
+    const [draft] = inFolder(one, 'drafts');
+    await other.app.letters.open('edit', whole(draft));
+    return [one, other];
+  }
+
+  const whole = (email: FullEmail | undefined) =>
+    ({ attachments: [], ...email, bodyValues: {}, htmlBody: [], textBody: [] }) as FullEmail;
+
+  const subjects = (page: TestPage) =>
+    inFolder(page, 'drafts')
+      .map((one) => one.subject ?? '')
+      .toSorted((a, b) => a.localeCompare(b));
+
+  async function write(page: TestPage, subject: string): Promise<void> {
+    page.app.letters.edit({ subject });
+    await page.clock.pass(3000);
+  }
+
+  it('stays as both wrote it, also when a line broke', async () => {
+    const [one, other] = await twoTabs();
+    await write(one, 'Of one');
+    await write(other, 'Of other');
+    expect(subjects(one)).toEqual(['Of one', 'Of other']);
+    await write(one, 'Newer of one');
+    one.server.loseAnswers = 1;
+    await write(other, 'Broken of other');
+    await write(other, 'Newest of other');
+    expect(subjects(one)).toEqual(['Newer of one', 'Newest of other']);
+  });
+
+  it('stays as both wrote it when one of them is loaded again', async () => {
+    const [one, other] = await twoTabs();
+    await write(other, 'Of other');
+    await write(one, 'Of one');
+    other.app.letters.edit({ subject: 'Newer of other' });
+    other.app.end();
+    const { server, storage, clock } = other;
+    const again = testPage({ server, storage, clock, pageId: 'other' });
+    await again.app.start();
+    await clock.pass(5000);
+    expect(again.app.letters.letter?.subject).toBe('Newer of other');
+    expect(subjects(one)).toEqual(['Newer of other', 'Of one']);
+  });
+
+  it('stays as both wrote it when a third page takes up what one of them, asleep, has kept', async () => {
+    const one = await opened({ pageId: 'one' });
+    await typed(one, 'Begun');
+    await one.clock.pass(3000);
+    one.app.letters.edit({ subject: 'Kept' });
+    const { server, storage } = one;
+    const late = new TestClock();
+    await late.pass(11 * 60_000);
+    const third = testPage({ server, storage, clock: late, pageId: 'third' });
+    await third.app.start();
+    await late.pass(5000);
+    expect(third.app.letters.letter?.subject).toBe('Kept');
+    await write(one, 'Woken');
+    server.loseAnswers = 1;
+    await write(third, 'Of third');
+    await write(third, 'Newer of third');
+    expect(subjects(one)).toEqual(['Newer of third', 'Woken']);
+  });
+
+  it('keeps its files in both', async () => {
+    const [one, other] = await twoTabs([new File(['plan'], 'plan.txt', { type: 'text/plain' })]);
+    await write(one, 'Of one');
+    await write(other, 'Of other');
+    expect(other.app.letters).toMatchObject({ status: 'saved', error: undefined });
+    expect(subjects(one)).toEqual(['Of one', 'Of other']);
+    for (const { attachments } of inFolder(one, 'drafts')) {
+      expect(attachments).toMatchObject([{ name: 'plan.txt', size: 4 }]);
+    }
+  });
+
+  it('tells which file is nowhere any more', async () => {
+    const [one, other] = await twoTabs([new File(['plan'], 'plan.txt', { type: 'text/plain' })]);
+    one.app.letters.removeFile(one.app.letters.letter?.files[0]?.id ?? '');
+    await one.clock.pass(3000);
+    await write(other, 'Of other');
+    expect(other.app.letters.status).toBe('failed');
+    expect(other.app.letters.error).toContain('plan.txt');
+    other.app.letters.removeFile(other.app.letters.letter?.files[0]?.id ?? '');
+    await other.clock.pass(3000);
+    expect(subjects(one)).toEqual(['Begun', 'Of other']);
+  });
+
+  it('is sent twice only by who was told that it was sent', async () => {
+    const [one, other] = await twoTabs();
+    one.app.letters.send();
+    await one.clock.pass(SEND_AFTER_MS + 1000);
+    expect(one.server.submitted).toHaveLength(1);
+    other.app.letters.edit({ subject: 'Newer' });
+    other.app.letters.send();
+    await other.clock.pass(SEND_AFTER_MS + 1000);
+    expect(one.server.submitted).toHaveLength(1);
+    expect(other.app.notices.notice?.values['why']).toContain('in Sent already');
+    expect(other.app.letters.letter?.subject).toBe('Newer');
+    other.app.letters.send();
+    await other.clock.pass(SEND_AFTER_MS + 1000);
+    expect(one.server.submitted).toHaveLength(2);
   });
 });
 

@@ -7,21 +7,26 @@
 import type { Address, FullEmail } from '../jmap/types.ts';
 import type { App } from '../model/app.ts';
 import { Observable } from '../observable.ts';
+import { beginningOf, begunAs } from './beginning.ts';
 import { Contacts } from './contacts.ts';
 import { nextOf, pauseOf, type Attempt } from './attempt.ts';
-import { discardDraft, isBusy, saveDraft, sendDraft, wasSubmitted } from './drafts.ts';
+import {
+  discardDraft,
+  FilesGone,
+  isBusy,
+  merged,
+  saveDraft,
+  sendDraft,
+  wasSent,
+  wasSubmitted,
+} from './drafts.ts';
 import { KeptLetters } from './kept.ts';
 import {
   doubtOf,
   asKind,
   asSender,
   completed,
-  distinct,
   isEmpty,
-  letterAbout,
-  letterOfDraft,
-  newLetter,
-  type Beginning,
   type Begun,
   type Doubt,
   type Identity,
@@ -85,6 +90,7 @@ export class Composer extends Observable {
       accountId: connection.accountId,
       pageId: browser.pageId,
       now: () => browser.clock.now(),
+      newId: browser.newId,
     });
     const [last, ...others] = this.#kept.found();
     if (!last) return;
@@ -112,7 +118,7 @@ export class Composer extends Observable {
     if (kind === 'edit') await closed;
     await this.#identitiesSoon();
     void this.contacts.load();
-    const begin = await this.#beginning(email, kind).catch((error: unknown) => {
+    const begin = await beginningOf(this.#app, email, kind).catch((error: unknown) => {
       // Never without the words that it is about: they would be lost with the next save.
       const values = { why: error instanceof Error ? error.message : String(error) };
       this.#app.notices.show({ kind: 'failed', key: 'compose.notBegun', values });
@@ -275,6 +281,7 @@ export class Composer extends Observable {
       try {
         if (!isSaved) {
           await this.#loadIdentities();
+          await this.#refuseSent(this.#newest(current));
           current = await saveDraft(this.#app, this.#newest(this.#withSender(current)));
           isSaved = true;
           // With the state that is sent: whoever takes it up can ask whether it was.
@@ -288,7 +295,7 @@ export class Composer extends Observable {
         } else if (result.kind === 'busy') busy = result.why;
         else this.#comesBack(current, 'saved', result.kind === 'refused' ? result.why : undefined);
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = this.#reason(error);
         if (!isSaved && isBusy(error)) busy = why;
         else this.#comesBack(current, isSaved ? 'saved' : 'failed', why);
       }
@@ -344,6 +351,21 @@ export class Composer extends Observable {
     this.changed();
   }
 
+  /** Another page sent it, or this one, which did not learn of it. Once told, the user decides. */
+  async #refuseSent(letter: Letter): Promise<void> {
+    if (letter.draft === undefined || this.#told.has(letter.id)) return;
+    if (!(await wasSent(this.#app, letter))) return;
+    this.#told.add(letter.id);
+    throw new Error(this.#app.text?.say('compose.sentBefore'));
+  }
+
+  #reason(error: unknown): string {
+    const { text } = this.#app;
+    const names = error instanceof FilesGone ? error.names.join(', ') : undefined;
+    if (names !== undefined && text) return text.say('compose.fileGone', { names });
+    return error instanceof Error ? error.message : String(error);
+  }
+
   /** What is known of its saved states may be newer than the letter. */
   #newest(letter: Letter): Letter {
     const known = this.#states.get(letter.id);
@@ -353,6 +375,8 @@ export class Composer extends Observable {
   /** Those that were begun before it was known who writes. */
   readonly #begun = new Map<string, Begun>();
   readonly #states = new Map<string, Pick<Letter, 'draft' | 'isUnsettled'>>();
+  /** Letters of whose being in Sent the user was told. */
+  readonly #told = new Set<string>();
 
   #show(letter: Letter, status: SaveStatus): void {
     this.letter = this.#newest(letter);
@@ -388,7 +412,7 @@ export class Composer extends Observable {
         if (this.letter?.id !== before.id) return;
         this.status = 'failed';
         this.letter = { ...this.letter, isUnsettled: true };
-        this.error = error instanceof Error ? error.message : String(error);
+        this.error = this.#reason(error);
         this.#kept?.put(this.letter);
         this.#soon(SAVE_AGAIN_MS);
       }
@@ -416,7 +440,7 @@ export class Composer extends Observable {
         this.#kept?.drop(letter);
         this.#app.news();
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = this.#reason(error);
         this.#app.notices.show({ kind: 'failed', key: 'compose.notSaved', values: { why } });
       }
     });
@@ -461,40 +485,4 @@ export class Composer extends Observable {
   forgetIdentities(): void {
     this.identities = [];
   }
-
-  async #beginning(email: FullEmail | undefined, kind: LetterKind): Promise<Beginning> {
-    const { browser, text, formats, settings } = this.#app;
-    const needsHtml = email?.htmlBody.some((part) => part.type === 'text/html') ?? false;
-    const clean = needsHtml ? (await import('./clean.ts')).cleanHtml : undefined;
-    const url = (cid: string): string | undefined => {
-      const part = email?.attachments.find((one) => one.cid === cid);
-      return part && this.#app.downloadUrl(part);
-    };
-    const sender = email?.from?.[0];
-    const name = sender?.name ?? sender?.email ?? '';
-    const date = email ? formats.full(email.sentAt ?? email.receivedAt) : '';
-    const subject = email?.subject ?? '';
-    const names = distinct(email?.to ?? []).map((one) => one.email);
-    const values = { name, date, subject, to: names.join(', '), email: sender?.email ?? '' };
-    const key = kind === 'forward' ? 'compose.forwardHead' : 'compose.quoteHead';
-    return {
-      id: browser.newId(),
-      identities: this.identities,
-      isPlain: settings.choices.plain,
-      quoteHead: text?.say(key, values) ?? '',
-      clean: (html) => clean?.(html, url) ?? '',
-    };
-  }
-}
-
-function begunAs(kind: LetterKind, email: FullEmail | undefined, begin: Beginning): Letter {
-  if (email === undefined || kind === 'new') return newLetter(begin);
-  return kind === 'edit' ? letterOfDraft(email, begin) : letterAbout(kind, email, begin);
-}
-
-/** The letter as it is now, with what a save of an earlier state of it has told. */
-function merged(now: Letter, saved: Letter): Letter {
-  const blobs = new Map(saved.files.map(({ id, blobId }) => [id, blobId]));
-  const files = now.files.map((one) => ({ ...one, blobId: blobs.get(one.id) ?? one.blobId }));
-  return { ...now, files, draft: saved.draft, isUnsettled: saved.isUnsettled };
 }

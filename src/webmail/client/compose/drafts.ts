@@ -5,10 +5,21 @@
  *
  * - What was saved is never lost: a new state is made first, and only when the server has said so
  *   is the former destroyed.
- * - Two states do not stay: all states of a letter have its Message-ID. A save of which no answer
- *   came makes the letter `isUnsettled`; the next save (of this page, or of the one that takes the
- *   letter up again) looks for states by Message-ID and destroys all but its own. Until then there
- *   may be two, and never none.
+ * - Two states do not stay: all states that a page writes of a letter have one Message-ID. A save
+ *   of which no answer came makes the letter `isUnsettled`; the next save (of this page, also when
+ *   it was loaded again) looks for states by Message-ID and destroys all but the newest. Until then
+ *   there may be two, and never none.
+ * - A page destroys what it wrote, and the one state that it took up: never what another page
+ *   wrote. Races of pages A and B that have the same draft D open:
+ *   - both save: A makes A1 and destroys D, B makes B1 and destroys D, which is gone. Both texts
+ *     stay, as two drafts: nobody but the user can say which is right. What tells them apart is the
+ *     mark in the Message-ID (`message-id.ts`), for a page that is loaded again does not remember.
+ *   - B, whose save was not answered, looks for its states while A saves: it finds its own only.
+ *   - A makes A2 and destroys A1, or D, of which B's files are parts: B finds the same files (name,
+ *     type, size) in a newer state of the letter, as often as that happens while it asks; where
+ *     there are none it says which file is gone.
+ *   - A sends, and B does so later: B finds the letter in Sent, and its user is told before. Both
+ *     at the same moment are sent: each was pressed, and neither could know.
  * - A letter is sent at most once by one press: `EmailSubmission/set` is not repeated. Where no
  *   answer came the server is asked whether it has such a submission; if it does not know, the user
  *   is told just that. Where it answers that it cannot now, the same state is sent later, after it
@@ -16,10 +27,11 @@
  */
 import { MethodFailed } from '../jmap/batch.ts';
 import { Unsure } from '../jmap/connection.ts';
-import type { BodyPart, SetError } from '../jmap/types.ts';
+import type { BodyPart, FullEmail, SetError } from '../jmap/types.ts';
 import type { App } from '../model/app.ts';
 import { sentHtml, textOfHtml } from './html.ts';
-import type { Identity, Letter } from './letter.ts';
+import type { Identity, Letter, LetterFile } from './letter.ts';
+import { rootOf, wordOf } from './message-id.ts';
 
 declare module '../jmap/types.ts' {
   interface Responses {
@@ -31,8 +43,19 @@ declare module '../jmap/types.ts' {
 }
 
 const BUSY = 'serverUnavailable';
-/** Creations of one state that are tried while no answer comes. */
+/** Creations of one state that are tried while no answer comes, or while its files move. */
 const TRIES = 3;
+
+/** Files of a letter are at the server no more. */
+export class FilesGone extends Error {
+  readonly names: readonly string[];
+
+  constructor(names: readonly string[]) {
+    super(`No longer at the server: ${names.join(', ')}`);
+    this.name = 'FilesGone';
+    this.names = names;
+  }
+}
 
 export type SendResult =
   | { readonly kind: 'sent' }
@@ -43,20 +66,21 @@ export type SendResult =
   | { readonly kind: 'unknown' };
 
 /**
- * Of a letter as it is now. @returns the letter with its new state; throws Refused, MethodFailed
+ * Of a letter as it is now.
+ * @returns the letter with its new state; throws Refused, MethodFailed, FilesGone
  */
 export async function saveDraft(app: App, letter: Letter): Promise<Letter> {
   const folder = await folderOf(app, 'drafts');
   const known = letter.draft === undefined ? [] : [letter.draft];
   const former = new Set(letter.isUnsettled ? [...known, ...(await statesOf(app, letter))] : known);
-  const { made, wasUnsure } = await create(app, letter, { folder, former });
+  const { made, whole, wasUnsure } = await create(app, letter, { folder, former });
   const batch = app.newBatch();
   const parts = batch.add('Email/get', { ids: [made], properties: ['id', 'attachments'] });
   if (former.size > 0) batch.add('Email/set', { destroy: [...former] });
   const answers = await app.connection.send(batch);
   const [saved] = answers.maybe(parts)?.list ?? [];
   // Some state may still come of a request that the line broke off: the next save looks again.
-  return { ...withBlobs(letter, saved?.attachments), draft: made, isUnsettled: wasUnsure };
+  return { ...withBlobs(whole, saved?.attachments), draft: made, isUnsettled: wasUnsure };
 }
 
 /** Destroys all states. */
@@ -148,27 +172,87 @@ interface Creation {
 
 async function create(app: App, letter: Letter, { folder, former }: Creation) {
   let wasUnsure = false;
+  let whole = letter;
   for (let tries = 1; ; tries += 1) {
     const batch = app.newBatch();
     const call = batch.add('Email/set', {
-      create: { d: emailOf(app.letters.identities, letter, folder) },
+      create: { d: emailOf(app.letters.identities, whole, folder) },
     });
     try {
       const answer = (await app.connection.send(batch, { repeat: 'once' })).of(call);
       const made = answer.created?.['d']?.id;
-      if (made !== undefined) return { made, wasUnsure };
+      if (made !== undefined) return { made, whole, wasUnsure };
       const why = answer.notCreated?.['d'];
+      if (why?.type === 'blobNotFound' && tries < TRIES) {
+        whole = await withFilesFound(app, whole, why.notFound);
+        continue;
+      }
       throw new MethodFailed('Email/set', why?.type ?? 'noAnswer', why && reasonOf(why));
     } catch (error) {
       if (!(error instanceof Unsure) || tries === TRIES) throw error;
       wasUnsure = true;
       const [made] = (await statesOf(app, letter)).filter((id) => !former.has(id));
-      if (made !== undefined) return { made, wasUnsure };
+      if (made !== undefined) return { made, whole, wasUnsure };
     }
   }
 }
 
-/** Drafts with the letter's Message-ID. */
+/** Whether this letter was sent already, by whatever page. */
+export async function wasSent(app: App, letter: Letter): Promise<boolean> {
+  return (await familyOf(app, letter, 'sent')).length > 0;
+}
+
+type Relative = Pick<FullEmail, 'id' | 'messageId' | 'attachments'>;
+
+/** States of the letter in a folder, whoever wrote them. */
+async function familyOf(
+  app: App,
+  { messageId }: Letter,
+  role: 'drafts' | 'sent',
+): Promise<readonly Relative[]> {
+  const folder = app.folders.ofRole(role)?.id;
+  if (folder === undefined) return [];
+  const batch = app.newBatch();
+  const filter = { inMailbox: folder, header: ['Message-ID', wordOf(messageId)] };
+  const found = batch.add('Email/query', { filter });
+  const properties = ['id', 'messageId', 'attachments'];
+  const call = batch.add('Email/get', { '#ids': found.at('/ids'), properties });
+  const list = (await app.connection.send(batch)).of(call).list as readonly Relative[];
+  const root = rootOf(messageId);
+  return list.filter((one) => one.messageId?.some((id) => rootOf(id) === root));
+}
+
+/**
+ * Where another page destroyed the state that files were parts of.
+ * @param gone blobs; undefined: the server did not say which
+ * @throws FilesGone
+ */
+async function withFilesFound(
+  app: App,
+  letter: Letter,
+  gone: readonly string[] | undefined,
+): Promise<Letter> {
+  const family = [
+    ...(await familyOf(app, letter, 'drafts')),
+    ...(await familyOf(app, letter, 'sent')),
+  ];
+  const parts = family.flatMap(({ attachments }) => attachments);
+  const isGone = ({ blobId }: LetterFile): boolean =>
+    blobId !== undefined && (gone === undefined || gone.includes(blobId));
+  const files = letter.files.map((one) => {
+    if (!isGone(one)) return one;
+    const same = parts.find((part) => part.blobId !== one.blobId && isSame(part, one));
+    return { ...one, blobId: same?.blobId ?? one.blobId };
+  });
+  const lost = files.filter((one, at) => isGone(one) && one.blobId === letter.files[at]?.blobId);
+  if (lost.length > 0) throw new FilesGone(lost.map(({ name }) => name));
+  return { ...letter, files };
+}
+
+const isSame = (part: BodyPart, { name, type, size }: LetterFile): boolean =>
+  (part.name?.trim() ?? '') === name && part.type === type && part.size === size;
+
+/** Drafts that the letter's page wrote. */
 async function statesOf(app: App, { messageId }: Letter): Promise<readonly string[]> {
   const folder = app.folders.ofRole('drafts')?.id;
   if (folder === undefined) return [];
@@ -180,15 +264,19 @@ async function statesOf(app: App, { messageId }: Letter): Promise<readonly strin
 
 const NAMES = { drafts: 'Drafts', sent: 'Sent' } as const;
 
-/** A mailbox that has no such folder yet gets one. @throws MethodFailed */
+/** A mailbox that has no such folder yet gets one, of this page or another. @throws MethodFailed */
 async function folderOf(app: App, role: 'drafts' | 'sent'): Promise<string> {
   const known = app.folders.ofRole(role)?.id;
   if (known !== undefined) return known;
   const batch = app.newBatch();
   const made = batch.add('Mailbox/set', { create: { f: { name: NAMES[role], role } } });
-  const answer = (await app.connection.send(batch)).of(made);
+  // Another page may have made it since this one heard of folders: its own is refused then.
+  const all = batch.add('Mailbox/get', { ids: null, properties: ['id', 'role'] });
+  const answers = await app.connection.send(batch);
   app.news();
-  const id = answer.created?.['f']?.id;
+  const answer = answers.of(made);
+  const there = answers.maybe(all)?.list.find((folder) => folder.role === role);
+  const id = answer.created?.['f']?.id ?? there?.id;
   if (id !== undefined) return id;
   const why = answer.notCreated?.['f'];
   throw new MethodFailed('Mailbox/set', why?.type ?? 'noAnswer', why && reasonOf(why));
@@ -234,3 +322,10 @@ function withBlobs(letter: Letter, parts: readonly BodyPart[] | undefined): Lett
 }
 
 export const reasonOf = ({ type, description }: SetError): string => description ?? type;
+
+/** The letter as it is now, with what a save of an earlier state of it has told. */
+export function merged(now: Letter, saved: Letter): Letter {
+  const blobs = new Map(saved.files.map(({ id, blobId }) => [id, blobId]));
+  const files = now.files.map((one) => ({ ...one, blobId: blobs.get(one.id) ?? one.blobId }));
+  return { ...now, files, draft: saved.draft, isUnsettled: saved.isUnsettled };
+}

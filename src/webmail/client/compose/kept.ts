@@ -6,12 +6,14 @@
  */
 import type { PlainStorage } from '../model/queue-store.ts';
 import type { Letter } from './letter.ts';
+import { markedBy } from './message-id.ts';
 
 export interface KeptParts {
   readonly storage: PlainStorage;
   readonly accountId: string;
   readonly pageId: string;
   readonly now: () => number;
+  readonly newId: () => string;
 }
 
 const LEFT_AFTER_MS = 10 * 60_000;
@@ -31,13 +33,16 @@ export class KeptLetters {
     this.#prefix = `mailfarm.letter.${parts.accountId}.`;
   }
 
-  put(letter: Letter): void {
+  /** @returns whether there was room for it */
+  put(letter: Letter): boolean {
     const { storage, pageId, now } = this.#parts;
     try {
       const kept: Kept = { page: pageId, at: now(), letter };
       storage.setItem(this.#prefix + letter.id, JSON.stringify(kept));
+      return true;
     } catch {
       // Full, or private browsing: the server's copy is all there is.
+      return false;
     }
   }
 
@@ -54,7 +59,15 @@ export class KeptLetters {
       .flatMap((name) => keptOf(storage.getItem(name)) ?? [])
       .filter(({ page, at }) => page === pageId || now() - at > LEFT_AFTER_MS)
       .toSorted((a, b) => b.at - a.at)
-      .map(({ letter }) => letter);
+      .map(({ page, letter }) => (page === pageId ? letter : this.#taken(letter)));
+  }
+
+  /** The page that left it may only have slept: what that saves and keeps has another name. */
+  #taken(letter: Letter): Letter {
+    const id = this.#parts.newId();
+    const own = { ...letter, id, messageId: markedBy(letter.messageId, id) };
+    if (this.put(own)) this.drop(letter);
+    return own;
   }
 }
 

@@ -122,7 +122,9 @@ it('[P-04] a draft is taken up as it was, pictures and all', () => {
     }),
     BEGIN,
   );
-  expect(draft).toMatchObject({ draft: 'e1', messageId: 'one@example.test', isUnsettled: true });
+  expect(draft).toMatchObject({ draft: 'e1', isUnsettled: false });
+  // Its own states are told from those of another page that has the draft open.
+  expect(draft.messageId).toBe(`one.page-${BEGIN.id}@example.test`);
   expect(draft.files).toMatchObject([{ cid: 'x', blobId: 'p1' }]);
 });
 

@@ -1,6 +1,7 @@
 /** A letter that is written, and how one begins. Nothing here needs a browser. */
 import type { Address, BodyPart, FullEmail } from '../jmap/types.ts';
 import { htmlOfText, quotedText, textOfHtml } from './html.ts';
+import { markedBy } from './message-id.ts';
 
 export type LetterKind = 'new' | 'reply' | 'replyAll' | 'forward' | 'edit';
 
@@ -19,7 +20,7 @@ export interface LetterFile {
 
 export interface Letter {
   readonly id: string;
-  /** The same for every saved state of it, so that one is found again (RFC 5322 §3.6.4). */
+  /** The same for every state that its page saves, so that one is found again (`message-id.ts`). */
   readonly messageId: string;
   readonly identityId: string | undefined;
   readonly to: readonly Address[];
@@ -99,7 +100,7 @@ export function letterAbout(kind: LetterKind, email: FullEmail, begin: Beginning
   return { ...made, files: files.filter((one) => isShown(one, made)) };
 }
 
-/** A draft that is taken up again: what is saved replaces it. */
+/** A draft that is taken up again: what is saved replaces it, and nothing else. */
 export function letterOfDraft(email: FullEmail, begin: Beginning): Letter {
   const identity = identityFor(email, begin.identities);
   const html = htmlOf(email);
@@ -107,7 +108,7 @@ export function letterOfDraft(email: FullEmail, begin: Beginning): Letter {
   const isPlain = html === undefined;
   return {
     ...empty(begin, identity),
-    messageId: email.messageId?.[0] ?? messageIdOf(begin.id, identity),
+    messageId: markedBy(email.messageId?.[0] ?? messageIdOf(begin.id, identity), begin.id),
     to: email.to ?? [],
     cc: email.cc ?? [],
     bcc: email.bcc ?? [],
@@ -118,7 +119,6 @@ export function letterOfDraft(email: FullEmail, begin: Beginning): Letter {
     inReplyTo: email.inReplyTo ?? [],
     references: email.references ?? [],
     draft: email.id,
-    isUnsettled: true,
   };
 }
 

@@ -171,6 +171,8 @@ export interface QueryResponse {
 export interface SetError {
   readonly type: string;
   readonly description?: string | null;
+  /** Of blobNotFound (RFC 8621 §4.6). */
+  readonly notFound?: readonly string[];
 }
 
 export interface SetResponse {

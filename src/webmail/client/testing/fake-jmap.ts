@@ -28,6 +28,9 @@ export class FakeJmap {
   loseAnswers = 0;
   refuseSet: ((id: string) => string | undefined) | undefined;
   refuseSubmit: string | undefined;
+  /** Attachments are parts of their email, and gone with it. */
+  hasParts = false;
+  readonly #sizes = new Map<string, number>();
   identities: readonly unknown[] = [
     {
       id: 'i1',
@@ -87,6 +90,7 @@ export class FakeJmap {
       size: 1000,
       preview: 'Words',
       hasAttachment: false,
+      attachments: [],
       ...some,
     };
     this.emails.set(id, email as FullEmail);
@@ -136,6 +140,7 @@ export class FakeJmap {
   readonly upload = async (_: string, file: Blob): Promise<{ status: number; text: string }> => {
     await Promise.resolve();
     const blobId = `u-${file instanceof File ? file.name : 'file'}`;
+    this.#sizes.set(blobId, file.size);
     return { status: 201, text: JSON.stringify({ blobId, size: file.size }) };
   };
 
@@ -253,7 +258,9 @@ export class FakeJmap {
     return [...this.emails.values()]
       .filter((email) => inMailbox === undefined || email.mailboxIds[inMailbox])
       .filter((email) => email.receivedAt > backTo)
-      .filter((email) => header === undefined || email.messageId?.includes(header[1]))
+      .filter(
+        (email) => header === undefined || email.messageId?.some((id) => id.includes(header[1])),
+      )
       .filter((email) => text === undefined || email.subject?.includes(text))
       .toSorted((a, b) => (a.receivedAt < b.receivedAt ? 1 : -1))
       .filter(({ threadId }) => {
@@ -287,8 +294,11 @@ export class FakeJmap {
 
   #set(args: Args): Answer {
     const created: Record<string, { id: string }> = {};
+    const notCreated: Record<string, unknown> = {};
     for (const [key, email] of Object.entries((args['create'] ?? {}) as Record<string, Args>)) {
-      created[key] = { id: this.add(email) };
+      const notFound = this.#missing(email);
+      if (notFound.length > 0) notCreated[key] = { type: 'blobNotFound', notFound };
+      else created[key] = { id: this.#addWhole(email) };
     }
     const notUpdated: Record<string, unknown> = {};
     const refuse = (id: string): boolean => {
@@ -304,7 +314,26 @@ export class FakeJmap {
       if (!isDeepStrictEqual({ ...before, ...some }, before)) this.change(id, some);
     }
     for (const id of (args['destroy'] ?? []) as string[]) if (!refuse(id)) this.destroy(id);
-    return { oldState: null, newState: this.#state('e'), created, notUpdated };
+    return { oldState: null, newState: this.#state('e'), created, notCreated, notUpdated };
+  }
+
+  #missing({ attachments }: Partial<FullEmail>): readonly string[] {
+    return (attachments ?? [])
+      .map(({ blobId }) => blobId ?? '')
+      .filter((id) => id.startsWith('p-') && !this.emails.has(id.split('-')[1] ?? ''));
+  }
+
+  #addWhole(email: Partial<FullEmail>): string {
+    const id = this.add(email);
+    if (!this.hasParts || email.attachments === undefined) return id;
+    const attachments = email.attachments.map((part, at) => {
+      const size = this.#sizes.get(part.blobId ?? '') ?? 0;
+      const blobId = `p-${id}-${at}`;
+      this.#sizes.set(blobId, size);
+      return { ...part, blobId, size };
+    });
+    this.change(id, { attachments });
+    return id;
   }
 
   #patched(id: string, patch: Args): Partial<FullEmail> {

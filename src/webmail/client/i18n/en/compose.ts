@@ -38,6 +38,10 @@ export const COMPOSE = {
   'compose.later': 'The server is busy: the letter waits, and is sent by itself',
   'compose.sent': 'Sent',
   'compose.failed': 'Not sent: {why}',
+  'compose.sentBefore':
+    'this letter is in Sent already. It may have been sent from another tab. ' +
+    'Send once more if it is to go again.',
+  'compose.fileGone': 'No longer at the server: {names}. Remove it here, and attach it again.',
   'compose.unknown':
     'The line broke while it was being sent, and nobody can say whether it went. ' +
     'Look for it before you send it again.',
