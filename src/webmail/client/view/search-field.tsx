@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 import { useApp, useText } from './context.ts';
 import { Icon } from './icon.tsx';
@@ -9,7 +9,8 @@ export function SearchField() {
   const text = useText();
   const asked = app.route.kind === 'search' ? app.route.text : '';
   const [typed, setTyped] = useState(asked);
-  useEffect(() => setTyped(asked), [asked]);
+  // At once: a later effect would overwrite what was typed since, on a busy machine.
+  useLayoutEffect(() => setTyped(asked), [asked]);
   return (
     <form
       class="search"
